@@ -1,0 +1,43 @@
+"""Every error this package raises on purpose.
+
+SerError
+├── ConfigError   wrong usage: config file, ``--set`` value, command-line argument   (exit code 2)
+├── SourceError   microphone, file or array that cannot be read                      (exit code 1)
+├── ModelError    bundle that is missing, damaged or contradicts the config          (exit code 1)
+└── SinkError     output that cannot be written: full disk, closed pipe              (exit code 1)
+
+A message is one line: what is wrong, where, and what to do about it. Only ``cli`` catches ``SerError``.
+"""
+
+from __future__ import annotations
+
+
+class SerError(Exception):
+    """Root of the tree; ``exit_code`` is what the command line ends with."""
+
+    exit_code = 1
+
+
+class ConfigError(SerError):
+    """Wrong usage or configuration."""
+
+    exit_code = 2
+
+
+class SourceError(SerError):
+    """Audio cannot be captured or read."""
+
+
+class ModelError(SerError):
+    """A model bundle is missing, damaged or contradicts the configuration."""
+
+
+class SinkError(SerError):
+    """An output cannot be written.
+
+    ``closed_by_reader`` is true when the reader of a pipe went away (``| head``), which is the reader's choice and no fault.
+    """
+
+    def __init__(self, message: str, *, closed_by_reader: bool = False) -> None:
+        super().__init__(message)
+        self.closed_by_reader = closed_by_reader

@@ -1,0 +1,195 @@
+"""The frozen dataclasses that cross module boundaries.
+
+Time is an integer sample index. ``Block`` counts at the source's rate; everything after the resampler counts at the model's
+``sample_rate``. Seconds appear only in the ``*_s`` properties, for people and files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Union
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+State = Literal["speech", "no_speech", "unsure"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """Consecutive mono samples from a source.
+
+    Attributes
+    ----------
+    samples : float32 (n,), full scale is [-1, 1]
+    rate : source sample rate in Hz
+    start : index of ``samples[0]`` on the source's timeline, at ``rate``. A start beyond the previous block's end is a gap:
+        the samples between were lost and are counted as dropped.
+    captured_at : ``time.monotonic()`` seconds at which the last sample was captured; None when nobody measured it
+    xruns : overflow reports from the audio system since the previous block
+    """
+
+    samples: FloatArray
+    rate: int
+    start: int
+    captured_at: float | None = None
+    xruns: int = 0
+
+    @property
+    def end(self) -> int:
+        """Index just past the last sample."""
+        return self.start + len(self.samples)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """One window as the model sees it, at the model's rate.
+
+    ``features`` has the shape that the recipe gives; ``[start, end)`` is the audio it covers and ``[end - hop, end)`` the part
+    of it that no earlier window covered.
+    """
+
+    features: FloatArray
+    start: int
+    end: int
+    hop: int
+    speech_ratio: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Estimate:
+    """What the stream says about one window.
+
+    Attributes
+    ----------
+    start, end : the window's audio, as sample indices at ``sample_rate``
+    hop : samples at the window's end that no earlier window covered
+    state : "speech" (``label`` is an emotion), "unsure" (someone speaks, no emotion leads) or "no_speech"
+    label : the smoothed label after hysteresis, or None unless ``state`` is "speech"
+    confidence : smoothed probability of the leading label, 0 to 1
+    probs, smoothed : probability per label, in the order of ``labels``; empty when nobody speaks
+    speech_ratio : share of the window's chunks in which the gate heard speech, 0 to 1
+    level_dbfs : RMS level of the hop, in dB relative to full scale, at least -120
+    lost_samples : samples lost since the previous window
+    captured_at : ``time.monotonic()`` when the last sample was captured, if known
+    latency_s : from there to the estimate; set by the pipeline, which owns the clock
+    """
+
+    start: int
+    end: int
+    hop: int
+    sample_rate: int
+    state: State
+    label: str | None
+    confidence: float
+    labels: tuple[str, ...]
+    probs: tuple[float, ...]
+    smoothed: tuple[float, ...]
+    speech_ratio: float
+    level_dbfs: float
+    lost_samples: int = 0
+    captured_at: float | None = None
+    latency_s: float | None = None
+
+    @property
+    def start_s(self) -> float:
+        """Start of the window in seconds of stream time."""
+        return self.start / self.sample_rate
+
+    @property
+    def end_s(self) -> float:
+        """End of the window in seconds of stream time."""
+        return self.end / self.sample_rate
+
+    @property
+    def hop_s(self) -> float:
+        """Length of the part no earlier window covered, in seconds."""
+        return self.hop / self.sample_rate
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of stream time under one smoothed label (an emotion or "unsure"), at the model's rate."""
+
+    start: int
+    end: int
+    sample_rate: int
+    label: str
+    confidence: float
+
+    @property
+    def start_s(self) -> float:
+        """Start in seconds of stream time."""
+        return self.start / self.sample_rate
+
+    @property
+    def end_s(self) -> float:
+        """End in seconds of stream time."""
+        return self.end / self.sample_rate
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Where every sample went, at the model's rate: ``captured == classified + gated + dropped + pending``, always.
+
+    ``captured`` is the stream's timeline: every sample that the source delivered or should have delivered.
+    """
+
+    captured: int = 0
+    classified: int = 0
+    gated: int = 0
+    dropped: int = 0
+    pending: int = 0
+    windows: int = 0
+    xruns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The start of a stream: what runs on what. ``source`` is the device's or file's name as the user knows it."""
+
+    version: str
+    model: str
+    labels: tuple[str, ...]
+    sample_rate: int
+    window_s: float
+    hop_s: float
+    source: str
+    started_at: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    source_rate: int = 0
+    duration_s: float | None = None
+    card: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the user must know: ``kind`` is "device_lost", "device_back", "sink_failed", "xrun" or "behind".
+
+    ``at`` is the stream time in samples at ``sample_rate``.
+    """
+
+    kind: str
+    message: str
+    at: int = 0
+    sample_rate: int = 1
+
+    @property
+    def at_s(self) -> float:
+        """Stream time in seconds."""
+        return self.at / self.sample_rate
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The end of a stream. ``latency_ms`` has p50, p95, p99 and max (empty if no window was measured)."""
+
+    health: Health
+    sample_rate: int
+    latency_ms: Mapping[str, float]
+    seconds_by_label: Mapping[str, float]
+
+
+Record = Union[Session, Block, Estimate, Segment, Health, Notice, Summary]

@@ -1,0 +1,1 @@
+"""Train, evaluate and export the models that realtime_ser runs."""
