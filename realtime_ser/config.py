@@ -1,6 +1,7 @@
 """``config.yaml`` -> frozen dataclasses.
 
-Units are in the names (``hop_s``, ``block_ms``). An unknown or ill-typed key fails with the file, the key and the nearest valid one.
+Units are in the names (``hop_s``, ``block_ms``). An unknown or ill-typed key fails with the file, the key and the nearest
+valid one.
 Precedence: the shipped ``config.yaml`` < ``--config FILE`` < ``--set key=value``.
 """
 

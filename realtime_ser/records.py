@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Union
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -192,4 +192,4 @@ class Summary:
     seconds_by_label: Mapping[str, float]
 
 
-Record = Union[Session, Block, Estimate, Segment, Health, Notice, Summary]
+Record: TypeAlias = Session | Block | Estimate | Segment | Health | Notice | Summary
