@@ -1,0 +1,91 @@
+"""Names from outside (devices, files, model cards) and numbers, made fit to be written or shown."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from realtime_ser.records import Session, Summary
+
+# Half of a UTF-16 pair, alone: how Python carries the bytes of a file name that is not UTF-8. No file may hold it.
+_SURROGATE = re.compile("[\ud800-\udfff]")
+# C0 and C1 controls (terminal escapes), line and paragraph separators, zero-width and direction-changing characters.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb]")
+# Unicode tags and the private planes: invisible, or of unknown width.
+_INVISIBLE = re.compile("[\ue000-\uf8ff\U000e0000-\U0010ffff]")
+
+
+def valid(text: str) -> str:
+    """The text with everything that UTF-8 cannot hold replaced by U+FFFD; controls stay."""
+    return _SURROGATE.sub("\ufffd", text)
+
+
+def printable(text: str) -> str:
+    """The text on one line, harmless in a terminal or a page: no controls, no invisible or direction-changing characters."""
+    return _INVISIBLE.sub("\ufffd", _CONTROL.sub("\ufffd", valid(text)))
+
+
+def number(value: float | None, digits: int) -> float | None:
+    """The value rounded; None for None, NaN and infinity, which JSON cannot hold."""
+    if value is None or not math.isfinite(value):
+        return None
+    # Adding zero turns -0.0 into 0.0.
+    return round(float(value), digits) + 0.0
+
+
+def plain(value: Any) -> Any:
+    """Any nesting of mappings and sequences as what JSON can hold; what it cannot becomes None or its text."""
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, str):
+        return valid(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {valid(str(key)): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        return plain(value.item())
+    return valid(str(value))
+
+
+def clock(seconds: float) -> str:
+    """``m:ss``, or ``h:mm:ss`` from an hour on."""
+    whole = max(0, int(seconds))
+    hours, minutes = whole // 3600, whole // 60 % 60
+    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
+
+
+def greeting(session: Session, recording: str | None = None) -> str:
+    """One line that says what is heard and where the audio goes.
+
+    Parameters
+    ----------
+    recording : the file the audio is written to, None when it is not kept
+    """
+    source = printable(session.source)
+    if session.duration_s is not None:
+        return f"reading {source} ({clock(session.duration_s)}); audio stays on this machine"
+    if recording is not None:
+        return f"listening to {source}; audio stays on this machine, recorded in {printable(recording)}, nothing is sent"
+    return f"listening to {source}; audio stays on this machine, nothing is stored or sent"
+
+
+def closing(session: Session | None, summary: Summary) -> list[str]:
+    """The end of a stream in two or three lines for people."""
+    health, rate = summary.health, max(1, summary.sample_rate)
+    heard = f"{health.captured / rate:.1f} s heard, {health.windows} windows"
+    name = f"{printable(session.source)}: " if session is not None else ""
+    dropped = f"{health.dropped / rate:.2f} s lost" if health.dropped else "nothing lost"
+    measured = {key: number(summary.latency_ms.get(key), 1) for key in ("p50", "p99")}
+    latency = "" if measured["p50"] is None else f", latency p50 {measured['p50']} ms, p99 {measured['p99']} ms"
+    lines = [f"{name}{heard}, {dropped}{latency}"]
+    ranked = sorted(summary.seconds_by_label.items(), key=lambda item: -item[1])
+    spoken = [f"{printable(label)} {seconds:.1f} s" for label, seconds in ranked if seconds >= 0.05]
+    lines.append("  " + (", ".join(spoken) if spoken else "no emotion was recognised"))
+    if health.xruns:
+        lines.append(f"  {health.xruns} overflow reports from the audio system")
+    return lines
