@@ -1,0 +1,119 @@
+"""Audio frames -> per-frame columns. Each audio frame is transformed once, ever.
+
+All new frames go through one real FFT call; mel, chroma and MFCC are matrix products. Columns are float32 with frames on the
+last axis. They equal librosa's with ``center=False`` and ``tuning=0``.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+import numpy as np
+
+from realtime_ser.features.filters import chroma_filters, dct_matrix, hann, mel_filters
+from realtime_ser.features.pitch import PitchTracker
+from realtime_ser.features.spec import FrontEndSpec
+from realtime_ser.records import FloatArray
+
+AMIN = np.float32(1e-10)
+_ROLLOFF = 0.85
+
+
+class FrameTransform:
+    """Turns frames into columns.
+
+    Attributes
+    ----------
+    columns : name -> slice of the rows it fills
+    n_columns : rows per frame
+    """
+
+    def __init__(self, spec: FrontEndSpec) -> None:
+        self._spec = spec
+        self._window = hann(spec.n_fft)
+        self._mel = mel_filters(spec.sample_rate, spec.n_fft, spec.n_mels, fmin=spec.fmin, fmax=spec.fmax)
+        names = {
+            "flat268": [("mel", spec.n_mels), ("log_mel", spec.n_mels), ("chroma", spec.n_chroma)],
+            "stacked": [("log_mel", spec.n_mels)],
+            "flatstats": [
+                ("log_mel", spec.n_mels),
+                ("mfcc", spec.n_mfcc),
+                ("level", 1),
+                ("zero_crossings", 1),
+                ("centroid", 1),
+                ("rolloff", 1),
+                ("voicing", 1),
+                ("pitch", 1),
+            ],
+        }[spec.recipe]
+        slices, row = {}, 0
+        for name, rows in names:
+            slices[name] = slice(row, row + rows)
+            row += rows
+        self.columns = MappingProxyType(slices)
+        self.n_columns = row
+        if spec.recipe == "flat268":
+            self._chroma = chroma_filters(spec.sample_rate, spec.n_fft, spec.n_chroma)
+        if spec.recipe == "flatstats":
+            # Row 0 of the DCT is the level, which the window removes: MFCC 1 to n_mfcc are kept.
+            self._dct = dct_matrix(spec.n_mfcc + 1, spec.n_mels)[1:]
+            self._hz = np.fft.rfftfreq(spec.n_fft, 1 / spec.sample_rate).astype(np.float32)
+            self._pitch = PitchTracker(spec)
+
+    def __call__(self, frames: FloatArray, out: FloatArray) -> None:
+        """Transform consecutive frames.
+
+        Parameters
+        ----------
+        frames : float32 (n, n_fft), raw samples
+        out : float32 (n_columns, n), written in place
+        """
+        spectrum = np.fft.rfft(frames * self._window, axis=-1)
+        power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32, copy=False)
+        mel = self._mel @ power.T
+        columns = self.columns
+        out[columns["log_mel"]] = log_power(mel)
+        if self._spec.recipe == "flat268":
+            out[columns["mel"]] = mel
+            out[columns["chroma"]] = _unit_peak(self._chroma @ power.T)
+        elif self._spec.recipe == "flatstats":
+            out[columns["mfcc"]] = self._dct @ out[columns["log_mel"]]
+            self._shape_columns(frames, power, out)
+
+    def _shape_columns(self, frames: FloatArray, power: FloatArray, out: FloatArray) -> None:
+        columns = self.columns
+        energy = np.einsum("ij,ij->i", frames, frames) / frames.shape[1]
+        out[columns["level"]] = log_power(energy)
+        out[columns["zero_crossings"]] = zero_crossing_rate(frames)
+        magnitude = np.sqrt(power)
+        total = np.maximum(magnitude.sum(axis=1), AMIN)
+        out[columns["centroid"]] = (magnitude @ self._hz) / total
+        cumulative = np.cumsum(magnitude, axis=1)
+        out[columns["rolloff"]] = self._hz[np.argmax(cumulative >= _ROLLOFF * cumulative[:, -1:], axis=1)]
+        out[columns["voicing"]], out[columns["pitch"]] = self._pitch(power)
+
+
+def log_power(power: FloatArray) -> FloatArray:
+    """10 log10(power), with power at least 1e-10: librosa's ``power_to_db(ref=1, top_db=None)``."""
+    return np.asarray(np.log10(np.maximum(power, AMIN)) * np.float32(10.0), np.float32)
+
+
+def zero_crossing_rate(frames: FloatArray) -> FloatArray:
+    """Share of sample pairs whose sign differs, per frame; values within 1e-10 of zero count as positive.
+
+    Parameters
+    ----------
+    frames : float32 (n, n_fft)
+
+    Returns
+    -------
+    float32 (n,)
+    """
+    negative = frames < -1e-10
+    return np.asarray(np.count_nonzero(negative[:, 1:] != negative[:, :-1], axis=1) / frames.shape[1], np.float32)
+
+
+def _unit_peak(columns: FloatArray) -> FloatArray:
+    """Scale each column to a peak of one; a column of zeros stays."""
+    peak = columns.max(axis=0)
+    return np.asarray(columns / np.where(peak < np.finfo(np.float32).tiny, 1.0, peak), np.float32)

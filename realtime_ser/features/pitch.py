@@ -1,0 +1,61 @@
+"""Fundamental frequency and voicing per frame.
+
+The autocorrelation method of Boersma (1993), "Accurate short-term analysis of the fundamental frequency and the harmonics-to-
+noise ratio of a sampled sound", on the band below 4 kHz: the autocorrelation comes from the power spectrum that the front end
+already has, is divided by the window's own, and its highest peak gives the period. No path search: functionals need no track.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from realtime_ser.features.filters import hann
+from realtime_ser.features.spec import FrontEndSpec
+from realtime_ser.records import FloatArray
+
+_BAND_HZ = 4000.0
+_OCTAVE_COST = 0.02  # per octave of period: of two equal peaks the shorter period wins
+
+
+class PitchTracker:
+    """Pitch of frames whose power spectrum is known."""
+
+    def __init__(self, spec: FrontEndSpec) -> None:
+        band = min(_BAND_HZ, spec.sample_rate / 2)
+        self._bins = int(spec.n_fft * band / spec.sample_rate)
+        self._length = 2 * self._bins
+        self._rate = spec.sample_rate * self._length / spec.n_fft
+        low = max(2, int(self._rate / spec.pitch_max_hz))
+        # Past half the window too little signal overlaps its shifted self for the division below to mean anything.
+        high = min(int(np.ceil(self._rate / spec.pitch_min_hz)), self._length // 2 - 2)
+        self._lags = np.arange(low, max(high, low + 1) + 1)
+        window_power = np.abs(np.fft.rfft(hann(spec.n_fft)))[: self._bins + 1] ** 2
+        window_correlation = np.fft.irfft(window_power, self._length)
+        around = slice(self._lags[0] - 1, self._lags[-1] + 2)
+        self._around = around
+        self._inverse = (window_correlation[0] / window_correlation[around]).astype(np.float32)
+        self._cost = (_OCTAVE_COST * np.log2(self._lags / self._lags[0])).astype(np.float32)
+
+    def __call__(self, power: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Voicing and pitch.
+
+        Parameters
+        ----------
+        power : float32 (n, 1 + n_fft // 2), power spectra of Hann-windowed frames
+
+        Returns
+        -------
+        voicing : float32 (n,), height of the best peak, 0 (noise) to 1 (periodic)
+        pitch : float32 (n,), log2 of the fundamental in Hz, whatever the voicing
+        """
+        correlation = np.fft.irfft(power[:, : self._bins + 1], self._length)
+        scale = 1 / np.maximum(correlation[:, :1], 1e-12)
+        normalised = (correlation[:, self._around] * scale * self._inverse).astype(np.float32, copy=False)
+        best = np.argmax(normalised[:, 1:-1] - self._cost, axis=1)
+        rows = np.arange(len(power))
+        left, peak, right = normalised[rows, best], normalised[rows, best + 1], normalised[rows, best + 2]
+        # Parabola through the peak and its neighbours: a lag of fractional samples.
+        curvature = np.minimum(left - 2 * peak + right, np.float32(-1e-9))
+        shift = np.clip(0.5 * (left - right) / curvature, -0.5, 0.5)
+        pitch = np.log2(self._rate / (self._lags[best] + shift))
+        return np.clip(peak, 0, 1).astype(np.float32), pitch.astype(np.float32)

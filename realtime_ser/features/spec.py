@@ -1,0 +1,93 @@
+"""What a model's card says about its front end."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from realtime_ser.errors import ModelError
+
+RECIPES = ("flat268", "flatstats", "stacked", "waveform")
+
+
+@dataclass(frozen=True, slots=True)
+class FrontEndSpec:
+    """The front end, as numbers. Frames are not centred: frame i covers samples [i * hop_length, i * hop_length + n_fft).
+
+    Attributes
+    ----------
+    recipe : "flat268" (time means of MFCC, chroma and mel), "flatstats" (statistics of log-mel, MFCC, spectral shape and
+        pitch), "stacked" (log-mel x time) or "waveform" (the samples themselves, on a grid of ``hop_length``)
+    sample_rate : Hz
+    n_fft, hop_length : samples
+    n_mels, n_mfcc, n_chroma : number of bands, coefficients and pitch classes
+    fmin, fmax : range of the mel bank in Hz
+    top_db : log-mel is clamped this far below the window's loudest value, in dB
+    active_db : flatstats: frames this far below the window's loudest frame do not count, in dB
+    pitch_min_hz, pitch_max_hz : flatstats: where to look for the fundamental
+    """
+
+    recipe: str
+    sample_rate: int = 16000
+    n_fft: int = 512
+    hop_length: int = 250
+    n_mels: int = 64
+    n_mfcc: int = 20
+    n_chroma: int = 12
+    fmin: float = 0.0
+    fmax: float = 8000.0
+    top_db: float = 80.0
+    active_db: float = 35.0
+    pitch_min_hz: float = 65.0
+    pitch_max_hz: float = 500.0
+
+    def __post_init__(self) -> None:
+        if self.recipe not in RECIPES:
+            raise ModelError(f"front end: unknown recipe {self.recipe!r}; this version knows {', '.join(RECIPES)}")
+        if not 4000 <= self.sample_rate <= 192_000:
+            raise ModelError(f"front end: sample_rate {self.sample_rate} Hz is outside 4000 to 192000")
+        if not 1 <= self.hop_length <= self.n_fft <= 65536:
+            raise ModelError(f"front end: needs 1 <= hop_length ({self.hop_length}) <= n_fft ({self.n_fft}) <= 65536")
+        if not (1 <= self.n_mels <= 512 and 1 <= self.n_mfcc <= self.n_mels and 1 <= self.n_chroma <= 48):
+            raise ModelError("front end: needs 1 <= n_mfcc <= n_mels <= 512 and 1 <= n_chroma <= 48")
+        if not 0 <= self.fmin < self.fmax <= self.sample_rate / 2:
+            raise ModelError(f"front end: mel range {self.fmin:g} to {self.fmax:g} Hz does not fit {self.sample_rate} Hz audio")
+        if not 20 <= self.pitch_min_hz < self.pitch_max_hz <= self.sample_rate / 4:
+            raise ModelError(f"front end: pitch range {self.pitch_min_hz:g} to {self.pitch_max_hz:g} Hz makes no sense")
+        if self.recipe == "waveform" and self.n_fft != self.hop_length:
+            raise ModelError("front end: a waveform recipe has n_fft equal to hop_length, the grid of its windows")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> FrontEndSpec:
+        """Read a card's ``front_end``.
+
+        Raises
+        ------
+        ModelError : a key is unknown, missing, ill-typed or out of range
+        """
+        types = {item.name: item.type for item in fields(cls)}
+        for key, value in values.items():
+            if key not in types:
+                near = difflib.get_close_matches(str(key), list(types), n=1, cutoff=0.0)[0]
+                raise ModelError(f"front end: unknown key {key!r}; did you mean {near!r}?")
+            # Annotations are strings here; a JSON number without a fraction serves as a float too.
+            accepted: tuple[type, ...] = {"str": (str,), "int": (int,), "float": (int, float)}[str(types[key])]
+            if isinstance(value, bool) or not isinstance(value, accepted):
+                raise ModelError(f"front end: {key!r} takes {types[key]}, got {value!r}")
+        if "recipe" not in values:
+            raise ModelError("front end: 'recipe' is missing")
+        return cls(**values)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for a card."""
+        return asdict(self)
+
+    def frames_in(self, seconds: float) -> int:
+        """Number of frames whose audio lasts ``seconds``, to the nearest frame and at least one."""
+        return max(1, 1 + round((seconds * self.sample_rate - self.n_fft) / self.hop_length))
+
+    def samples_in(self, frames: int) -> int:
+        """Number of samples that ``frames`` consecutive frames cover."""
+        return self.n_fft + (frames - 1) * self.hop_length

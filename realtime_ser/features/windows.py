@@ -1,0 +1,113 @@
+"""The last frames -> what a model takes: a view where possible, cheap functionals elsewhere."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from realtime_ser.features.filters import dct_matrix
+from realtime_ser.features.frames import FrameTransform
+from realtime_ser.features.spec import FrontEndSpec
+from realtime_ser.features.statistics import StatisticsVector
+from realtime_ser.records import FloatArray
+
+
+class FrontEnd:
+    """Samples in, features of the last window out. A hop costs its new audio, not the window.
+
+    Parameters
+    ----------
+    spec : the card's front end
+    window_s : longest window, in seconds; rounded to whole frames (see ``window_frames``)
+
+    Attributes
+    ----------
+    window_frames : frames in a full window
+    frames : frames since the last ``reset``
+    """
+
+    def __init__(self, spec: FrontEndSpec, window_s: float) -> None:
+        self.spec = spec
+        self.window_frames = spec.frames_in(window_s)
+        self.frames = 0
+        self._transform = None if spec.recipe == "waveform" else FrameTransform(spec)
+        rows = spec.hop_length if self._transform is None else self._transform.n_columns
+        # Twice the window: the oldest half is dropped by one copy per window length, so that a window is one contiguous view.
+        self._store = np.zeros((rows, 2 * self.window_frames), np.float32)
+        self._filled = 0
+        self._tail = np.zeros(0, np.float32)
+        if spec.recipe == "flat268":
+            self._dct = dct_matrix(spec.n_mfcc, spec.n_mels)
+        if spec.recipe == "flatstats":
+            assert self._transform is not None
+            self._statistics = StatisticsVector(spec, self._transform.columns)
+
+    @property
+    def n_features(self) -> int | None:
+        """Length of a vector recipe's vector; None where the shape depends on the window's length."""
+        if self.spec.recipe == "flat268":
+            return self.spec.n_mfcc + self.spec.n_chroma + self.spec.n_mels
+        return self._statistics.size if self.spec.recipe == "flatstats" else None
+
+    def reset(self) -> None:
+        """Forget everything heard."""
+        self.frames = 0
+        self._filled = 0
+        self._tail = self._tail[:0]
+
+    def push(self, samples: FloatArray) -> int:
+        """Take consecutive samples, float32 (n,). Returns the number of frames they completed."""
+        n_fft, hop = self.spec.n_fft, self.spec.hop_length
+        audio = np.concatenate((self._tail, samples)) if len(self._tail) else np.asarray(samples, np.float32)
+        new = max(0, 1 + (len(audio) - n_fft) // hop)
+        # At most a window's worth at a time: what would leave the window again need not be kept.
+        for first in range(0, new, self.window_frames):
+            count = min(self.window_frames, new - first)
+            strided = np.lib.stride_tricks.sliding_window_view(audio[first * hop :], n_fft)[::hop][:count]
+            out = self._room(count)
+            if self._transform is None:
+                out[:] = strided.T
+            else:
+                self._transform(strided, out)
+        self.frames += new
+        self._tail = audio[new * hop :].copy()
+        return new
+
+    def window(self, frames: int | None = None) -> FloatArray:
+        """Features of the last ``frames`` frames (default: a full window, or all there are).
+
+        Returns
+        -------
+        float32: flat268 (n_mfcc + n_chroma + n_mels,), flatstats (n_features,), stacked (n_mels, frames) in dB,
+        waveform (frames * hop_length,)
+
+        Raises
+        ------
+        ValueError : no frame is complete yet
+        """
+        count = min(self.frames, self.window_frames, frames or self.window_frames)
+        if count < 1:
+            raise ValueError("no frame is complete yet")
+        view = self._store[:, self._filled - count : self._filled]
+        if self.spec.recipe == "waveform":
+            return np.ascontiguousarray(view.T).reshape(-1)
+        if self.spec.recipe == "flatstats":
+            return self._statistics(view)
+        assert self._transform is not None
+        columns = self._transform.columns
+        log_mel = view[columns["log_mel"]]
+        log_mel = np.maximum(log_mel, log_mel.max() - np.float32(self.spec.top_db))
+        if self.spec.recipe == "stacked":
+            return np.asarray(log_mel, np.float32)
+        # The mean of the MFCCs is the DCT of the mean: one product instead of one per frame.
+        mfcc = self._dct @ log_mel.mean(axis=1)
+        return np.concatenate((mfcc, view[columns["chroma"]].mean(axis=1), view[columns["mel"]].mean(axis=1)))
+
+    def _room(self, count: int) -> FloatArray:
+        """The next ``count`` columns of the store, making room at its front if need be."""
+        if self._filled + count > self._store.shape[1]:
+            keep = min(self._filled, self.window_frames)
+            self._store[:, :keep] = self._store[:, self._filled - keep : self._filled].copy()
+            self._filled = keep
+        out = self._store[:, self._filled : self._filled + count]
+        self._filled += count
+        return out
