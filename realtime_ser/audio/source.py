@@ -1,0 +1,81 @@
+"""What every source of audio looks like to the pipeline, and the two checks that all sources share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Protocol, TypeVar
+
+from realtime_ser.errors import SourceError
+from realtime_ser.records import Block, Notice
+
+_Self = TypeVar("_Self", bound="Source")
+
+MIN_RATE, MAX_RATE = 1_000, 768_000
+
+
+class Source(Protocol):
+    """Something that yields audio. Use it in a ``with`` statement; the attributes are valid inside it.
+
+    Attributes
+    ----------
+    name : what the user knows it as (device name or file path), printable
+    rate : sample rate of its blocks in Hz
+    duration_s : length in seconds, or None when nobody can know (a microphone)
+    """
+
+    name: str
+    rate: int
+    duration_s: float | None
+
+    def blocks(self) -> Iterator[Block | Notice]:
+        """Yield mono blocks in time order, with a ``Notice`` between them when the device goes or returns.
+
+        A block whose ``start`` lies beyond the previous block's end follows a loss. Ends at the end of the audio, or soon
+        after ``stop()``, having delivered what was captured until then.
+
+        Raises
+        ------
+        SourceError : the audio cannot be read, or not any further
+        """
+        ...
+
+    def stop(self) -> None:
+        """End ``blocks()`` soon. Any thread and any signal handler may call it, any number of times."""
+        ...
+
+    def __enter__(self: _Self) -> _Self:
+        """Open the device or file; raises SourceError when that fails."""
+        ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        """Close it; idempotent."""
+        ...
+
+
+def printable(text: str) -> str:
+    """``text`` with control, escape and undecodable characters replaced, so that a hostile name cannot drive a terminal."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def check_rate(rate: float, of: str) -> int:
+    """``rate`` as an integer number of Hz, 1,000 to 768,000.
+
+    Parameters
+    ----------
+    rate : sample rate in Hz
+    of : what has that rate, for the message
+
+    Raises
+    ------
+    SourceError : no whole number, or outside the range
+    """
+    try:
+        whole = int(rate)
+        if isinstance(rate, bool) or whole != rate:
+            raise ValueError
+    except (TypeError, ValueError, OverflowError):
+        raise SourceError(f"{of}: the sample rate must be a whole number of Hz, got {rate!r}") from None
+    if not MIN_RATE <= whole <= MAX_RATE:
+        raise SourceError(f"{of}: a sample rate of {whole} Hz is outside {MIN_RATE} to {MAX_RATE} Hz; convert the audio first")
+    return whole
