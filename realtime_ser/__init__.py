@@ -1,5 +1,69 @@
-"""Real-time speech-emotion classification from a microphone or a recording."""
+"""Real-time speech-emotion classification from a microphone or a recording.
+
+    for estimate in realtime_ser.stream("talk.wav"):
+        print(estimate.end_s, estimate.label, estimate.confidence)
+
+Names are imported on first use, so that ``import realtime_ser`` costs nothing.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from realtime_ser.config import Config, load_config
+    from realtime_ser.engine import Engine
+    from realtime_ser.errors import ConfigError, ModelError, SerError, SinkError, SourceError
+    from realtime_ser.model import Classifier, load_model
+    from realtime_ser.pipeline import stream
+    from realtime_ser.records import Block, Estimate, Health, Segment
+
 __version__ = "0.1.0"
+
+_HOME = {
+    "Config": "config",
+    "load_config": "config",
+    "Engine": "engine",
+    "ConfigError": "errors",
+    "ModelError": "errors",
+    "SerError": "errors",
+    "SinkError": "errors",
+    "SourceError": "errors",
+    "Classifier": "model",
+    "load_model": "model",
+    "stream": "pipeline",
+    "Block": "records",
+    "Estimate": "records",
+    "Health": "records",
+    "Segment": "records",
+}
+
+__all__ = [
+    "Block",
+    "Classifier",
+    "Config",
+    "ConfigError",
+    "Engine",
+    "Estimate",
+    "Health",
+    "ModelError",
+    "Segment",
+    "SerError",
+    "SinkError",
+    "SourceError",
+    "__version__",
+    "load_config",
+    "load_model",
+    "stream",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"realtime_ser.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'realtime_ser' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,9 @@
+"""``python -m realtime_ser``."""
+
+from __future__ import annotations
+
+import sys
+
+from realtime_ser.cli import main
+
+sys.exit(main())
