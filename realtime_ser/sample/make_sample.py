@@ -16,6 +16,8 @@ import numpy as np
 import soundfile
 import soxr
 
+from realtime_ser.records import FloatArray
+
 RATE = 16000
 # voice, pitch 0-99, words per minute, amplitude, text; and the seconds of silence that follow
 LINES = [
@@ -26,20 +28,20 @@ LINES = [
 ]
 
 
-def speak(voice: str, pitch: int, words_per_minute: int, amplitude: int, text: str) -> np.ndarray:
+def speak(voice: str, pitch: int, words_per_minute: int, amplitude: int, text: str) -> FloatArray:
     """One line as float32 samples at ``RATE``."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "line.wav"
         settings = ["-v", voice, "-p", str(pitch), "-s", str(words_per_minute), "-a", str(amplitude)]
         subprocess.run(["espeak-ng", *settings, "-w", str(out), text], check=True)
         samples, rate = soundfile.read(out, dtype="float32")
-    return soxr.resample(samples, rate, RATE, quality="VHQ")
+    return np.asarray(soxr.resample(samples, rate, RATE, quality="VHQ"), np.float32)
 
 
 def main() -> None:
     pieces = [np.zeros(RATE // 2, np.float32)]
-    for *how, silence_s in LINES:
-        pieces += [speak(*how), np.zeros(round(silence_s * RATE), np.float32)]
+    for voice, pitch, words_per_minute, amplitude, text, silence_s in LINES:
+        pieces += [speak(voice, pitch, words_per_minute, amplitude, text), np.zeros(round(silence_s * RATE), np.float32)]
     audio = np.concatenate(pieces)
     audio *= 0.5 / np.abs(audio).max()
     out = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("demo.flac")
