@@ -89,3 +89,23 @@ def closing(session: Session | None, summary: Summary) -> list[str]:
     if health.xruns:
         lines.append(f"  {health.xruns} overflow reports from the audio system")
     return lines
+
+
+def percent(value: float) -> str:
+    """A share as whole percent."""
+    return f"{100 * min(1.0, max(0.0, value)):.0f} %" if math.isfinite(value) else "- %"
+
+
+def headline(card: Mapping[str, Any]) -> str:
+    """The model's honest score in a few words, from whatever its card holds; empty when it holds none."""
+    given = card.get("headline")
+    if isinstance(given, str) and given.strip():
+        return printable(given.strip())
+    scores = card.get("scores")
+    if not isinstance(scores, Mapping):
+        return ""
+    value, protocol = scores.get("uar"), scores.get("protocol")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return ""
+    text = f"{100 * value if value <= 1 else value:.1f} % UAR"
+    return f"{text}, {printable(str(protocol))}" if protocol else text
