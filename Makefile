@@ -1,0 +1,53 @@
+# Every step here is an ordinary pip, pytest or realtime-ser command; make only remembers them.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
+
+.PHONY: demo monitor test check lint types wheel sample bench train clean
+.DEFAULT_GOAL := help
+
+help:            ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "realtime-ser needs Python 3.10 or later; set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/live: $(BIN)/python pyproject.toml .ci/constraints.txt
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/dev: $(BIN)/python pyproject.toml .ci/constraints.txt
+	$(PIP) --editable '.[train,bench,dev]'
+	@touch $@ $(VENV)/live
+
+demo: $(VENV)/live            ## replay the shipped sample with the dashboard
+	$(BIN)/realtime-ser demo
+
+monitor: $(VENV)/live         ## listen to the default microphone
+	$(BIN)/realtime-ser monitor
+
+test: $(VENV)/dev             ## the whole test suite
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/dev             ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/dev            ## mypy, strict on realtime_ser
+	$(BIN)/mypy
+
+check: lint types test        ## lint, types, import layering and tests: what CI runs
+
+bench: $(VENV)/dev            ## speed on this machine, beside the usual way
+	$(BIN)/realtime-ser bench --against-librosa --live 20
+
+wheel: $(VENV)/dev            ## build the wheel into dist/
+	$(BIN)/python -m build --wheel
+
+sample: $(VENV)/live          ## make the shipped sample again (needs espeak-ng)
+	$(BIN)/python realtime_ser/sample/make_sample.py
+
+clean:           ## remove what make made
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
