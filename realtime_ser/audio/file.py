@@ -70,6 +70,9 @@ class FileSource:
         except SourceError:
             opened.close()
             raise
+        # soundfile seeks after every read of a seekable file. In an MP3 that throws away bits which later frames need, and the
+        # samples come out wrong; in a FLAC it is slow. We only ever read on.
+        opened.seekable = lambda: False
         self.duration_s = opened.frames / self.rate
         self._file = opened
         self._stopped = False
