@@ -17,6 +17,10 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e
 _INVISIBLE = re.compile("[\ue000-\uf8ff\U000e0000-\U0010ffff]")
 
 
+# What stands for no emotion in ``Summary.seconds_by_label`` and ``Segment.label``, as people read it.
+STATES = {"unsure": "not sure", "no_speech": "nobody speaks"}
+
+
 def valid(text: str) -> str:
     """The text with everything that UTF-8 cannot hold replaced by U+FFFD; controls stay."""
     return _SURROGATE.sub("\ufffd", text)
@@ -83,9 +87,10 @@ def closing(session: Session | None, summary: Summary) -> list[str]:
     measured = {key: number(summary.latency_ms.get(key), 1) for key in ("p50", "p99")}
     latency = "" if measured["p50"] is None else f", latency p50 {measured['p50']} ms, p99 {measured['p99']} ms"
     lines = [f"{name}{heard}, {dropped}{latency}"]
-    ranked = sorted(summary.seconds_by_label.items(), key=lambda item: -item[1])
-    spoken = [f"{printable(label)} {seconds:.1f} s" for label, seconds in ranked if seconds >= 0.05]
-    lines.append("  " + (", ".join(spoken) if spoken else "no emotion was recognised"))
+    # Emotions first, the longest in front; then what was none.
+    ranked = sorted(summary.seconds_by_label.items(), key=lambda item: (item[0] in STATES, -item[1]))
+    shares = [f"{STATES.get(label, printable(label))} {seconds:.1f} s" for label, seconds in ranked if seconds >= 0.05]
+    lines.append("  " + (", ".join(shares) if shares else "no emotion was recognised"))
     if health.xruns:
         lines.append(f"  {health.xruns} overflow reports from the audio system")
     return lines

@@ -1,0 +1,138 @@
+"""One self-contained HTML file about a run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from realtime_ser.errors import SinkError
+from realtime_ser.records import Block, Record, Session, Summary
+from realtime_ser.sinks.lines import sink_error
+from realtime_ser.sinks.report_data import Gathered
+from realtime_ser.sinks.report_page import heading, overview, page, stream, title
+from realtime_ser.sinks.text import printable, valid
+
+# A page of many recordings stays readable and small: the first are drawn finely, then coarsely, then only listed.
+_FINE_BYTES, _COARSE_BYTES = 900_000, 1_500_000
+_ROWS = 1000
+
+
+class ReportSink:
+    """Gathers a run in bounded memory and writes the page when it is closed: whole or not at all.
+
+    Parameters
+    ----------
+    path : the file; readable by its owner alone
+
+    Raises
+    ------
+    SinkError : nothing can be written there
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        # A report through a symbolic link replaces what it points to, not the link.
+        self._path = Path(os.path.realpath(path))
+        self.name = f"report {printable(os.fspath(path))}"
+        self._gathered: Gathered | None = None
+        self._parts: list[tuple[str, str]] = []
+        self._size = 0
+        self._rows: list[tuple[str, float, Mapping[str, float], float]] = []
+        self._sessions = 0
+        self._seconds = 0.0
+        self._version = ""
+        self._closed = False
+        try:
+            if self._atomic():
+                # So that a bad place is said before the run and not after it.
+                handle, probe = self._temporary()
+                os.close(handle)
+                probe.unlink()
+            else:
+                os.close(os.open(self._path, os.O_WRONLY))
+        except OSError as error:
+            raise sink_error(os.fspath(path), error) from error
+
+    def write(self, record: Record) -> None:
+        """Gather a record."""
+        if self._closed or isinstance(record, Block):
+            return
+        if isinstance(record, Session):
+            self._finish()
+            self._gathered = Gathered(record)
+            self._version = record.version
+        elif self._gathered is not None:
+            self._gathered.add(record)
+            if isinstance(record, Summary):
+                self._finish()
+
+    def close(self) -> None:
+        """Write the page.
+
+        Raises
+        ------
+        SinkError : full disk
+        """
+        if self._closed:
+            return
+        self._closed = True
+        self._finish()
+        source = self._rows[0][0] if self._rows else "nothing was heard"
+        parts = [heading(max(1, self._sessions), self._seconds, source)]
+        if self._sessions > 1:
+            parts.append(overview(self._rows, self._sessions - len(self._rows)))
+        for name, part in self._parts:
+            parts += [title(name), part] if self._sessions > 1 else [part]
+        text = page(parts, f"Emotion in speech: {printable(source)}", f"realtime-ser {printable(self._version)}")
+        self._save(valid(text).encode())
+
+    def _finish(self) -> None:
+        data, self._gathered = self._gathered, None
+        if data is None:
+            return
+        self._sessions += 1
+        self._seconds += data.duration_s
+        if len(self._rows) < _ROWS:
+            by_label = data.summary.seconds_by_label if data.summary is not None else {}
+            lost = data.health.dropped / max(1, data.session.sample_rate)
+            self._rows.append((data.session.source, data.duration_s, by_label, lost))
+        if self._size < _COARSE_BYTES:
+            part = stream(data, points=600 if self._size < _FINE_BYTES else 80)
+            self._parts.append((data.session.source, part))
+            self._size += len(part)
+
+    def _atomic(self) -> bool:
+        """Whether the file can be put in place at once: not so for a device or a pipe."""
+        return not self._path.exists() or stat.S_ISREG(self._path.stat().st_mode) or self._path.is_dir()
+
+    def _temporary(self) -> tuple[int, Path]:
+        if self._path.is_dir():
+            raise IsADirectoryError(21, "Is a directory")
+        handle, name = tempfile.mkstemp(prefix=".report-", suffix=".tmp", dir=self._path.parent)
+        return handle, Path(name)
+
+    def _save(self, content: bytes) -> None:
+        temporary: Path | None = None
+        try:
+            if self._atomic():
+                handle, temporary = self._temporary()
+            else:
+                handle = os.open(self._path, os.O_WRONLY)
+            with open(handle, "wb", buffering=0) as file:  # noqa: PTH123 - a descriptor has no Path
+                rest = memoryview(content)
+                while rest:
+                    rest = rest[file.write(rest) or 0 :]
+                if temporary is not None:
+                    os.fsync(file.fileno())
+            if temporary is not None:
+                temporary.replace(self._path)
+        except OSError as error:
+            if temporary is not None:
+                with contextlib.suppress(OSError):
+                    temporary.unlink()
+            if isinstance(error, BrokenPipeError):
+                raise SinkError(f"the reader of {self.name} closed it", closed_by_reader=True) from error
+            raise sink_error(os.fspath(self._path), error) from error
