@@ -36,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     options = _parser().parse_args(arguments)
     try:
-        return int(options.run(options))
+        with _native_stderr_silenced() if options.native else contextlib.nullcontext():
+            return int(options.run(options))
     except SerError as error:
         _complain(str(error))
         return error.exit_code
@@ -278,6 +279,30 @@ def _config(options: argparse.Namespace) -> Config:
     return load_config(options.config, overrides)
 
 
+@contextlib.contextmanager
+def _native_stderr_silenced() -> Iterator[None]:
+    """PortAudio's host APIs print what they think to file descriptor 2, across the dashboard; we say what matters ourselves."""
+    import os
+
+    stream = sys.stderr
+    try:
+        kept = os.dup(2)
+    except OSError:  # started without a standard error
+        yield
+        return
+    sys.stderr = os.fdopen(os.dup(kept), "w", buffering=1, errors="backslashreplace")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        sys.stderr.close()
+        sys.stderr = stream
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 def _quoted(text: str) -> str:
     """``text`` as a YAML string, whatever it looks like."""
     import json
@@ -310,6 +335,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="realtime-ser", description="Real-time speech-emotion classification. Audio stays on this machine.")
     parser.add_argument("--version", action="version", version=f"realtime-ser {__version__}")
+    parser.set_defaults(native=False)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     common = _Parser(add_help=False)
@@ -329,7 +355,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("monitor", parents=[common, outputs], help="listen to a microphone")
     command.add_argument("--device", metavar="NAME|INDEX", type=_device, help="input device: index or unique part of its name")
     command.add_argument("--retry-for", metavar="S", type=_wait, help="how long to wait for a vanished device")
-    command.set_defaults(run=_monitor)
+    command.set_defaults(run=_monitor, native=True)
 
     command = commands.add_parser("replay", parents=[common, outputs], help="replay recordings through the same path")
     command.add_argument("files", metavar="FILE", nargs="+", help="WAV, FLAC, OGG or MP3 files, or folders of them")
@@ -351,11 +377,11 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("devices", help="list input devices")
     command.add_argument("--json", action="store_true", help="as JSON")
-    command.set_defaults(run=_devices)
+    command.set_defaults(run=_devices, native=True)
 
     command = commands.add_parser("doctor", parents=[common], help="check audio, models and speed, and say what to do")
     command.add_argument("--device", metavar="NAME|INDEX", type=_device, help="input device to check")
-    command.set_defaults(run=_doctor)
+    command.set_defaults(run=_doctor, native=True)
 
     command = commands.add_parser("models", help="list the shipped models with their honest scores")
     command.add_argument("--json", action="store_true", help="as JSON")

@@ -74,7 +74,10 @@ def listen(
     try:
         for item in source.blocks():
             if isinstance(item, Notice):
-                yield replace(item, at=engine.health.captured, sample_rate=engine.sample_rate)
+                if item.kind == "device_lost":
+                    # Nothing more of this piece will come: classify what was heard now and not when the device returns.
+                    yield from _results(engine, engine.flush(), clock(), clock)
+                yield item if item.at else replace(item, at=engine.health.captured, sample_rate=engine.sample_rate)
                 continue
             block, last = _limit(item, duration_s)
             heard_at = clock()
