@@ -23,17 +23,21 @@ class PitchTracker:
     def __init__(self, spec: FrontEndSpec) -> None:
         band = min(_BAND_HZ, spec.sample_rate / 2)
         self._bins = int(spec.n_fft * band / spec.sample_rate)
-        self._length = 2 * self._bins
-        self._rate = spec.sample_rate * self._length / spec.n_fft
+        length = 2 * self._bins
+        self._rate = spec.sample_rate * length / spec.n_fft
         low = max(2, int(self._rate / spec.pitch_max_hz))
         # Past half the window too little signal overlaps its shifted self for the division below to mean anything.
-        high = min(int(np.ceil(self._rate / spec.pitch_min_hz)), self._length // 2 - 2)
-        self._lags = np.arange(low, max(high, low + 1) + 1)
+        high = min(int(np.ceil(self._rate / spec.pitch_min_hz)), length // 2 - 2)
+        self._lags = np.arange(low, max(high, low + 1) + 1).astype(np.float32)
         window_power = np.abs(np.fft.rfft(hann(spec.n_fft)))[: self._bins + 1] ** 2
-        window_correlation = np.fft.irfft(window_power, self._length)
-        around = slice(self._lags[0] - 1, self._lags[-1] + 2)
-        self._around = around
-        self._inverse = (window_correlation[0] / window_correlation[around]).astype(np.float32)
+        window_correlation = np.fft.irfft(window_power, length)
+        # One product instead of an inverse FFT of which a quarter is used: column 0 gives the autocorrelation at lag 0, the
+        # others those around the periods looked for, divided by the window's own.
+        lags = np.concatenate(([0], np.arange(low - 1, int(self._lags[-1]) + 2)))
+        transform = np.cos(2 * np.pi / length * np.outer(np.arange(self._bins + 1), lags)) / length
+        transform[1:-1] *= 2
+        transform *= window_correlation[0] / window_correlation[lags]
+        self._transform = transform.astype(np.float32)
         self._cost = (_OCTAVE_COST * np.log2(self._lags / self._lags[0])).astype(np.float32)
 
     def __call__(self, power: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -48,14 +52,13 @@ class PitchTracker:
         voicing : float32 (n,), height of the best peak, 0 (noise) to 1 (periodic)
         pitch : float32 (n,), log2 of the fundamental in Hz, whatever the voicing
         """
-        correlation = np.fft.irfft(power[:, : self._bins + 1], self._length)
-        scale = 1 / np.maximum(correlation[:, :1], 1e-12)
-        normalised = (correlation[:, self._around] * scale * self._inverse).astype(np.float32, copy=False)
-        best = np.argmax(normalised[:, 1:-1] - self._cost, axis=1)
-        rows = np.arange(len(power))
-        left, peak, right = normalised[rows, best], normalised[rows, best + 1], normalised[rows, best + 2]
+        correlation = power[:, : self._bins + 1] @ self._transform
+        correlation /= np.maximum(correlation[:, :1], np.float32(1e-12))
+        best = np.argmax(correlation[:, 2:-1] - self._cost, axis=1)
+        place = np.arange(1, correlation.size, correlation.shape[1]) + best
+        left, peak, right = correlation.take(place), correlation.take(place + 1), correlation.take(place + 2)
         # Parabola through the peak and its neighbours: a lag of fractional samples.
         curvature = np.minimum(left - 2 * peak + right, np.float32(-1e-9))
-        shift = np.clip(0.5 * (left - right) / curvature, -0.5, 0.5)
-        pitch = np.log2(self._rate / (self._lags[best] + shift))
-        return np.clip(peak, 0, 1).astype(np.float32), pitch.astype(np.float32)
+        shift = np.maximum(np.minimum(np.float32(0.5) * (left - right) / curvature, np.float32(0.5)), np.float32(-0.5))
+        pitch = np.log2(np.float32(self._rate) / (self._lags[best] + shift))
+        return np.maximum(np.minimum(peak, np.float32(1)), np.float32(0)), pitch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -56,6 +57,8 @@ class FrontEndSpec:
             raise ModelError(f"front end: mel range {self.fmin:g} to {self.fmax:g} Hz does not fit {self.sample_rate} Hz audio")
         if not 20 <= self.pitch_min_hz < self.pitch_max_hz <= self.sample_rate / 4:
             raise ModelError(f"front end: pitch range {self.pitch_min_hz:g} to {self.pitch_max_hz:g} Hz makes no sense")
+        if not (0 < self.top_db < math.inf and 0 < self.active_db < math.inf):
+            raise ModelError(f"front end: top_db ({self.top_db:g}) and active_db ({self.active_db:g}) must be positive")
         if self.recipe == "waveform" and self.n_fft != self.hop_length:
             raise ModelError("front end: a waveform recipe has n_fft equal to hop_length, the grid of its windows")
 

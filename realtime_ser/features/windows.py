@@ -57,12 +57,13 @@ class FrontEnd:
     def push(self, samples: FloatArray) -> int:
         """Take consecutive samples, float32 (n,). Returns the number of frames they completed."""
         n_fft, hop = self.spec.n_fft, self.spec.hop_length
-        audio = np.concatenate((self._tail, samples)) if len(self._tail) else np.asarray(samples, np.float32)
+        audio = np.concatenate((self._tail, samples)) if len(self._tail) else np.ascontiguousarray(samples, np.float32)
         new = max(0, 1 + (len(audio) - n_fft) // hop)
         # At most a window's worth at a time: what would leave the window again need not be kept.
         for first in range(0, new, self.window_frames):
             count = min(self.window_frames, new - first)
-            strided = np.lib.stride_tricks.sliding_window_view(audio[first * hop :], n_fft)[::hop][:count]
+            # Overlapping rows of the same memory; NumPy checks that they lie within it.
+            strided = np.ndarray((count, n_fft), np.float32, audio, 4 * first * hop, (4 * hop, 4))
             out = self._room(count)
             if self._transform is None:
                 out[:] = strided.T
