@@ -4,7 +4,9 @@ import dataclasses
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +18,8 @@ from realtime_ser.audio.devices import Device
 from realtime_ser.audio.trial import Heard
 from realtime_ser.config import Config
 from realtime_ser.errors import ModelError, SourceError
+from realtime_ser.features.spec import FrontEndSpec
+from realtime_ser.features.windows import FrontEnd
 
 __all__ = ["pulse_server"]
 RATE = 16_000
@@ -154,6 +158,32 @@ def test_the_shipped_bundles_load_and_keep_up():
     assert checks["model cnn"].ok is True
     assert checks["speed"].ok is not False
     assert "ms a hop" in checks["speed"].message
+
+
+class SlowModel:
+    """A classifier that takes as long as a test wants."""
+
+    labels = ("angry", "calm")
+    spec = FrontEndSpec("flat268", n_fft=1024, n_mels=128)
+    card = SimpleNamespace(name="slow", window_s=1.0, min_window_s=0.5)
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+    def front_end(self, window_s=None):
+        return FrontEnd(self.spec, window_s or 1.0)
+
+    def predict(self, features):
+        time.sleep(self.seconds)
+        return np.full((len(features), 2), 0.5, dtype=np.float32)
+
+
+@pytest.mark.parametrize(("seconds", "ok"), [(0.0, True), (0.08, None), (0.3, False)])
+def test_speed_is_judged_against_the_hop(seconds, ok):
+    check = doctor.check_speed(SlowModel(seconds), Config(), seconds=1.0)
+    assert check.ok is ok
+    assert "of the 250 ms there are" in check.message
+    assert bool(check.remedy) == (ok is not True)
 
 
 @pytest.mark.audio_server
