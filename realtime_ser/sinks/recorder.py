@@ -53,10 +53,11 @@ class RecorderSink:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._path = Path(path)
+        # Through a symbolic link, so that probing and following files mean the place it leads to.
+        self._path = Path(os.path.realpath(path))
         if self._path.suffix.lower() not in _FORMATS:
             raise ConfigError(f"cannot record to {printable(str(path))}: the name must end in .flac or .wav")
-        self.name = f"recording {printable(str(self._path))}"
+        self.name = f"recording {printable(os.fspath(path))}"
         self.paths = [self._path]
         self._file: _Growing | None = None
         self._next = 0

@@ -13,7 +13,7 @@ from realtime_ser.errors import SinkError
 from realtime_ser.records import Block, Record, Session, Summary
 from realtime_ser.sinks.lines import sink_error
 from realtime_ser.sinks.report_data import Gathered
-from realtime_ser.sinks.report_page import heading, overview, page, stream, title
+from realtime_ser.sinks.report_page import card, heading, overview, page, stream, title
 from realtime_ser.sinks.text import printable, valid
 
 # A page of many recordings stays readable and small: the first are drawn finely, then coarsely, then only listed.
@@ -43,7 +43,7 @@ class ReportSink:
         self._rows: list[tuple[str, float, Mapping[str, float], float]] = []
         self._sessions = 0
         self._seconds = 0.0
-        self._version = ""
+        self._session: Session | None = None
         self._closed = False
         try:
             if self._atomic():
@@ -63,7 +63,7 @@ class ReportSink:
         if isinstance(record, Session):
             self._finish()
             self._gathered = Gathered(record)
-            self._version = record.version
+            self._session = record
         elif self._gathered is not None:
             self._gathered.add(record)
             if isinstance(record, Summary):
@@ -86,7 +86,12 @@ class ReportSink:
             parts.append(overview(self._rows, self._sessions - len(self._rows)))
         for name, part in self._parts:
             parts += [title(name), part] if self._sessions > 1 else [part]
-        text = page(parts, f"Emotion in speech: {printable(source)}", f"realtime-ser {printable(self._version)}")
+        generator = "realtime-ser"
+        if self._session is not None:
+            # One run has one model.
+            parts.append(card(self._session))
+            generator += f" {printable(self._session.version)}"
+        text = page(parts, f"Emotion in speech: {printable(source)}", generator)
         self._save(valid(text).encode())
 
     def _finish(self) -> None:

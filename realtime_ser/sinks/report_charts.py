@@ -88,21 +88,22 @@ def latencies(data: Gathered) -> str:
     classes = data.histogram()
     if not classes:
         return ""
-    height, most = 120, max(count for _, _, count in classes)
-    low, high = classes[0][0], classes[-1][1]
-    scale = _PLOT / max(1e-9, high - low)
-    parts = [_grid([(1.0, str(most)), (0.0, "0")], height)]
+    # Wide classes are drawn as low as they are wide, so that equal areas are equal numbers.
+    height, most = 120, max(count / (end - begin) for begin, end, count in classes)
+    high = classes[-1][1]
+    scale = _PLOT / high
+    parts = [_grid([(1.0, f"{most:.0f}/ms"), (0.0, "0")], height)]
     for begin, end, count in classes:
-        tall = (height - 8) * count / most
-        title = escape(f"{begin:.0f} to {end:.0f} ms: {count} windows")
+        tall = (height - 8) * count / (end - begin) / most
+        title = escape(f"{begin:.1f} to {end:.1f} ms: {count} windows")
         parts.append(
-            f'<rect class="column" x="{_LEFT + (begin - low) * scale:.1f}" y="{height - tall:.1f}" '
-            f'width="{max(1.0, (end - begin) * scale - 1):.1f}" height="{tall:.1f}"><title>{title}</title></rect>'
+            f'<rect class="column" x="{_LEFT + begin * scale:.1f}" y="{height - tall:.1f}" '
+            f'width="{max(1.0, (end - begin) * scale - 0.7):.1f}" height="{tall:.1f}"><title>{title}</title></rect>'
         )
     for share in range(5):
-        value = low + (high - low) * share / 4
+        value = high * share / 4
         anchor = ("start", "middle", "middle", "middle", "end")[share]
-        at = f'x="{_LEFT + (value - low) * scale:.1f}" y="{height + 15}"'
+        at = f'x="{_LEFT + value * scale:.1f}" y="{height + 15}"'
         parts.append(f'<text {at} text-anchor="{anchor}">{value:.4g} ms</text>')
     return _svg(height + 20, "Latency of the windows", parts)
 

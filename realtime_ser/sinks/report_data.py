@@ -12,8 +12,9 @@ _BINS = 600
 _SEGMENTS = 1500
 _NOTICES = 100
 _LOSSES = 300
-# Latency classes: 1 ms wide up to 50, then wider by a tenth each, up to ten seconds.
-_EDGES_MS = [float(edge) for edge in range(51)]
+# Latency classes: half a millisecond wide up to 50, then wider by a tenth each, up to ten seconds.
+_FINE = 100
+_EDGES_MS = [edge / 2 for edge in range(_FINE + 1)]
 while _EDGES_MS[-1] < 10_000:
     _EDGES_MS.append(_EDGES_MS[-1] * 1.1)
 
@@ -130,5 +131,5 @@ class Gathered:
             self.losses.append((max(0.0, begin - estimate.lost_samples / estimate.sample_rate), begin))
         if estimate.latency_s is not None and math.isfinite(estimate.latency_s):
             value = max(0.0, estimate.latency_s * 1000.0)
-            at = int(value) if value < 50 else 50 + int(math.log(value / 50.0) / math.log(1.1))
+            at = int(2 * value) if value < 50 else _FINE + int(math.log(value / 50.0) / math.log(1.1))
             self.latencies[min(at, len(_EDGES_MS) - 2)] += 1

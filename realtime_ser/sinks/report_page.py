@@ -44,6 +44,7 @@ td:last-child,th:last-child{padding-right:0}
 th{font-weight:500;color:var(--soft)}tr:first-child>*{border-top:0}td{overflow-wrap:anywhere}
 .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}.bad{color:#d1242f;font-weight:600}
 .total td{border-top:2px solid var(--line);font-weight:600}.soft{color:var(--soft)}
+.log{width:auto}.log td,.log th{padding-right:24px}p:last-child{margin-bottom:0}
 summary{cursor:pointer;font-weight:600}footer{color:var(--soft);font-size:13px;margin-top:32px}
 @media print{section{break-inside:avoid}body{background:#fff}}
 """
@@ -93,7 +94,7 @@ def overview(rows: Iterable[tuple[str, float, Mapping[str, float], float]], more
 
 
 def stream(data: Gathered, *, points: int) -> str:
-    """One stream: facts, timeline, seconds, probabilities, level, latency, losses, notices and the model's card.
+    """One stream: facts, timeline, seconds, probabilities, level, latency, losses and notices.
 
     Parameters
     ----------
@@ -111,7 +112,6 @@ def stream(data: Gathered, *, points: int) -> str:
         _box("Level (RMS) over time", charts.level(data, points)),
         _box("Latency, from the last sample's capture to the estimate", latency),
         _box("What happened on the way", _notices(data)) if data.notices else "",
-        _card(data.session),
     ]
     return "".join(parts)
 
@@ -130,7 +130,7 @@ def _facts(data: Gathered) -> str:
     facts = [
         ("Model", session.model),
         ("Its score", score or "not on its card"),
-        ("Started", session.started_at),
+        ("Started", session.started_at.replace("T", " ", 1)),
         ("Length", _span(data.duration_s) + ("" if data.summary is not None else " (ended without a summary)")),
         ("Windows", f"{data.health.windows} of {session.window_s:g} s, one each {session.hop_s:g} s"),
         ("Segments", str(data.segment_count)),
@@ -192,14 +192,15 @@ def _latency_line(data: Gathered) -> str:
 
 def _notices(data: Gathered) -> str:
     rows = "".join(
-        f"<tr><td class='n'>{clock(item.at_s)}</td><td>{_short(item.kind)}</td><td>{_short(item.message)}</td></tr>"
+        f"<tr><td>{clock(item.at_s)}</td><th>{_short(item.kind)}</th><td>{_short(item.message)}</td></tr>"
         for item in data.notices
     )
     more = data.notice_count - len(data.notices)
-    return f"<table>{rows}</table>" + (f"<p class='soft'>and {more} more</p>" if more else "")
+    return f"<table class='log'>{rows}</table>" + (f"<p class='soft'>and {more} more</p>" if more else "")
 
 
-def _card(session: Session) -> str:
+def card(session: Session) -> str:
+    """The card of the model that heard the session."""
     if not session.card:
         return ""
     rows: list[tuple[str, str]] = []

@@ -1,0 +1,189 @@
+"""What stands on the screen, at any size, in any terminal, for any name."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
+
+from realtime_ser.records import Estimate, Health, Notice, Session
+from realtime_ser.sinks.dashboard_state import Cell, Moment, Snapshot
+from realtime_ser.sinks.dashboard_strip import axis, columns
+from realtime_ser.sinks.dashboard_view import view
+
+EIGHT = ("angry", "calm", "disgust", "fearful", "happy", "neutral", "sad", "surprised")
+
+
+def snapshot(records, **options) -> Snapshot:
+    cell = Cell(60.0, lambda: 1.0, **options)
+    for record in records:
+        cell.put(record)
+    return cell.take()
+
+
+def screen(shot: Snapshot, width: int = 80, height: int = 24, **options) -> list[str]:
+    console = Console(width=width, height=height, record=True, file=io.StringIO(), force_terminal=True)
+    console.print(view(shot, width, height, **options))
+    return console.export_text().removesuffix("\n").split("\n")
+
+
+def until(records, windows: int):
+    """The stream up to its n-th estimate, its health included."""
+    kept, seen = [], 0
+    for record in records:
+        kept.append(record)
+        seen += isinstance(record, Health)
+        if seen == windows:
+            return kept
+    return kept
+
+
+def test_everything_stands_on_80_by_24(stream):
+    lines = screen(snapshot(until(stream(64, live=True, source="USB mic"), 40)))
+    text = "\n".join(lines)
+    assert len(lines) == 24
+    assert max(map(cell_len, lines)) <= 80
+    for label in EIGHT:
+        assert sum(f" {label} " in line and "%" in line for line in lines) == 1
+    for expected in (
+        "realtime-ser  USB mic",
+        "audio stays on this machine, nothing is stored or sent",
+        "-23.0 dBFS",
+        "latency p50 11.9 ms  p99 13.9 ms   windows 40   xruns 0",
+        "captured 10.1 s = classified 8.0 + gated 2.0 + dropped 0.1 + pending 0.0",
+        "model cnn: 69.1 % UAR, unseen speakers",
+        "Ctrl-C ends",
+        "-60 s",
+        "now",
+        "the device is back",
+        "60 %",
+    ):
+        assert expected in text
+    # CALM, in big letters.
+    assert any(line.lstrip().startswith("▄▀▀ ▄▀▄ █   █▄ ▄█") for line in lines)
+
+
+def test_bars_are_as_long_as_their_probability_and_aligned(stream):
+    shot = snapshot(until(stream(64), 8))
+    rows = {label: next(line for line in screen(shot) if f" {label} " in line) for label in EIGHT}
+    starts = {row.index("█") for row in rows.values()}
+    assert len(starts) == 1
+    full = 80 - 2 - starts.pop() - 6
+    assert sum(mark in "█│" for mark in rows["angry"]) == pytest.approx(0.6 * full, abs=1)
+    assert len({row.rstrip()[-1] for row in rows.values()}) == 1
+    assert "60 %" in rows["angry"]
+
+
+def test_silence_and_unsure_are_told_from_emotions(stream):
+    records = stream(64)
+    quiet = "\n".join(screen(snapshot(until(records, 20))))
+    assert "nobody speaks" in quiet
+    assert "%" not in "".join(line for line in quiet.splitlines() if " angry " in line)
+    assert "no emotion leads" in "\n".join(screen(snapshot(until(records, 28))))
+
+
+def test_a_lost_device_stays_on_screen_until_it_is_back(stream):
+    now = [0.0]
+    cell = Cell(60.0, lambda: now[0])
+    for record in until(stream(64), 21):
+        cell.put(record)
+    now[0] = 100.0
+    assert any("! the device is gone" in line for line in screen(cell.take()))
+    cell.put(Notice("device_back", "here again"))
+    assert any("! here again" in line for line in screen(cell.take()))
+    now[0] = 200.0
+    assert not any("here again" in line or "is gone" in line for line in screen(cell.take()))
+
+
+def test_before_the_first_window(stream):
+    assert "waiting for audio" in screen(Snapshot())[0]
+    text = "\n".join(screen(snapshot(stream(64)[:1])))
+    assert "for the first window" in text
+    assert "latency not measured" in text
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 200), st.integers(1, 70), st.integers(0, 64), st.integers(1, 12), st.booleans(), st.booleans(),
+    st.text(max_size=30),
+)  # fmt: skip
+@example(40, 10, 40, 8, False, False, "mic")
+@example(80, 24, 40, 12, True, True, "マイク" * 20)
+def test_any_size_any_name_any_number_of_labels(stream, width, height, windows, count, ascii_only, colourless, name):
+    labels = tuple(f"{name}{index}" for index in range(count))
+    records = until(stream(64, source=name, labels=labels, message=name), windows)
+    lines = screen(snapshot(records), max(10, width), height, ascii_only=ascii_only, colourless=colourless)
+    assert len(lines) == height
+    assert max(map(cell_len, lines)) <= max(10, width)
+    if ascii_only and name.isascii():
+        assert "\n".join(lines).replace("\ufffd", "").replace("…", "").isascii()
+
+
+def test_40_by_10_keeps_the_word_and_the_bars(stream):
+    lines = screen(snapshot(until(stream(64), 8)), 40, 10)
+    assert lines[0].startswith("ANGRY  60 %")
+    assert sum("%" in line for line in lines[1:9]) == 8
+
+
+def test_hostile_names_do_nothing(stream):
+    name = "[bold red]x[/bold red]\x1b]0;t\x07\x1b[2J\r\n\u202e\udcff"
+    records = until(stream(64, source=name, labels=(name, "b"), message=name, card={"headline": name}), 21)
+    raw = io.StringIO()
+    console = Console(width=100, height=30, file=raw, force_terminal=True)
+    console.print(view(snapshot(records), 100, 30))
+    for harmful in ("\x1b]", "\x1b[2J", "\x07", "\r", "\u202e", "\udcff"):
+        assert harmful not in raw.getvalue()
+    assert "[bold red]x[/bold red]" in raw.getvalue()
+
+
+def test_without_colour_the_timeline_reads_by_letters(stream):
+    shot = snapshot(until(stream(64), 40))
+    assert any(re.fullmatch(r"A+xA*·+\?+C+", line.strip()) for line in screen(shot, colourless=True))
+    console = Console(width=80, height=24, file=io.StringIO(), force_terminal=True, no_color=True)
+    console.print(view(shot, 80, 24, colourless=True))
+    assert "38;5" not in console.file.getvalue()
+    assert "38;2" not in console.file.getvalue()
+
+
+@pytest.mark.parametrize("count", [76, 116, 40])
+def test_the_timeline_scrolls_in_whole_columns(count):
+    moments = [
+        Moment(0.25 * at, 0.25 * at + 0.25, "speech", "happy" if at // 20 % 2 else "sad", 0.5, at == 100) for at in range(400)
+    ]
+    step = 60.0 / count
+    before = columns(moments, 90.0, 60.0, count)
+    after = columns(moments, 90.0 + step, 60.0, count)
+    assert before[2:-1] == after[1:-2]
+    assert sum(column.key == "lost" for column in columns(moments, 60.0, 60.0, count)) in (1, 2)
+    assert all(column.key for column in before)
+
+
+def test_the_timeline_is_empty_before_the_stream_began():
+    moments = [Moment(0.0, 15.0, "no_speech", None, 0.0, False)]
+    keys = [column.key for column in columns(moments, 15.0, 60.0, 60)]
+    assert keys == [""] * 45 + ["no_speech"] * 15
+
+
+@given(st.integers(10, 250), st.floats(5, 3600))
+def test_the_axis_has_the_width_of_the_strip(width, span):
+    assert len(axis(span, width)) == width
+    assert axis(span, width).rstrip().endswith("now┘")
+
+
+def test_hours_of_windows_keep_the_state_small(stream):
+    cell = Cell(60.0, lambda: 0.0)
+    labels = ("a", "b")
+    cell.put(Session("0", "m", labels, 16000, 3.0, 0.01, "mic", "now"))
+    for index in range(1, 20_000):
+        cell.put(
+            Estimate(0, 160 * index, 160, 16000, "speech", "a", 0.5, labels, (0.5, 0.5), (0.5, 0.5), 1.0, -20.0, 0, None, 0.01)
+        )
+    shot = cell.take()
+    assert len(shot.timeline) < 1200
+    assert shot.timeline[0].end_s < shot.now_s - 60
+    assert len(shot.latencies_ms) == 500
