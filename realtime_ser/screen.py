@@ -74,19 +74,69 @@ def show_check(check: Check, console: Console | None = None) -> None:
 
 
 def show_bench(figures: Mapping[str, Any], console: Console | None = None) -> None:
-    """Print the benchmark's figures."""
+    """Print the benchmark's figures: the stages of a hop, what follows from them, and the bars with what fell short."""
     console = console or _console()
-    table = Table(title=_text(figures["title"]), title_justify="left")
-    table.add_column("One hop, milliseconds")
-    for heading in ("p50", "p95", "p99", "max"):
-        table.add_column(heading, justify="right")
-    rows = {**figures["stages"], "whole hop": figures["hop_ms"]}
-    for name, row in rows.items():
-        values = [row.get(key, row.get(f"{key}_ms")) for key in ("p50", "p95", "p99", "max")]
-        table.add_row(name, *(f"{value:.3f}" for value in values), style="bold" if name == "whole hop" else "")
+    machine = figures["machine"]
+    load = machine["load"]
+    busy = "" if load is None else f", load {load:.1f} while measuring"
+    console.print(f"[bold]{_text(figures['model'])}[/] on {machine['cores']} cores{busy}; audio: {_text(figures['audio'])}")
+    stages = Table(title="One hop, as from a 48 kHz microphone", title_justify="left")
+    stages.add_column(f"{figures['hop_s'] * 1000:g} ms of new audio, {figures['window_s']:.3g} s window")
+    for heading in _PERCENTILES:
+        stages.add_column(f"{heading} ms", justify="right")
+    for name, row in figures["stages"].items():
+        label = f"  {name.removeprefix('gate_')}" if name.startswith("gate_") else name
+        stages.add_row(label, *(f"{row[f'{key}_ms']:.3f}" for key in _PERCENTILES))
+    stages.add_section()
+    for name, key in _HOPS.items():
+        if key in figures:
+            style = "bold" if key == "hop_ms" else ""
+            stages.add_row(name, *(f"{figures[key][column]:.3f}" for column in _PERCENTILES), style=style)
+    console.print(stages)
+    table = Table(box=None, show_header=False, padding=(0, 1))
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column(style="dim", overflow="fold")
+    for name, key, form, note in _FIGURES:
+        value: Any = figures
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        if value is not None:
+            table.add_row(name, form.format(value), note)
     console.print(table)
-    for name, value in figures["lines"]:
-        console.print(f"{_text(name):<34} {_text(value)}", highlight=False, soft_wrap=True)
+    _show_bars(figures["bars"], console)
+
+
+_PERCENTILES = ("p50", "p95", "p99", "max")
+_HOPS = {
+    "whole hop": "hop_ms",
+    "16 kHz, without the VAD": "hop_without_vad_ms",
+    "librosa, usual way": "librosa_hop_ms",
+    "librosa, its defaults": "librosa_defaults_hop_ms",
+    "librosa, our statistics": "librosa_same_features_hop_ms",
+}
+_FIGURES = (
+    ("times real time", "realtime_factor", "{:,.0f}", "one thread, without the gate's VAD"),
+    ("times real time", "realtime_factor_with_vad", "{:,.0f}", "one thread, everything on"),
+    ("streams per core", "streams_per_core", "{}", "everything on, at the slowest hundredth"),
+    ("start-up", "startup_s", "{:.2f} s", "fresh process to first estimate"),
+    ("memory", "rss_mb", "{:.0f} MB", "peak of that process"),
+    ("faster than librosa", "speedup_vs_librosa", "{:.1f} x", "usual way, our frame length and hop, without the VAD"),
+    ("faster than librosa", "speedup_vs_librosa_defaults", "{:.1f} x", "usual way, its default hop of 512"),
+    ("faster than librosa", "speedup_vs_librosa_same_features", "{:.1f} x", "computing what we compute"),
+    ("live latency p50", "live_latency_ms.p50", "{:.1f} ms", "capture to estimate, beyond the block"),
+    ("live latency p99", "live_latency_ms.p99", "{:.1f} ms", "capture to estimate, beyond the block"),
+    ("with the block, p99", "live_raw_latency_ms.p99", "{:.1f} ms", "the audio system hands over whole blocks"),
+)
+
+
+def _show_bars(bars: Mapping[str, Any], console: Console) -> None:
+    short = [f"{key} is {row['value']:.3g}, bar {row['bar']}" for key, row in bars.items() if not row["met"]]
+    met = ", ".join(f"{key} {row['bar']}" for key, row in bars.items() if row["met"])
+    if met:
+        console.print(f"[green]bars met[/]    {_text(met)}", soft_wrap=True)
+    for line in short:
+        console.print(f"[bold red]fell short[/]  {_text(line)}", soft_wrap=True)
 
 
 def _text(value: str) -> str:

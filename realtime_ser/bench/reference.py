@@ -1,0 +1,175 @@
+"""The usual way, for comparison: librosa over the whole window at every hop, then the model. Only ``bench`` imports this.
+
+librosa and torch are the oracle and the rival, never a part of the live path: they come with ``realtime-ser[bench]``.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from realtime_ser.errors import ConfigError
+from realtime_ser.model import Classifier
+from realtime_ser.records import FloatArray
+
+_MFCC, _CHROMA, _MEL = 128, 12, 128  # the classic vector of 268 values
+_MISSING = "--against-librosa needs {}: pip install 'realtime-ser[bench]'"
+_DEFAULT_N_FFT, _DEFAULT_HOP = 2048, 512  # librosa's
+
+Way = Callable[[FloatArray], object]
+
+
+def reference_ways(model: Classifier) -> dict[str, Way]:
+    """What to time, warmed up (the first calls compile and load for seconds). Each takes the window's samples, float32 (n,).
+
+    Returns
+    -------
+    ``librosa_hop_ms`` : the usual way at the model's own frame length and hop, so that both sides see as many frames
+    ``librosa_defaults_hop_ms`` : the same at librosa's defaults (2048, 512), with fewer frames and so cheaper
+    ``librosa_same_features_hop_ms`` : librosa computing what our recipe computes (flatstats: pitch, centroid, deltas, ...)
+
+    The usual way of a vector model is means of 128 MFCC, 12 chroma and 128 mel, then a torch MLP with random weights and as
+    many parameters as ours. A CNN's is librosa's log-mel, and any other model's the samples as they are, then the same ONNX
+    network.
+
+    Raises
+    ------
+    ConfigError : librosa or torch is missing
+    """
+    librosa, torch = _import("librosa"), _import("torch")
+    torch.set_num_threads(1)
+    spec = model.spec
+    if spec.recipe in ("flat268", "flatstats"):
+        network = _torch_mlp(torch, model)
+        ways: dict[str, Way] = {
+            "librosa_hop_ms": lambda audio: network(_classic(librosa, audio, spec.sample_rate, spec.n_fft, spec.hop_length)),
+            "librosa_defaults_hop_ms": lambda audio: network(
+                _classic(librosa, audio, spec.sample_rate, _DEFAULT_N_FFT, _DEFAULT_HOP)
+            ),
+        }
+        if spec.recipe == "flatstats":
+            ways["librosa_same_features_hop_ms"] = lambda audio: network(_statistics(librosa, audio, model)[: _classic_size()])
+    elif spec.recipe == "stacked":
+        ways = {"librosa_hop_ms": lambda audio: model.predict(_log_mel(librosa, audio, model)[np.newaxis])}
+    else:
+        ways = {"librosa_hop_ms": lambda audio: model.predict(audio[np.newaxis])}
+    noise = np.random.default_rng(0).normal(0, 0.1, model.front_end().window_frames * spec.hop_length + spec.n_fft)
+    window = noise.astype(np.float32)[: spec.samples_in(model.front_end().window_frames)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for way in ways.values():
+            for _ in range(3):
+                way(window)
+    return ways
+
+
+def describe_way(model: Classifier) -> str:
+    """One line for people: what the usual way consists of for this model."""
+    if model.spec.recipe in ("flat268", "flatstats"):
+        return "librosa mel, MFCC and chroma of the whole window, then a torch MLP of the same size"
+    if model.spec.recipe == "stacked":
+        return "librosa log-mel of the whole window, then the same ONNX network"
+    return "the same ONNX network (a waveform model has no features to compute)"
+
+
+def require_packages() -> None:
+    """Raise a ConfigError when librosa or torch is missing, before minutes were spent on measuring."""
+    for name in ("librosa", "torch"):
+        if sys.modules.get(name, name) is None or find_spec(name) is None:
+            raise ConfigError(_MISSING.format(name))
+
+
+def _import(name: str) -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # other people's deprecations are none of the user's business
+            return import_module(name)
+    except ImportError as error:
+        raise ConfigError(_MISSING.format(name)) from error
+
+
+def _classic_size() -> int:
+    return _MFCC + _CHROMA + _MEL
+
+
+def _classic(librosa: Any, audio: FloatArray, rate: int, n_fft: int, hop: int) -> FloatArray:
+    """The function that the tutorials share: three transforms, each from the samples, averaged over time."""
+    frames = {"sr": rate, "n_fft": n_fft, "hop_length": hop}
+    magnitude = np.abs(librosa.stft(audio, n_fft=n_fft, hop_length=hop))
+    mfcc = librosa.feature.mfcc(y=audio, n_mfcc=_MFCC, **frames).mean(axis=1)
+    chroma = librosa.feature.chroma_stft(S=magnitude, sr=rate, n_chroma=_CHROMA).mean(axis=1)
+    mel = librosa.feature.melspectrogram(y=audio, n_mels=_MEL, **frames).mean(axis=1)
+    return np.concatenate((mfcc, chroma, mel)).astype(np.float32)
+
+
+def _statistics(librosa: Any, audio: FloatArray, model: Classifier) -> FloatArray:
+    """The quantities of ``flatstats`` from librosa, written to share the STFT as a careful user would."""
+    spec, feature = model.spec, librosa.feature
+    grid = {"frame_length": spec.n_fft, "hop_length": spec.hop_length}
+    magnitude = np.abs(librosa.stft(audio, n_fft=spec.n_fft, hop_length=spec.hop_length, center=False))
+    mel = feature.melspectrogram(S=magnitude**2, sr=spec.sample_rate, n_mels=spec.n_mels, fmin=spec.fmin, fmax=spec.fmax)
+    log_mel = librosa.power_to_db(mel)
+    mfcc = feature.mfcc(S=log_mel, n_mfcc=spec.n_mfcc)
+    pitch = librosa.yin(audio, fmin=spec.pitch_min_hz, fmax=spec.pitch_max_hz, sr=spec.sample_rate, center=False, **grid)
+    rows = [
+        log_mel,
+        mfcc,
+        librosa.feature.delta(log_mel),
+        librosa.feature.delta(mfcc),
+        feature.spectral_centroid(S=magnitude, sr=spec.sample_rate),
+        feature.spectral_rolloff(S=magnitude, sr=spec.sample_rate),
+        feature.zero_crossing_rate(audio, center=False, **grid),
+        feature.rms(S=magnitude, frame_length=spec.n_fft, hop_length=spec.hop_length),
+        librosa.onset.onset_strength(S=log_mel, sr=spec.sample_rate)[np.newaxis],
+        pitch[np.newaxis],
+    ]
+    parts = [np.vstack((row.mean(axis=1), row.std(axis=1), np.percentile(row, (10, 50, 90), axis=1))) for row in rows]
+    return np.concatenate([part.ravel() for part in parts]).astype(np.float32)
+
+
+def _log_mel(librosa: Any, audio: FloatArray, model: Classifier) -> FloatArray:
+    spec = model.spec
+    mel = librosa.feature.melspectrogram(
+        y=audio,
+        sr=spec.sample_rate,
+        n_fft=spec.n_fft,
+        hop_length=spec.hop_length,
+        n_mels=spec.n_mels,
+        fmin=spec.fmin,
+        fmax=spec.fmax,
+        center=False,
+    )
+    log_mel: npt.NDArray[Any] = librosa.power_to_db(mel, top_db=spec.top_db)
+    return log_mel.astype(np.float32)
+
+
+def _torch_mlp(torch: Any, model: Classifier) -> Way:
+    """Two hidden layers, as wide as it takes to have as many parameters as the bundle's network."""
+    inputs, outputs = _classic_size(), len(model.labels)
+    parameters = model.card.raw.get("parameters")
+    if not isinstance(parameters, int):
+        parameters = model.card.onnx_path.stat().st_size // 4
+    # inputs x w + w x w + w x outputs = parameters
+    fan = inputs + outputs
+    width = max(8, round((-fan + (fan**2 + 4 * parameters) ** 0.5) / 2))
+    network = torch.nn.Sequential(
+        torch.nn.Linear(inputs, width),
+        torch.nn.ReLU(),
+        torch.nn.Linear(width, width),
+        torch.nn.ReLU(),
+        torch.nn.Linear(width, outputs),
+        torch.nn.Softmax(dim=-1),
+    ).eval()
+
+    def classify(features: FloatArray) -> object:
+        with torch.inference_mode():
+            return network(torch.from_numpy(features)[None]).numpy()
+
+    return classify

@@ -1,0 +1,128 @@
+"""How much audio a second of work gets through, one hop against librosa, and the latency at real pace."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from realtime_ser.audio.array import ArraySource
+from realtime_ser.audio.paced import PacedSource
+from realtime_ser.bench.audio import MIC_RATE, at_mic_rate, percentiles_ms, require_speech, with_vad
+from realtime_ser.config import Config
+from realtime_ser.engine import Engine
+from realtime_ser.errors import SourceError
+from realtime_ser.model import Classifier
+from realtime_ser.pipeline import listen
+from realtime_ser.records import Estimate, FloatArray
+
+_TURN = 8  # windows in a row: long enough that neither side always starts with the other's data in the processor's caches
+
+
+def measure_throughput(config: Config, model: Classifier, samples: FloatArray, minutes: int) -> dict[str, Any]:
+    """Times real time; see ``run_bench``."""
+    figures: dict[str, Any] = {}
+    for name, on in (("realtime_factor", False), ("realtime_factor_with_vad", True)):
+        engine = Engine(model, with_vad(config, on=on))
+        minute = np.resize(samples, 60 * engine.sample_rate)
+        block = engine.sample_rate // 10  # as a file is read
+        engine.push(minute[: 10 * block])
+        gc.collect()
+        factors = []
+        for _ in range(minutes):
+            wall, cpu = time.perf_counter(), time.process_time()
+            for start in range(0, len(minute), block):
+                engine.push(minute[start : start + block])
+            factors.append(60 / max(time.perf_counter() - wall, time.process_time() - cpu))
+        figures[name] = float(np.median(factors))
+        figures[f"{name}_worst_minute"] = min(factors)
+        health = engine.health
+        figures["classified_share"] = health.classified / (health.classified + health.gated)
+    return figures
+
+
+def measure_hops(
+    config: Config, model: Classifier, samples: FloatArray, windows: int, *, against_librosa: bool
+) -> dict[str, Any]:
+    """One hop of ours without the VAD, and the usual ways on the same windows; see ``run_bench``."""
+    ways: dict[str, Callable[[FloatArray], object]] = {}
+    figures: dict[str, Any] = {}
+    if against_librosa:
+        from realtime_ser.bench.reference import describe_way, reference_ways
+
+        ways = dict(reference_ways(model))
+        figures["librosa_way"] = describe_way(model)
+    engine = Engine(model, with_vad(config, on=False))
+    taken: dict[str, list[float]] = defaultdict(list)
+    turn: list[FloatArray] = []
+    gc.collect()
+    for piece, window in _hops(samples, engine.hop, engine.window, 20 * windows):
+        start = time.perf_counter()
+        estimates = engine.push(piece)
+        spent = time.perf_counter() - start
+        if len(estimates) != 1 or estimates[0].state == "no_speech" or estimates[0].end < engine.window:
+            continue
+        taken["hop_without_vad_ms"].append(spent)
+        turn.append(window)
+        if len(turn) == _TURN:
+            for name, way in ways.items():
+                for window in turn:
+                    start = time.perf_counter()
+                    way(window)
+                    taken[name].append(time.perf_counter() - start)
+            turn.clear()
+        if len(taken["hop_without_vad_ms"]) >= windows and not turn:
+            break
+    require_speech(taken["hop_without_vad_ms"])
+    figures |= {name: percentiles_ms(values) for name, values in taken.items()}
+    ours = figures["hop_without_vad_ms"]["p50"]
+    for name in ways:
+        figures[f"speedup_vs_{name.removesuffix('_hop_ms')}"] = figures[name]["p50"] / ours
+    return figures
+
+
+def _hops(samples: FloatArray, hop: int, window: int, count: int) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """The looped recording hop by hop, each with the window that ends with it."""
+    length = len(samples)
+    loop = np.resize(samples, length + max(window, hop))
+    at = 0
+    for _ in range(count):
+        piece = loop[at : at + hop]
+        at = (at + hop) % length
+        first = (at - window) % length
+        yield piece, loop[first : first + window]
+
+
+def measure_live(config: Config, model: Classifier, samples: FloatArray, seconds: float) -> dict[str, Any]:
+    """Latency at real pace; see ``run_bench``.
+
+    Raises
+    ------
+    SourceError : too short for an estimate
+    """
+    engine = Engine(model, with_vad(config, on=True))
+    rate = engine.sample_rate
+    if seconds < engine.min_window / rate + 0.1:
+        raise SourceError(f"--live {seconds:g}: the first estimate comes after {engine.min_window / rate:.2f} s; listen longer")
+    block_s = round(MIC_RATE * config.capture.block_ms / 1000) / MIC_RATE
+    inner = ArraySource(at_mic_rate(samples, rate, seconds), MIC_RATE, block_s=block_s, name="bench")
+    raw, beyond = [], []
+    with PacedSource(inner, 1.0, block_ms=config.capture.block_ms, ring_s=config.capture.ring_s) as source:
+        for record in listen(source, engine):
+            if isinstance(record, Estimate) and record.latency_s is not None and record.hop in (engine.hop, engine.min_window):
+                raw.append(record.latency_s)
+                # The block that holds the window's last sample ends this much later.
+                wait_s = -(-record.end_s // block_s) * block_s - record.end_s
+                beyond.append(max(0.0, record.latency_s - wait_s))
+    return {
+        "live_s": seconds,
+        "live_block_ms": block_s * 1000,
+        "live_windows": len(raw),
+        "live_dropped_samples": engine.health.dropped,
+        "live_latency_ms": percentiles_ms(beyond),
+        "live_raw_latency_ms": percentiles_ms(raw),
+    }
