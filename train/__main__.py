@@ -1,0 +1,218 @@
+"""python -m train VERB: from corpora to shipped models.
+
+prepare   read the corpora, write the manifest, fill the feature cache
+audit     fail when a split has a speaker or identical audio on both sides
+fit       train the network that ships, on every speaker
+evaluate  train one network per fold on the other speakers and score it through the engine, as a stream
+export    write weights/NAME.onnx and its card, with the scores of evaluate
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from realtime_ser.config import load_config
+from realtime_ser.errors import ConfigError, SerError
+from train import manifest, splits
+from train.atomic import write_text
+from train.corpora import CORPORA, corpora_folder
+from train.manifest import Row
+from train.settings import TrainSettings, train_settings
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a verb; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except SerError as error:
+        print(f"train: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("train: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+
+
+def prepare(options: argparse.Namespace) -> int:
+    """Corpora -> manifest.csv and cached features."""
+    settings, root = _settings(options)
+    found = manifest.build(root)
+    manifest.save(found, options.cache / "manifest.csv")
+    print(manifest.summary(found))
+    for path, reason in found.left_out:
+        print(f"left out {path}: {reason}")
+    for name in found.absent:
+        print(f"absent {name}: {CORPORA[name].url}")
+    from train.fit import Data
+
+    rows = found.where(corpus=settings.use)
+    for system in ("mlp", "cnn"):
+        Data(root, rows, settings.recipe(system), options.cache)
+    return 0
+
+
+def audit(options: argparse.Namespace) -> int:
+    """Every fold of a protocol; exit code 1 when one leaks."""
+    settings, _ = _settings(options)
+    folds = splits.make(options.protocol, _rows(options, settings), dev_speakers=options.dev_speakers)
+    problems = [problem for fold in folds for problem in splits.audit(fold)]
+    for problem in problems[:50]:
+        print(problem)
+    print(f"{options.protocol}: {len(folds)} folds, {len(problems) or 'no'} leaks")
+    return 1 if problems else 0
+
+
+def fit(options: argparse.Namespace) -> int:
+    """The network that ships: every clip of the corpora in use."""
+    settings, root = _settings(options)
+    rows = _rows(options, settings)
+    _networks(options, settings, root, rows, rows, "all")
+    return 0
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """One network per fold, streamed through the engine; writes scores.json into the run's folder."""
+    from realtime_ser.model import Classifier
+    from train import evaluate as scoring
+    from train.export import export as write_bundle
+    from train.fit import Data
+
+    settings, root = _settings(options)
+    recipe, rows = settings.recipe(options.system), _rows(options, settings)
+    began = time.perf_counter()
+    folds = splits.make(options.protocol, rows, dev_speakers=0)
+    problems = [problem for fold in folds for problem in splits.audit(fold)]
+    if problems and options.protocol != "random":
+        raise ConfigError(f"the split leaks: {problems[0]} (and {len(problems) - 1} more); see `python -m train audit`")
+    data = Data(root, rows, recipe, options.cache)
+    results = []
+    for fold in folds:
+        networks = _networks(options, settings, root, rows, fold.train, fold.name, data)
+        bundle = options.runs / options.system / fold.name / "bundle.onnx"
+        card = write_bundle(networks, recipe.spec, bundle, name=f"{options.system}-{fold.name}")
+        tested = [row for row in fold.test if row.emotion in scoring.LABELS]
+        results.append(scoring.stream_clips(Classifier(card), root, tested))
+        print(f"{fold.name}: {scoring.uar(results[-1]):.1f} % UAR on {len(tested)} clips", flush=True)
+    # A fold's temperature comes from the other folds' test speakers, whom its own score never sees.
+    others = [scoring.join([part for part in results if part is not one]) for one in results]
+    temperatures = [scoring.best_temperature(part) for part in others] if len(results) > 1 else [1.0]
+    calibrated = [scoring.tempered(one, t) for one, t in zip(results, temperatures, strict=True)]
+    table: dict[str, Any] = {
+        "protocol": f"{options.protocol}: each clip streamed through the engine, mean of its windows with speech",
+        **scoring.scores(calibrated),
+        "command": f"python -m train evaluate --system {options.system} --protocol {options.protocol}",
+    }
+    temperature = scoring.best_temperature(scoring.join(results))
+    text = json.dumps({"scores": table, "temperature": temperature, "seconds": time.perf_counter() - began}, indent=2)
+    write_text(options.runs / options.system / f"scores-{options.protocol}.json", text + "\n")
+    print(json.dumps(table, indent=2))
+    return 0
+
+
+def export(options: argparse.Namespace) -> int:
+    """The shipped bundle: the network of ``fit`` with the scores and the temperature of ``evaluate``."""
+    from train.card import facts
+    from train.export import export as write_bundle
+
+    settings, root = _settings(options)
+    rows = _rows(options, settings)
+    networks = _networks(options, settings, root, rows, rows, "all")
+    file = options.runs / options.system / "scores-emobox.json"
+    scored = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    seconds = sum(_seconds(options.runs / options.system / f"all-{i}") for i in range(len(networks)))
+    used = [row for row in rows if row.emotion in _labels()]
+    about = facts(options.system, settings, used, scored.get("scores"), seconds)
+    path = options.weights / f"{options.system}.onnx"
+    card = write_bundle(
+        networks,
+        settings.recipe(options.system).spec,
+        path,
+        name=options.system,
+        temperature=scored.get("temperature", 1.0),
+        facts=about,
+    )
+    print(f"{path}: {path.stat().st_size / 1e6:.2f} MB, {card.raw['parameters']:,} parameters, {card.headline}")
+    return 0
+
+
+def _networks(
+    options: argparse.Namespace,
+    settings: TrainSettings,
+    root: Path,
+    rows: Sequence[Row],
+    train: Sequence[Row],
+    name: str,
+    data: Any = None,
+) -> list[Any]:
+    """Train, resume or just load the networks of one set of training clips."""
+    import torch
+
+    from train.fit import Data
+    from train.fit import fit as fit_one
+
+    torch.set_num_threads(options.threads)
+    recipe = settings.recipe(options.system)
+    data = data or Data(root, rows, recipe, options.cache)
+    train = [row for row in train if row.emotion in _labels()]
+    return [
+        fit_one(data, train, options.runs / options.system / f"{name}-{i}", seed=settings.seed + i)
+        for i in range(recipe.networks)
+    ]
+
+
+def _labels() -> tuple[str, ...]:
+    from train.corpora import LABELS
+
+    return LABELS
+
+
+def _seconds(run: Path) -> float:
+    return float(sum(entry["seconds"] for entry in json.loads((run / "history.json").read_text(encoding="utf-8"))))
+
+
+def _settings(options: argparse.Namespace) -> tuple[TrainSettings, Path]:
+    config = load_config(options.config, options.set)
+    settings = train_settings(config.train)
+    return settings, corpora_folder(options.corpora, settings.corpora)
+
+
+def _rows(options: argparse.Namespace, settings: TrainSettings) -> tuple[Row, ...]:
+    rows = manifest.load(options.cache / "manifest.csv").where(corpus=settings.use)
+    if not rows:
+        raise ConfigError(f"the manifest holds no clip of {', '.join(settings.use)}; run `python -m train prepare`")
+    return rows
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m train", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    for run in (prepare, audit, fit, evaluate, export):
+        verb = verbs.add_parser(run.__name__, help=(run.__doc__ or "").splitlines()[0], description=run.__doc__)
+        verb.set_defaults(run=run)
+        verb.add_argument("--corpora", type=Path, metavar="DIR", help="folder that holds ravdess_speech, tess, ...")
+        verb.add_argument("--config", type=Path, metavar="FILE", help="YAML laid over config.yaml")
+        verb.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="such as train.cnn.epochs=20")
+        verb.add_argument("--cache", type=Path, default=REPOSITORY / ".cache" / "train", metavar="DIR")
+        if run in (audit, evaluate):
+            verb.add_argument("--protocol", default="emobox", choices=("emobox", "speaker", "random", "cross"))
+        if run is audit:
+            verb.add_argument("--dev-speakers", type=int, default=4, metavar="N")
+        if run in (fit, evaluate, export):
+            verb.add_argument("--system", required=True, choices=("mlp", "cnn"))
+            verb.add_argument("--runs", type=Path, default=REPOSITORY / "runs", metavar="DIR")
+            verb.add_argument("--threads", type=int, default=2, metavar="N", help="of torch; another number, other rounding")
+        if run is export:
+            verb.add_argument("--weights", type=Path, default=REPOSITORY / "weights", metavar="DIR")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,48 @@
+"""What a bundle's card says beside its graph: what it is, what it learned from, how good it is, where it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from train.manifest import Row
+from train.settings import TrainSettings
+
+_DESCRIPTIONS = {
+    "mlp": "perceptrons on window statistics of log-mel, MFCC, level, spectral shape and pitch",
+    "cnn": "residual 2-D convolutions on log-mel with the level removed, attentive pooling over time",
+}
+_FAILURES = [
+    "trained on acted North American English; spontaneous speech and other languages are guesses",
+    "on strangers' microphones, rooms and languages expect far less than the score above (about half, over fewer labels)",
+    "calm and neutral, sad and neutral, happy and fearful are taken for one another",
+    "no use for decisions about people: it hears how a voice sounds, not what a person feels",
+]
+
+
+def facts(
+    system: str, settings: TrainSettings, rows: Sequence[Row], scores: Mapping[str, Any] | None, seconds: float
+) -> dict[str, Any]:
+    """The card's readable part; ``scores`` is what ``evaluate`` wrote, or None before it ran."""
+    recipe = settings.recipe(system)
+    headline = "not yet scored"
+    if scores:
+        headline = f"{scores['uar_mean']:.1f} % UAR, 8 emotions, unseen speakers (RAVDESS, acted English)"
+    return {
+        "description": _DESCRIPTIONS[system],
+        "headline": headline,
+        "licence": "CC BY-NC-SA 4.0",
+        "training": {
+            "corpora": sorted({row.corpus for row in rows}),
+            "clips": len(rows),
+            "speakers": len({row.speaker for row in rows}),
+            "seed": settings.seed,
+            "epochs": recipe.epochs,
+            "seconds": round(seconds),
+            "command": f"python -m train fit --system {system} && python -m train export --system {system}",
+            "recipe": {key: value for key, value in asdict(recipe).items() if key != "front_end"},
+        },
+        "scores": dict(scores or {}),
+        "known_failures": _FAILURES,
+    }

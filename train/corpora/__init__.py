@@ -1,0 +1,74 @@
+"""The public corpora: where each is to be had, and what its file names mean.
+
+They are looked for in ``--corpora DIR``, else ``$REALTIME_SER_CORPORA``, else ``train.corpora`` of config.yaml, else in
+``../shared/corpora`` beside the repository. Every corpus is a folder of that name in it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from realtime_ser.errors import ConfigError
+from train.corpora import emodb, nemo, ravdess, tess
+from train.corpora.clip import LABELS, Clip, Corpus, UnknownNameError, audio_files
+
+__all__ = ["CORPORA", "LABELS", "Clip", "Corpus", "Found", "UnknownNameError", "corpora_folder", "scan"]
+
+CORPORA = {corpus.name: corpus for corpus in (ravdess.SPEECH, ravdess.SONG, tess.CORPUS, emodb.CORPUS, nemo.CORPUS)}
+
+
+@dataclass
+class Found:
+    """What a scan saw: ``clips``, the files it left out with the reason, and the corpora that are not there."""
+
+    clips: list[Clip] = field(default_factory=list)
+    left_out: list[tuple[str, str]] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
+
+
+def corpora_folder(given: str | Path | None = None, configured: object = None) -> Path:
+    """The folder that holds the corpora.
+
+    Raises
+    ------
+    ConfigError : no such folder
+    """
+    beside = Path(__file__).resolve().parents[3] / "shared" / "corpora"
+    for place, origin in (
+        (given, "--corpora"),
+        (os.environ.get("REALTIME_SER_CORPORA"), "$REALTIME_SER_CORPORA"),
+        (configured, "train.corpora in config.yaml"),
+    ):
+        if place:
+            folder = Path(str(place)).expanduser()
+            if not folder.is_dir():
+                raise ConfigError(f"{origin}: {folder} is not a folder; give the one that holds ravdess_speech, tess, ...")
+            return folder
+    if beside.is_dir():
+        return beside
+    raise ConfigError("no corpora found; pass --corpora DIR or set REALTIME_SER_CORPORA to the folder that holds them")
+
+
+def scan(root: Path, names: Sequence[str] | None = None) -> Found:
+    """Parse every audio file of the named corpora (None: all known). A name that does not parse is listed, never guessed."""
+    found = Found()
+    for name in names or CORPORA:
+        if name not in CORPORA:
+            raise ConfigError(f"unknown corpus {name!r}; known are {', '.join(CORPORA)}")
+        folder = root / name
+        if not folder.is_dir():
+            found.absent.append(name)
+            continue
+        for file in audio_files(folder):
+            relative = file.relative_to(root)
+            try:
+                clip = CORPORA[name].parse(relative)
+                if clip.corpus != name:
+                    raise UnknownNameError(f"belongs to {clip.corpus}, not here")
+                found.clips.append(clip)
+            except UnknownNameError as error:
+                found.left_out.append((relative.as_posix(), str(error)))
+    return found

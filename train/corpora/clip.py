@@ -1,0 +1,87 @@
+"""What the name of a corpus file says about the recording, in one vocabulary for every corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+# The label set of every shipped model, in the order of its outputs.
+LABELS = ("angry", "calm", "disgust", "fearful", "happy", "neutral", "sad", "surprised")
+
+_EMOTIONS = {
+    "anger": "angry", "angry": "angry", "ang": "angry",
+    "calm": "calm",
+    "disgust": "disgust", "disgusted": "disgust", "dis": "disgust",
+    "fear": "fearful", "fearful": "fearful", "fea": "fearful",
+    "happiness": "happy", "happy": "happy", "hap": "happy",
+    "neutral": "neutral", "neu": "neutral",
+    "sadness": "sad", "sad": "sad",
+    "surprise": "surprised", "surprised": "surprised", "ps": "surprised",
+    "boredom": "bored", "bored": "bored",
+}  # fmt: skip
+
+
+class UnknownNameError(ValueError):
+    """A file name that the corpus's naming rule does not explain; the message says which part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One recording.
+
+    Attributes
+    ----------
+    path : file, relative to the folder that holds the corpora, with forward slashes
+    corpus : name of the folder, such as "ravdess_speech"
+    speaker : unique over all corpora, such as "ravdess-07"; song and speech of one actor share it
+    emotion : harmonised label, such as "sad" for "sadness" and "SAD"
+    sentence : what is said, unique within the corpus; "" when the name does not tell
+    intensity : "normal", "strong" or ""
+    gender : "female", "male" or ""
+    channel : "speech" or "song"
+    """
+
+    path: str
+    corpus: str
+    speaker: str
+    emotion: str
+    sentence: str
+    intensity: str
+    gender: str
+    channel: str
+
+
+def emotion_of(text: str) -> str:
+    """Harmonised label of a corpus's own word ("sadness", "SAD" and "sad" are one).
+
+    Raises
+    ------
+    UnknownNameError : a word that no corpus uses
+    """
+    try:
+        return _EMOTIONS[text.lower()]
+    except KeyError:
+        raise UnknownNameError(f"unknown emotion {text!r}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """A corpus: its folder's name, what it is, where to ask for it, and how its file names read.
+
+    ``parse`` takes a path relative to the corpora's folder and raises ``UnknownNameError`` when the name breaks the rule.
+    """
+
+    name: str
+    about: str
+    url: str
+    licence: str
+    parse: Callable[[Path], Clip]
+
+
+AUDIO = frozenset({".wav", ".flac", ".ogg", ".mp3"})
+
+
+def audio_files(folder: Path) -> Iterable[Path]:
+    """Every audio file under a folder, in the order of its path."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO)

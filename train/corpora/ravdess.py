@@ -1,0 +1,39 @@
+"""RAVDESS, speech and song: ``03-01-06-01-02-01-12.wav``.
+
+Modality, vocal channel, emotion, intensity, statement, repetition, actor (odd: male).
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from train.corpora.clip import Clip, Corpus, UnknownNameError
+
+_NAME = re.compile(r"03-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-(\d\d)")
+_EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
+
+
+def parse(path: Path) -> Clip:
+    match = _NAME.fullmatch(path.stem)
+    if not match:
+        raise UnknownNameError("expected seven two-digit fields such as 03-01-06-01-02-01-12")
+    channel, emotion, intensity, statement, _, actor = match.groups()
+    if not 1 <= int(actor) <= 24:
+        raise UnknownNameError(f"actor {actor} is not one of 01 to 24")
+    song = channel == "02"
+    return Clip(
+        path=path.as_posix(),
+        corpus="ravdess_song" if song else "ravdess_speech",
+        speaker=f"ravdess-{actor}",
+        emotion=_EMOTIONS[int(emotion) - 1],
+        sentence=f"ravdess-{statement}",
+        intensity="strong" if intensity == "02" else "normal",
+        gender="male" if int(actor) % 2 else "female",
+        channel="song" if song else "speech",
+    )
+
+
+_URL = "https://zenodo.org/records/1188976"
+SPEECH = Corpus("ravdess_speech", "24 actors, 8 emotions, English, spoken", _URL, "CC BY-NC-SA 4.0", parse)
+SONG = Corpus("ravdess_song", "23 actors, 6 emotions, English, sung", _URL, "CC BY-NC-SA 4.0", parse)

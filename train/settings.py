@@ -1,0 +1,129 @@
+"""The ``train:`` section of config.yaml -> dataclasses. What a card's ``training`` records is exactly this."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from realtime_ser.errors import ConfigError
+from realtime_ser.features.spec import FrontEndSpec
+from train.augment import PLAIN, Masking, Variant
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How one system is trained.
+
+    Attributes
+    ----------
+    front_end : changes to ``FrontEndSpec``'s defaults; ``recipe`` must be given
+    network : keyword arguments of the network's class
+    variants : cached versions of the audio, beside the plain one
+    epochs, batch, rate, decay : of AdamW under a one-cycle schedule
+    average : decay of the running mean of the weights, which is what is scored and exported
+    mixup : parameter of the Beta distribution; 0: none
+    smoothing : share of the target spread over all labels
+    side : weight of the auxiliary loss (gender, intensity)
+    per_clip : windows of a clip per epoch (vectors only)
+    networks : trained with successive seeds and averaged in one graph
+    """
+
+    front_end: Mapping[str, Any]
+    network: Mapping[str, Any] = field(default_factory=dict)
+    variants: tuple[Variant, ...] = ()
+    masking: Masking = field(default_factory=Masking)
+    epochs: int = 60
+    batch: int = 32
+    rate: float = 2e-3
+    decay: float = 0.02
+    average: float = 0.998
+    mixup: float = 0.3
+    smoothing: float = 0.1
+    side: float = 0.2
+    per_clip: int = 8
+    networks: int = 1
+
+    @property
+    def spec(self) -> FrontEndSpec:
+        """The front end."""
+        return FrontEndSpec.from_dict(self.front_end)
+
+    @property
+    def all_variants(self) -> tuple[Variant, ...]:
+        """The plain audio, then the others."""
+        return (PLAIN, *self.variants)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSettings:
+    """The whole section. ``corpora`` is the folder that holds them, or None; ``use`` names those that train."""
+
+    corpora: str | None = None
+    use: tuple[str, ...] = ("ravdess_speech",)
+    seed: int = 0
+    mlp: Recipe = field(default_factory=lambda: Recipe({"recipe": "flatstats"}))
+    cnn: Recipe = field(default_factory=lambda: Recipe({"recipe": "stacked"}))
+
+    def recipe(self, system: str) -> Recipe:
+        """The recipe of "mlp" or "cnn"."""
+        if system not in ("mlp", "cnn"):
+            raise ConfigError(f"unknown system {system!r}; known are mlp, cnn")
+        return self.mlp if system == "mlp" else self.cnn
+
+
+def train_settings(section: Mapping[str, Any]) -> TrainSettings:
+    """Read the section.
+
+    Raises
+    ------
+    ConfigError : a key is unknown or a value of the wrong kind
+    """
+    values = dict(section)
+    for name in ("mlp", "cnn"):
+        if name in values:
+            values[name] = _recipe(values[name], f"train.{name}")
+    if "use" in values:
+        values["use"] = tuple(values["use"])
+    return _make(TrainSettings, values, "train")
+
+
+def _recipe(values: Any, where: str) -> Recipe:
+    values = dict(_mapping(values, where))
+    if "variants" in values:
+        listed = []
+        for number, item in enumerate(values["variants"]):
+            item = dict(_mapping(item, f"{where}.variants[{number}]"))
+            if item.get("snr_db") is not None:
+                item["snr_db"] = tuple(float(edge) for edge in item["snr_db"])
+            listed.append(_make(Variant, item, f"{where}.variants[{number}]"))
+        values["variants"] = tuple(listed)
+    if "masking" in values:
+        masking = dict(_mapping(values["masking"], f"{where}.masking"))
+        if "noise_db" in masking:
+            masking["noise_db"] = tuple(float(edge) for edge in masking["noise_db"])
+        values["masking"] = _make(Masking, masking, f"{where}.masking")
+    if "front_end" not in values:
+        raise ConfigError(f"config: '{where}.front_end' is missing")
+    return _make(Recipe, values, where)
+
+
+def _mapping(value: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"config: '{where}' is a section; expected settings inside it, got {value!r}")
+    return value
+
+
+def _make(cls: Any, values: Mapping[str, Any], where: str) -> Any:
+    names = {item.name: item for item in dataclasses.fields(cls)}
+    for key, value in values.items():
+        if key not in names:
+            near = difflib.get_close_matches(str(key), names, n=1, cutoff=0.0)[0]
+            raise ConfigError(f"config: unknown setting '{where}.{key}'; did you mean '{where}.{near}'?")
+        kind = str(names[key].type)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if (kind == "int" and not (number and isinstance(value, int))) or (kind == "float" and not number):
+            raise ConfigError(f"config: '{where}.{key}' takes {kind}, got {value!r}")
+    return cls(**values)

@@ -1,0 +1,145 @@
+"""Which clips train and which test. A split is honest when ``audit`` finds nobody on both sides."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from realtime_ser.errors import ConfigError
+from train.manifest import Row
+
+# EmoBox's published folds of RAVDESS (test actors; the other twenty train). Ma et al. 2024, https://arxiv.org/abs/2406.07162
+EMOBOX_FOLDS = (
+    ("01", "11", "20", "21"),
+    ("04", "10", "12", "14"),
+    ("08", "09", "19", "23"),
+    ("03", "05", "07", "24"),
+    ("02", "15", "16", "18"),
+    ("06", "13", "17", "22"),
+)
+
+Protocol = Literal["emobox", "speaker", "random", "cross"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """One fold: ``train`` fits weights, ``dev`` chooses (epochs, temperature), ``test`` is only ever scored."""
+
+    name: str
+    train: tuple[Row, ...]
+    dev: tuple[Row, ...]
+    test: tuple[Row, ...]
+
+
+def emobox(rows: Sequence[Row], *, dev_speakers: int = 4, seed: int = 0) -> list[Split]:
+    """The six RAVDESS folds. Only speech is tested; other rows train, a test actor's song excepted."""
+    splits = []
+    for number, actors in enumerate(EMOBOX_FOLDS, 1):
+        held = {f"ravdess-{actor}" for actor in actors}
+        test = tuple(row for row in rows if row.speaker in held and row.corpus == "ravdess_speech")
+        rest = tuple(row for row in rows if row.speaker not in held)
+        train, dev = hold_out(rest, dev_speakers, seed=seed + number, corpus="ravdess_speech")
+        splits.append(Split(f"emobox-{number}", train, dev, test))
+    return splits
+
+
+def hold_out(
+    rows: Sequence[Row], count: int, *, seed: int, corpus: str | None = None
+) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
+    """Set ``count`` speakers aside, as many women as men where the corpus says: ``(others, theirs)``.
+
+    The odd one, when ``count`` is odd, is a woman. A held-out speaker's other recordings (song) join neither side.
+    """
+    if count == 0:
+        return tuple(rows), ()
+    pool = [row for row in rows if corpus is None or row.corpus == corpus]
+    by_gender: dict[str, list[str]] = defaultdict(list)
+    for row in pool:
+        if row.speaker not in by_gender[row.gender]:
+            by_gender[row.gender].append(row.speaker)
+    rng = np.random.default_rng(seed)
+    queues = [list(rng.permutation(sorted(by_gender[gender]))) for gender in sorted(by_gender)]
+    chosen: list[str] = []
+    while len(chosen) < count and any(queues):
+        for queue in queues:
+            if queue and len(chosen) < count:
+                chosen.append(str(queue.pop()))
+    if len(chosen) < count or len(chosen) == sum(len(names) for names in by_gender.values()):
+        raise ConfigError(f"cannot hold {count} speakers out of {sum(map(len, by_gender.values()))}; ask for fewer")
+    held = set(chosen)
+    return tuple(row for row in rows if row.speaker not in held), tuple(row for row in pool if row.speaker in held)
+
+
+def speaker(rows: Sequence[Row], *, folds: int = 5, dev_speakers: int = 2, seed: int = 0) -> list[Split]:
+    """Grouped k-fold: every speaker is tested once."""
+    names = sorted({row.speaker for row in rows})
+    if len(names) < folds:
+        raise ConfigError(f"{folds} folds need as many speakers, there are {len(names)}")
+    order = np.random.default_rng(seed).permutation(names)
+    splits = []
+    for number in range(folds):
+        held = set(order[number::folds])
+        rest = tuple(row for row in rows if row.speaker not in held)
+        train, dev = hold_out(rest, dev_speakers, seed=seed + number)
+        splits.append(Split(f"speaker-{number + 1}", train, dev, tuple(row for row in rows if row.speaker in held)))
+    return splits
+
+
+def random(rows: Sequence[Row], *, test: float = 0.25, dev: float = 0.1, seed: int = 0) -> list[Split]:
+    """Stratified by emotion, speakers on both sides: only for comparison with figures published so. ``audit`` fails on it."""
+    rng = np.random.default_rng(seed)
+    parts: tuple[list[Row], list[Row], list[Row]] = ([], [], [])
+    for emotion in sorted({row.emotion for row in rows}):
+        own = [row for row in rows if row.emotion == emotion]
+        own = [own[i] for i in rng.permutation(len(own))]
+        a, b = round(len(own) * test), round(len(own) * test) + round(len(own) * dev)
+        for part, some in zip(parts, (own[b:], own[a:b], own[:a]), strict=True):
+            part.extend(some)
+    return [Split("random", *(tuple(part) for part in parts))]
+
+
+def cross(rows: Sequence[Row], *, dev_speakers: int = 4, seed: int = 0) -> list[Split]:
+    """Leave one corpus out. RAVDESS speech and song are one corpus: they share their actors."""
+    families = list(dict.fromkeys(row.corpus.split("_")[0] for row in rows))
+    if len(families) < 2:
+        raise ConfigError("leaving one corpus out needs at least two")
+    splits = []
+    for family in families:
+        rest = tuple(row for row in rows if row.corpus.split("_")[0] != family)
+        train, dev = hold_out(rest, dev_speakers, seed=seed)
+        test = tuple(row for row in rows if row.corpus.split("_")[0] == family and row.channel == "speech")
+        splits.append(Split(f"cross-{family}", train, dev, test))
+    return splits
+
+
+def make(protocol: str, rows: Sequence[Row], *, dev_speakers: int = 4, seed: int = 0) -> list[Split]:
+    """The folds of a protocol by its name: emobox, speaker, random or cross."""
+    if protocol == "emobox":
+        return emobox(rows, dev_speakers=dev_speakers, seed=seed)
+    if protocol == "speaker":
+        return speaker(rows, dev_speakers=dev_speakers, seed=seed)
+    if protocol == "random":
+        return random(rows, seed=seed)
+    if protocol == "cross":
+        return cross(rows, dev_speakers=dev_speakers, seed=seed)
+    raise ConfigError(f"unknown protocol {protocol!r}; known are emobox, speaker, random, cross")
+
+
+def audit(split: Split) -> list[str]:
+    """Leaks between the test side and the rest, and between train and dev: one line each, none when the split is honest."""
+    problems = []
+    sides = {"train": split.train, "dev": split.dev, "test": split.test}
+    for one, other in (("train", "test"), ("dev", "test"), ("train", "dev")):
+        for kind in ("speaker", "sha256"):
+            left = {getattr(row, kind): row for row in sides[one]}
+            shared = sorted({getattr(row, kind) for row in sides[other]} & left.keys())
+            for value in shared:
+                what = f"speaker {value}" if kind == "speaker" else f"the audio of {left[value].path}"
+                problems.append(f"{split.name}: {what} is in both {one} and {other}")
+    if not split.train or not split.test:
+        problems.append(f"{split.name}: {'nothing to train on' if not split.train else 'nothing to test on'}")
+    return problems
