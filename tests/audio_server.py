@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -42,7 +42,9 @@ def missing() -> str | None:
 
 
 class PulseServer:
-    """A PulseAudio server of its own, in a folder of its own, with two null sinks, ``virtual`` and ``other``.
+    """A PulseAudio server of its own, in a folder of its own, with null sinks whose monitors are microphones.
+
+    The default microphone is that of ``virtual``; ALSA, and so PortAudio, knows the two as ``virtual_mic`` and ``other_mic``.
 
     Attributes
     ----------
@@ -50,9 +52,11 @@ class PulseServer:
     pid : process id of the server, None while it does not run
     """
 
-    def __init__(self, folder: Path, *, rate: int = 48_000, channels: int = 2) -> None:
+    def __init__(
+        self, folder: Path, *, rate: int = 48_000, channels: int = 2, sinks: Sequence[str] = ("virtual", "other")
+    ) -> None:
         self.folder = folder
-        self.rate, self.channels = rate, channels
+        self.rate, self.channels, self.sinks = rate, channels, tuple(sinks)
         self._process: subprocess.Popen[bytes] | None = None
         home, runtime = folder / "home", folder / "run"
         for path in (home, runtime):
@@ -83,9 +87,7 @@ class PulseServer:
         socket.unlink(missing_ok=True)
         (self.folder / "run" / "pid").unlink(missing_ok=True)
         log = (self.folder / "pulseaudio.log").open("ab")
-        # norewinds: a null sink otherwise renders up to two seconds ahead, which no microphone does.
-        form = f"rate={self.rate} channels={self.channels} norewinds=1"
-        sinks = [f"-Lmodule-null-sink sink_name={name} {form}" for name in ("virtual", "other")]
+        sinks = [f"-Lmodule-null-sink {self._sink_arguments(name)}" for name in self.sinks]
         command = [
             *("pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--disable-shm=true", "--use-pid-file=false"),
             f"-Lmodule-native-protocol-unix auth-anonymous=1 socket={socket}",
@@ -120,6 +122,21 @@ class PulseServer:
     def play(self, path: Path, sink: str = "virtual") -> subprocess.Popen[bytes]:
         """Play an audio file into a sink; the caller waits for or ends the process."""
         return subprocess.Popen(["paplay", f"--device={sink}", str(path)], env=self.env, stdin=subprocess.DEVNULL)
+
+    def _sink_arguments(self, name: str) -> str:
+        # norewinds: a null sink otherwise renders up to two seconds ahead, which no microphone does.
+        return f"sink_name={name} rate={self.rate} channels={self.channels} norewinds=1"
+
+    def unplug(self, sink: str = "virtual") -> None:
+        """Remove a sink and its microphone; the server moves listeners to another microphone if there is one."""
+        for line in self.pactl("list", "short", "modules").splitlines():
+            index, name, *arguments = line.split("\t")
+            if name == "module-null-sink" and f"sink_name={sink} " in " ".join(arguments):
+                self.pactl("unload-module", index)
+
+    def plug(self, sink: str = "virtual") -> None:
+        """Add a sink and its microphone (again)."""
+        self.pactl("load-module", "module-null-sink", *self._sink_arguments(sink).split())
 
     def pactl(self, *arguments: str) -> str:
         """Run ``pactl`` against this server and return what it printed."""

@@ -184,7 +184,6 @@ def test_a_server_that_dies_and_returns(listen, play, pulse_server):
     assert after["start"] / 44_100 > before["end"] / 44_100 + 1.5
     # The timeline is real time: both clocks say the same about the absence.
     assert (after["end"] - before["end"]) / 44_100 == pytest.approx(after["captured_at"] - before["captured_at"], abs=0.15)
-    print(f"lost after {lost['now'] - killed:.3f} s, back {back['now'] - started:.3f} s after the server")
 
 
 def test_a_server_that_stays_away_ends_the_run(listen, pulse_server):
@@ -212,6 +211,22 @@ def test_a_suspended_source_is_lost_and_comes_back(listen, play, pulse_server):
     resumed = time.monotonic()
     back = listener.kind("device_back")
     assert back["now"] - resumed < 2.0
+    listener.until(loud)
+
+
+def test_an_unplugged_device_is_lost_and_comes_back(listen, play, pulse_server):
+    pulse_server.unplug("other")  # else the server moves us there
+    listener = listen(device="virtual_mic")
+    listener.kind("heard")
+    pulse_server.unplug("virtual")
+    unplugged = time.monotonic()
+    lost = listener.kind("device_lost")
+    assert lost["now"] - unplugged < 2.0
+    time.sleep(1.0)
+    pulse_server.plug("virtual")
+    plugged = time.monotonic()
+    assert listener.kind("device_back")["now"] - plugged < 2.0
+    play(1_000)
     listener.until(loud)
 
 
