@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
-from rich.style import Style
 from rich.text import Text
 
+from realtime_ser.sinks.dashboard_ink import Cell, ink, joined
 from realtime_ser.sinks.dashboard_state import FLOOR_DBFS
 from realtime_ser.sinks.palette import GOOD, LOST, SILENCE, WARN
 
 _METER_FLOOR = -60.0
-_TRACK = Style(color=SILENCE, dim=True)
+_TRACK = ink(SILENCE, dim=True)
 
 
 def emotion_bar(smooth: float, raw: float | None, length: int, colour: str, *, ascii_only: bool = False) -> Text:
@@ -27,18 +27,16 @@ def emotion_bar(smooth: float, raw: float | None, length: int, colour: str, *, a
         filled = ["#"] * round(smooth * length)
     tenths = {round(length * tenth / 10) for tenth in range(1, 10)} | {length - 1}
     mark = None if raw is None else min(length - 1, round(raw * (length - 1)))
-    text = Text()
+    cells: list[Cell] = []
     for at in range(length):
         if at == mark:
             # Inside the bar the mark is cut out of it, outside it stands alone.
-            text.append(
-                "|" if ascii_only else "│", Style(color="#ffffff", bgcolor=colour) if at < whole else Style(color=colour)
-            )
+            cells.append(("|" if ascii_only else "│", ink("#ffffff", colour) if at < whole else ink(colour)))
         elif at < len(filled):
-            text.append(filled[at], Style(color=colour))
+            cells.append((filled[at], ink(colour)))
         else:
-            text.append(("." if ascii_only else "·") if at in tenths else " ", _TRACK)
-    return text
+            cells.append((("." if ascii_only else "·") if at in tenths else " ", _TRACK))
+    return joined(cells)
 
 
 def level_meter(rms_dbfs: float, peak_dbfs: float, width: int, *, heard: bool, ascii_only: bool = False) -> Text:
@@ -55,18 +53,13 @@ def level_meter(rms_dbfs: float, peak_dbfs: float, width: int, *, heard: bool, a
     place = round(length * _meter(rms_dbfs)) if sounds else 0
     mark = round((length - 1) * _meter(peak_dbfs)) if peak_dbfs > _METER_FLOOR else -1
     line, track, tick = ("=", ".", "|") if ascii_only else ("━", "─", "┃")
-    text = Text()
+    cells: list[Cell] = []
     for at in range(length):
         # Green where speech sits, amber near the top, red at full scale.
         reach = _METER_FLOOR * (1 - (at + 0.5) / length)
-        style = Style(color=GOOD if reach < -9 else WARN if reach < -1.5 else LOST)
-        if at == mark:
-            text.append(tick, style)
-        elif at < place:
-            text.append(line, style)
-        else:
-            text.append(track, _TRACK)
-    return text.append(f" {shown}")
+        style = ink(GOOD if reach < -9 else WARN if reach < -1.5 else LOST)
+        cells.append((tick, style) if at == mark else (line, style) if at < place else (track, _TRACK))
+    return joined(cells).append(f" {shown}")
 
 
 def _meter(level_dbfs: float) -> float:

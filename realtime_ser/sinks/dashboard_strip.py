@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rich.style import Style
 from rich.text import Text
 
+from realtime_ser.sinks.dashboard_ink import PLAIN, Cell, ink, joined
 from realtime_ser.sinks.dashboard_state import Moment
 from realtime_ser.sinks.palette import LOST, LOST_MARK, SILENCE, SILENCE_MARK, UNSURE, UNSURE_MARK, Tint
 
@@ -66,32 +66,35 @@ def strip(
     In colour a letter starts each run; without colour every column has its letter, so that nothing is said by colour alone.
     """
     lines = [_heights(cells, tints, rows - 1, row) for row in range(rows - 1)] if not ascii_only else []
-    text = Text()
+    marks: list[Cell] = []
     previous = ""
     for cell in cells:
         if cell.is_label:
             tint = tints.get(cell.key) or Tint(UNSURE, "#ffffff", "*")
             shown = tint.letter if cell.key != previous or colourless else " "
-            text.append(shown, Style(color=tint.ink, bgcolor=tint.colour, bold=True))
+            marks.append((shown, ink(tint.ink, tint.colour, bold=True)))
         elif cell.key == "lost":
-            text.append(LOST_MARK, Style(color="#ffffff", bgcolor=LOST, bold=True))
+            marks.append((LOST_MARK, ink("#ffffff", LOST, bold=True)))
         elif cell.key == "unsure":
-            text.append(UNSURE_MARK, Style(color=UNSURE))
+            marks.append((UNSURE_MARK, ink(UNSURE)))
         elif cell.key:
-            text.append("." if ascii_only else SILENCE_MARK, Style(color=SILENCE, dim=True))
+            marks.append(("." if ascii_only else SILENCE_MARK, ink(SILENCE, dim=True)))
         else:
-            text.append(" ")
+            marks.append((" ", PLAIN))
         previous = cell.key
-    return [*lines, text]
+    return [*lines, joined(marks)]
 
 
 def _heights(cells: Sequence[Column], tints: Mapping[str, Tint], rows: int, row: int) -> Text:
-    text = Text()
+    marks: list[Cell] = []
     for cell in cells:
         tint = tints.get(cell.key) if cell.is_label else None
         filled = round(cell.confidence * rows * 8) - 8 * (rows - 1 - row)
-        text.append(_LEVELS[min(8, max(0, filled))], Style(color=tint.colour if tint else UNSURE))
-    return text
+        mark = _LEVELS[min(8, max(0, filled))]
+        # A blank takes the colour of its neighbour, so that it needs no piece of its own.
+        style = ink(tint.colour if tint else UNSURE) if mark != " " else marks[-1][1] if marks else PLAIN
+        marks.append((mark, style))
+    return joined(marks)
 
 
 def axis(span_s: float, width: int, *, ascii_only: bool = False) -> str:

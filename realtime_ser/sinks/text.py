@@ -79,18 +79,19 @@ def greeting(session: Session, recording: str | None = None) -> str:
 
 
 def closing(session: Session | None, summary: Summary) -> list[str]:
-    """The end of a stream in two or three lines for people."""
+    """The end of a stream in a few short lines for people."""
     health, rate = summary.health, max(1, summary.sample_rate)
     heard = f"{health.captured / rate:.1f} s heard, {health.windows} windows"
     name = f"{printable(session.source)}: " if session is not None else ""
     dropped = f"{health.dropped / rate:.2f} s lost" if health.dropped else "nothing lost"
     measured = {key: number(summary.latency_ms.get(key), 1) for key in ("p50", "p99")}
-    latency = "" if measured["p50"] is None else f", latency p50 {measured['p50']} ms, p99 {measured['p99']} ms"
-    lines = [f"{name}{heard}, {dropped}{latency}"]
+    lines = [f"{name}{heard}, {dropped}"]
     # Emotions first, the longest in front; then what was none.
     ranked = sorted(summary.seconds_by_label.items(), key=lambda item: (item[0] in STATES, -item[1]))
     shares = [f"{STATES.get(label, printable(label))} {seconds:.1f} s" for label, seconds in ranked if seconds >= 0.05]
     lines.append("  " + (", ".join(shares) if shares else "no emotion was recognised"))
+    if measured["p50"] is not None:
+        lines.append(f"  latency p50 {measured['p50']} ms, p99 {measured['p99']} ms")
     if health.xruns:
         lines.append(f"  {health.xruns} overflow reports from the audio system")
     return lines

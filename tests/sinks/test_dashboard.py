@@ -56,7 +56,8 @@ def test_draws_then_gives_the_screen_back_and_says_the_end(stream):
     assert "\x1b[?25l" in drawn
     assert "\x1b[?25h" in text
     assert "surprised" in drawn
-    assert "64 windows, 0.10 s lost, latency p50 12.0 ms, p99 16.0 ms" in end
+    assert "64 windows, 0.10 s lost\n" in end
+    assert "latency p50 12.0 ms, p99 16.0 ms" in end
     assert "angry 6.0 s" in end
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import re
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from realtime_ser.records import Estimate, Health, Notice, Session
+from realtime_ser.records import Block, Estimate, Health, Notice, Session
 from realtime_ser.sinks.dashboard_state import Cell, Moment, Snapshot
 from realtime_ser.sinks.dashboard_strip import axis, columns
 from realtime_ser.sinks.dashboard_view import view
@@ -187,3 +188,30 @@ def test_hours_of_windows_keep_the_state_small(stream):
     assert len(shot.timeline) < 1200
     assert shot.timeline[0].end_s < shot.now_s - 60
     assert len(shot.latencies_ms) == 500
+
+
+def test_the_level_survives_nan_and_says_clipping(stream):
+    cell = Cell(60.0, lambda: 0.0)
+    for record in stream(4):
+        cell.put(record)
+    cell.put(Block(np.array([np.nan, np.inf, -np.inf, 3e38], np.float32), 16000, 0))
+    shot = cell.take()
+    assert -20.0 > shot.rms_dbfs > -24.0
+    assert shot.peak_dbfs == 0.0
+    assert "CLIPPING" in "\n".join(screen(shot))
+
+
+def test_the_level_stands_between_blocks_and_falls_when_none_come(stream):
+    now = [0.0]
+    cell = Cell(60.0, lambda: now[0])
+    for record in stream(4):
+        cell.put(record)
+    first = cell.take()
+    now[0] = 0.1
+    second = cell.take()
+    now[0] = 1.0
+    third = cell.take()
+    assert first.rms_dbfs == second.rms_dbfs == pytest.approx(-23.0, abs=0.1)
+    assert first.peak_dbfs > second.peak_dbfs > third.peak_dbfs
+    assert (third.heard, third.rms_dbfs) == (False, -120.0)
+    assert "no audio" in "\n".join(screen(third))

@@ -37,8 +37,11 @@ def test_a_line_per_change_then_the_end(stream):
     assert sum("angry" in line and "60 %" in line and "[############        ]" in line for line in lines) == 1
     assert sum("(nobody speaks)" in line for line in lines) == 2
     assert sum("! the device is gone" in line for line in lines) == 1
-    assert lines[-2] == "talk.wav: 16.1 s heard, 64 windows, 0.10 s lost, latency p50 12.0 ms, p99 16.0 ms"
-    assert lines[-1] == "  angry 6.0 s, not sure 6.0 s, nobody speaks 4.0 s"
+    assert lines[-3:] == [
+        "talk.wav: 16.1 s heard, 64 windows, 0.10 s lost",
+        "  angry 6.0 s, not sure 6.0 s, nobody speaks 4.0 s",
+        "  latency p50 12.0 ms, p99 16.0 ms",
+    ]
 
 
 def test_otherwise_about_one_a_second_of_wall_time(stream):
