@@ -135,7 +135,6 @@ def test_one_bad_file_of_two_loses_nothing_of_the_other(tmp_path: Path) -> None:
         (["replay", str(SAMPLE), "--speed", "fast"], 2, ["--speed", "fast", "max"]),
         (["replay", str(SAMPLE), "--duration", "-1"], 2, ["--duration"]),
         (["replay", str(SAMPLE), "--record", "out.mp3"], 2, ["out.mp3", ".flac"]),
-        (["replay", str(SAMPLE), str(SAMPLE), "--record", "out.flac"], 2, ["--record", "one"]),
         (["replay", str(SAMPLE), "--set", "stream.window_s=30"], 1, ["window"]),
         (["replay", str(SAMPLE), "--jsonl", "/no/such/folder/out.jsonl"], 1, ["/no/such/folder/out.jsonl"]),
         (["rewind"], 2, ["rewind", "monitor"]),
@@ -150,6 +149,14 @@ def test_bad_input_is_one_clear_line(arguments: list[str], code: int | None, wor
     for word in words:
         assert word in result.stderr
     assert result.stdout == ""
+
+
+def test_record_takes_one_recording(tmp_path: Path) -> None:
+    (tmp_path / "copy.flac").write_bytes(SAMPLE.read_bytes())
+    result = realtime_ser("replay", SAMPLE, tmp_path / "copy.flac", "--record", tmp_path / "out.flac")
+    assert result.returncode == 2
+    assert "--record" in result.stderr
+    assert not (tmp_path / "out.flac").exists()
 
 
 def test_duration_ends_on_the_sample(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -58,7 +59,8 @@ class FileSource:
         import soundfile
 
         try:
-            opened = soundfile.SoundFile(self.path)
+            # As bytes, where the system has them: soundfile refuses a str whose bytes are no UTF-8.
+            opened = soundfile.SoundFile(self.path if os.name == "nt" else os.fsencode(self.path))
         except (soundfile.SoundFileError, OSError, RuntimeError, ValueError, TypeError) as error:
             raise SourceError(
                 f"{self.name} is not audio that can be read ({_reason(error)}); expected WAV, FLAC, OGG or MP3"
