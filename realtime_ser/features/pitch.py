@@ -15,6 +15,9 @@ from realtime_ser.records import FloatArray
 
 _BAND_HZ = 4000.0
 _OCTAVE_COST = 0.02  # per octave of period: of two equal peaks the shorter period wins
+# Spacing of the periods tried, in samples of the band. At 1 a peak between two samples can lose to one twice as late, an octave
+# down, from 200 Hz up; 0.5 mends that, and is another feature: a model must be trained with the one it runs with.
+_LAG_STEP = 1.0
 
 
 class PitchTracker:
@@ -28,15 +31,15 @@ class PitchTracker:
         low = max(2, int(self._rate / spec.pitch_max_hz))
         # Past half the window too little signal overlaps its shifted self for the division below to mean anything.
         high = min(int(np.ceil(self._rate / spec.pitch_min_hz)), length // 2 - 2)
-        self._lags = np.arange(low, max(high, low + 1) + 1).astype(np.float32)
+        self._lags = np.arange(low, max(high, low + 1) + _LAG_STEP / 2, _LAG_STEP).astype(np.float32)
         window_power = np.abs(np.fft.rfft(hann(spec.n_fft)))[: self._bins + 1] ** 2
-        window_correlation = np.fft.irfft(window_power, length)
         # One product instead of an inverse FFT of which a quarter is used: column 0 gives the autocorrelation at lag 0, the
         # others those around the periods looked for, divided by the window's own.
-        lags = np.concatenate(([0], np.arange(low - 1, int(self._lags[-1]) + 2)))
+        lags = np.concatenate(([0], [low - _LAG_STEP], self._lags, [self._lags[-1] + _LAG_STEP]))
         transform = np.cos(2 * np.pi / length * np.outer(np.arange(self._bins + 1), lags)) / length
         transform[1:-1] *= 2
-        transform *= window_correlation[0] / window_correlation[lags]
+        window_correlation = window_power @ transform
+        transform *= window_correlation[0] / window_correlation
         self._transform = transform.astype(np.float32)
         self._cost = (_OCTAVE_COST * np.log2(self._lags / self._lags[0])).astype(np.float32)
 
@@ -60,5 +63,5 @@ class PitchTracker:
         # Parabola through the peak and its neighbours: a lag of fractional samples.
         curvature = np.minimum(left - 2 * peak + right, np.float32(-1e-9))
         shift = np.maximum(np.minimum(np.float32(0.5) * (left - right) / curvature, np.float32(0.5)), np.float32(-0.5))
-        pitch = np.log2(np.float32(self._rate) / (self._lags[best] + shift))
+        pitch = np.log2(np.float32(self._rate) / (self._lags[best] + np.float32(_LAG_STEP) * shift))
         return np.maximum(np.minimum(peak, np.float32(1)), np.float32(0)), pitch
