@@ -74,8 +74,8 @@ def greeting(session: Session, recording: str | None = None) -> str:
     if session.duration_s is not None:
         return f"reading {source} ({clock(session.duration_s)}); audio stays on this machine"
     if recording is not None:
-        return f"listening to {source}; audio stays on this machine, recorded in {printable(recording)}, nothing is sent"
-    return f"listening to {source}; audio stays on this machine, nothing is stored or sent"
+        return f"listening to {source}; audio stays on this machine, recorded in {printable(recording)}, none of it is sent"
+    return f"listening to {source}; audio stays on this machine, none of it is stored or sent"
 
 
 def closing(session: Session | None, summary: Summary) -> list[str]:

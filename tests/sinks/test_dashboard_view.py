@@ -53,7 +53,7 @@ def test_everything_stands_on_80_by_24(stream):
         assert sum(f" {label} " in line and "%" in line for line in lines) == 1
     for expected in (
         "realtime-ser  USB mic",
-        "audio stays on this machine, nothing is stored or sent",
+        "audio stays on this machine, none of it is stored or sent",
         "-23.0 dBFS",
         "latency p50 11.9 ms  p99 13.9 ms   windows 40   xruns 0",
         "captured 10.1 s = classified 8.0 + gated 2.0 + dropped 0.1 + pending 0.0",

@@ -7,6 +7,7 @@ import math
 import stat
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -137,6 +138,7 @@ def test_a_bad_path_says_what_to_do(tmp_path):
 
 PIPED = """
 import sys
+import time
 from realtime_ser.errors import SinkError
 from realtime_ser.records import Session, Notice
 from realtime_ser.sinks.jsonl import JsonlSink
@@ -168,3 +170,25 @@ def test_standard_output_that_is_captured(capsys):
     sink.write(SESSION)
     sink.close()
     assert json.loads(capsys.readouterr().out)["model"] == "mlp"
+
+
+SLOW_PIPE = """
+import os
+os.set_blocking(1, False)
+from realtime_ser.records import Notice
+from realtime_ser.sinks.jsonl import JsonlSink
+sink = JsonlSink("-")
+for index in range(600):
+    sink.write(Notice("xrun", "m" * 997, index, 1))
+sink.close()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes block there")
+def test_a_pipe_that_is_full_for_a_while_loses_nothing():
+    process = subprocess.Popen([sys.executable, "-c", SLOW_PIPE], stdout=subprocess.PIPE, text=True)
+    time.sleep(0.8)
+    rows = [json.loads(line) for line in process.stdout]
+    process.stdout.close()
+    assert process.wait() == 0
+    assert [row["at_s"] for row in rows] == list(range(600))

@@ -52,9 +52,11 @@ def test_otherwise_about_one_a_second_of_wall_time(stream):
 
 def test_a_microphone_is_told_where_the_audio_goes(stream):
     records = stream(1, live=True, source="USB\x1b[2J mic")
-    assert told(records).startswith("listening to USB\ufffd[2J mic; audio stays on this machine, nothing is stored or sent\n")
+    assert told(records).startswith(
+        "listening to USB\ufffd[2J mic; audio stays on this machine, none of it is stored or sent\n"
+    )
     kept = told(records, recording="out.flac").splitlines()[0]
-    assert kept.endswith("recorded in out.flac, nothing is sent")
+    assert kept.endswith("recorded in out.flac, none of it is sent")
     assert "\x1b" not in told(stream(64, message="\x1b[31mred\x07"))
 
 
