@@ -15,7 +15,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from realtime_ser import __version__
 from realtime_ser.errors import ConfigError, SerError, SourceError
@@ -90,6 +90,12 @@ def _replay(options: argparse.Namespace) -> int:
         files = [
             PacedSource(file, options.speed, block_ms=config.capture.block_ms, ring_s=config.capture.ring_s) for file in files
         ]
+    if options.faults:
+        from realtime_ser.audio.faults import FaultySource
+        from realtime_ser.audio.scenario import load_scenario
+
+        scenario = load_scenario(options.faults)
+        files = [FaultySource(file, scenario) for file in files]
     return _hear(files, options, config, live=False)
 
 
@@ -273,6 +279,8 @@ def _signals() -> Iterator[_Interrupt]:
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
     previous = {}
     if threading.current_thread() is threading.main_thread():
+        # Under nohup SIGHUP is ignored, and must stay so.
+        numbers = [n for n in numbers if n != getattr(signal, "SIGHUP", None) or signal.getsignal(n) != signal.SIG_IGN]
         previous = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield interrupt
@@ -294,26 +302,35 @@ def _config(options: argparse.Namespace) -> Config:
 
 @contextlib.contextmanager
 def _native_stderr_silenced() -> Iterator[None]:
-    """PortAudio's host APIs print what they think to file descriptor 2, across the dashboard; we say what matters ourselves."""
-    import os
-
+    """PortAudio's host APIs and the MP3 decoder print what they think to file descriptor 2, across the dashboard and our one-line
+    messages; we say what matters ourselves.
+    """
     stream = sys.stderr
     try:
         kept = os.dup(2)
     except OSError:  # started without a standard error
         yield
         return
-    sys.stderr = os.fdopen(os.dup(kept), "w", buffering=1, errors="backslashreplace")
+    if _descriptor(stream) == 2:  # else it leads elsewhere already, as in a notebook
+        sys.stderr = os.fdopen(os.dup(kept), "w", buffering=1, errors="backslashreplace")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
         yield
     finally:
-        sys.stderr.close()
-        sys.stderr = stream
+        if sys.stderr is not stream:
+            sys.stderr.close()
+            sys.stderr = stream
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+def _descriptor(stream: TextIO | None) -> int | None:
+    try:
+        return None if stream is None else stream.fileno()
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def _quoted(text: str) -> str:
@@ -375,11 +392,11 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("replay", parents=[common, outputs], help="replay recordings through the same path")
     command.add_argument("files", metavar="FILE", nargs="+", help="WAV, FLAC, OGG or MP3 files, or folders of them")
     command.add_argument("--speed", metavar="1|N|max", type=_speed, default=1.0, help="times real time (default 1)")
-    command.set_defaults(run=_replay)
+    command.set_defaults(run=_replay, native=True)
 
     command = commands.add_parser("demo", parents=[common, outputs], help="replay the shipped sample")
     command.add_argument("--speed", metavar="1|N|max", type=_speed, default=1.0, help="times real time (default 1)")
-    command.set_defaults(run=_demo)
+    command.set_defaults(run=_demo, native=True)
 
     command = commands.add_parser("bench", parents=[common], help="measure latency and throughput on this machine")
     command.add_argument("--json", metavar="FILE", help="write the figures")
@@ -405,7 +422,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _device(text: str) -> int | str:
-    return int(text) if text.isdigit() else text
+    # isdecimal() is true for the digits of every script, which int() reads, and false for superscripts, which it does not.
+    return int(text) if text.isdecimal() and len(text) < 10 else text
 
 
 def _seconds(text: str) -> float:

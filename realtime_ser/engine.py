@@ -19,6 +19,8 @@ from realtime_ser.records import Block, Estimate, FloatArray, Health, Segment, W
 from realtime_ser.smoothing import Segmenter, Smoother
 
 _SILENCE_DBFS = -120.0
+# 200 dB over full scale: float files hold such numbers, no microphone does, and their squares leave float32.
+_ABSURD = np.float32(1e10)
 
 
 class Engine:
@@ -111,8 +113,9 @@ class Engine:
             self._change_rate(block)
         if block.start < self._expected:
             raise SourceError(f"the source went back in time: sample {block.start} after sample {self._expected}")
-        # NaN and Inf would poison every later frame: the block is lost audio, not audio.
-        usable = bool(np.isfinite(block.samples).all())
+        # NaN, Inf and absurdly large numbers would poison every later frame: the block is lost audio, not audio. Written so that
+        # a NaN fails the comparison.
+        usable = bool(np.abs(block.samples).max(initial=0) <= _ABSURD)
         if block.start > self._expected or not usable:
             estimates += self._end_piece()
             self._expected = block.start

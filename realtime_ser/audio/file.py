@@ -62,8 +62,11 @@ class FileSource:
             # As bytes, where the system has them: soundfile refuses a str whose bytes are no UTF-8.
             opened = soundfile.SoundFile(self.path if os.name == "nt" else os.fsencode(self.path))
         except (soundfile.SoundFileError, OSError, RuntimeError, ValueError, TypeError) as error:
+            reason = _reason(error)
+            if "File does not exist" in reason:  # libsndfile's words for an MP3 without a frame in it: we know that it exists
+                reason = "no audio frame is in it"
             raise SourceError(
-                f"{self.name} is not audio that can be read ({_reason(error)}); expected WAV, FLAC, OGG or MP3"
+                f"{self.name} is not audio that can be read ({reason}); expected WAV, FLAC, OGG or MP3"
             ) from error
         try:
             self.rate = check_rate(opened.samplerate, self.name)
