@@ -392,10 +392,12 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("replay", parents=[common, outputs], help="replay recordings through the same path")
     command.add_argument("files", metavar="FILE", nargs="+", help="WAV, FLAC, OGG or MP3 files, or folders of them")
     command.add_argument("--speed", metavar="1|N|max", type=_speed, default=1.0, help="times real time (default 1)")
+    command.add_argument("--faults", metavar="FILE.yaml", help="inject the faults of a scenario (see docs/faults.yaml)")
     command.set_defaults(run=_replay, native=True)
 
     command = commands.add_parser("demo", parents=[common, outputs], help="replay the shipped sample")
     command.add_argument("--speed", metavar="1|N|max", type=_speed, default=1.0, help="times real time (default 1)")
+    command.add_argument("--faults", metavar="FILE.yaml", help="inject the faults of a scenario (see docs/faults.yaml)")
     command.set_defaults(run=_demo, native=True)
 
     command = commands.add_parser("bench", parents=[common], help="measure latency and throughput on this machine")

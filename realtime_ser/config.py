@@ -18,6 +18,8 @@ from typing import Any, TypeVar
 
 from realtime_ser.errors import ConfigError
 
+_BETWEEN = "between"
+
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -50,6 +52,7 @@ class StreamConfig:
     window_s: float | None = None
     min_window_s: float | None = None
     hop_s: float = 0.25
+    max_lag_s: float = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "stream.window_s": (0.1, 60),
     "stream.min_window_s": (0.1, 60),
     "stream.hop_s": (0.01, 60),
+    "stream.max_lag_s": (0.2, 600),
     "gate.vad_threshold": (0, 1),
     "gate.floor_margin_db": (0, 60),
     "gate.floor_min_db": (-120, 0),
@@ -147,25 +151,36 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
     ------
     ConfigError : unreadable file, bad YAML, unknown key, wrong type, value out of range
     """
-    values = _read_yaml(resource("config.yaml"))
+    values = read_yaml(resource("config.yaml"))
     origin = str(resource("config.yaml"))
-    config = _build(Config, values, origin, "")
+    config = build(Config, values, origin, "")
     if path is not None:
-        values = _merge(values, _read_yaml(Path(path)))
-        config = _build(Config, values, str(path), "")
+        values = _merge(values, read_yaml(Path(path)))
+        config = build(Config, values, str(path), "")
     for override in overrides:
         values = _merge(values, _parse_override(override))
-        config = _build(Config, values, f"--set {override}", "")
+        config = build(Config, values, f"--set {override}", "")
     return config
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path, what: str = "config", example: str = "model: mlp") -> dict[str, Any]:
+    """The named settings of a YAML file.
+
+    Parameters
+    ----------
+    path : the file
+    what, example : what it is and a line of one, for messages
+
+    Raises
+    ------
+    ConfigError : unreadable, not YAML, or no mapping at the top
+    """
     import yaml
 
     try:
         text = path.read_bytes()
     except OSError as error:
-        raise ConfigError(f"cannot read config {path}: {error.strerror or error}") from error
+        raise ConfigError(f"cannot read {what} {path}: {error.strerror or error}") from error
     try:
         loaded = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -174,7 +189,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if loaded is None:
         return {}
     if not isinstance(loaded, dict) or not all(isinstance(key, str) for key in loaded):
-        raise ConfigError(f"{path}: expected named settings at the top, such as 'model: mlp'")
+        raise ConfigError(f"{path}: expected named settings at the top, such as '{example}'")
     return loaded
 
 
@@ -204,15 +219,34 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 _T = TypeVar("_T")
 
 
-def _build(cls: type[_T], values: Mapping[str, Any], origin: str, prefix: str) -> _T:
+def between(low: float, high: float, *, default: float | None) -> Any:
+    """A dataclass field whose value ``build`` holds to the closed range [low, high]."""
+    return field(default=default, metadata={_BETWEEN: (low, high)})
+
+
+def build(cls: type[_T], values: Mapping[str, Any], origin: str, prefix: str) -> _T:
+    """A settings dataclass from plain values.
+
+    Parameters
+    ----------
+    cls : a dataclass whose fields are bool, int, float, str, None, mappings or such dataclasses, all with defaults
+    values : by field name
+    origin, prefix : the file, and what stands before the keys in it, for messages
+
+    Raises
+    ------
+    ConfigError : unknown key (the nearest valid one is named), wrong type, value out of range
+    """
     hints = typing.get_type_hints(cls)
-    names = [item.name for item in fields(cls)]  # type: ignore[arg-type]
+    known = {item.name: item for item in fields(cls)}  # type: ignore[arg-type]
     arguments: dict[str, Any] = {}
     for key, value in values.items():
-        if key not in names:
-            near = difflib.get_close_matches(str(key), names, n=1, cutoff=0.0)
+        if key not in known:
+            near = difflib.get_close_matches(str(key), list(known), n=1, cutoff=0.0)
             raise ConfigError(f"{origin}: unknown setting '{prefix}{key}'; did you mean '{prefix}{near[0]}'?")
         arguments[key] = _convert(hints[key], value, origin, f"{prefix}{key}")
+        if _BETWEEN in known[key].metadata:
+            _check_range(arguments[key], known[key].metadata[_BETWEEN], origin, f"{prefix}{key}")
     return cls(**arguments)
 
 
@@ -220,7 +254,7 @@ def _convert(hint: Any, value: Any, origin: str, key: str) -> Any:
     if is_dataclass(hint):
         if not isinstance(value, Mapping):
             raise ConfigError(f"{origin}: '{key}' is a section; expected settings inside it, got {value!r}")
-        return _build(typing.cast("type[Any]", hint), value, origin, f"{key}.")
+        return build(typing.cast("type[Any]", hint), value, origin, f"{key}.")
     if typing.get_origin(hint) is Mapping:
         if not isinstance(value, Mapping):
             raise ConfigError(f"{origin}: '{key}' is a section; expected settings inside it, got {value!r}")
@@ -233,9 +267,13 @@ def _convert(hint: Any, value: Any, origin: str, key: str) -> Any:
         expected = " or ".join("nothing (null)" if kind is type(None) else kind.__name__ for kind in allowed)
         raise ConfigError(f"{origin}: '{key}' takes {expected}, got {value!r}")
     if isinstance(value, float) and key in _RANGES:
-        low, high = _RANGES[key]
-        if not low <= value <= high:
-            raise ConfigError(f"{origin}: '{key}' must be between {low:g} and {high:g}, got {value:g}")
+        _check_range(value, _RANGES[key], origin, key)
     if key in _CHOICES and value not in _CHOICES[key]:
         raise ConfigError(f"{origin}: '{key}' must be one of {', '.join(_CHOICES[key])}, got {value!r}")
     return value
+
+
+def _check_range(value: float | None, limits: tuple[float, float], origin: str, key: str) -> None:
+    low, high = limits
+    if value is not None and not low <= value <= high:
+        raise ConfigError(f"{origin}: '{key}' must be between {low:g} and {high:g}, got {value:g}")

@@ -26,7 +26,7 @@ class PacedSource:
     Parameters
     ----------
     source : what to pace; opened and closed by this one
-    speed : above 0; 2 is twice real time
+    speed : above 0; 2 is twice real time; kept as an attribute
     block_ms : milliseconds of audio handed over at a time, as PortAudio would
     ring_s : seconds of audio that wait for a late reader before the oldest is overwritten
 
@@ -48,7 +48,7 @@ class PacedSource:
         self.rate = source.rate
         self.duration_s = source.duration_s
         self._source = source
-        self._speed = speed
+        self.speed = speed
         self._block_s = block_ms / 1000
         self._ring_s = ring_s
         self._ring: Ring | None = None
@@ -137,7 +137,7 @@ class PacedSource:
             xruns = item.xruns
             for offset in range(0, len(item.samples), piece):
                 samples: FloatArray = item.samples[offset : offset + piece]
-                due = origin + (written + len(samples)) / self.rate / self._speed
+                due = origin + (written + len(samples)) / self.rate / self.speed
                 late = time.monotonic() - due
                 if late > _CATCH_UP_S:
                     origin, due = origin + late, due + late
