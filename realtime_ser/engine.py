@@ -111,10 +111,9 @@ class Engine:
         if block.rate != self._rate:
             estimates += self._end_piece()
             self._change_rate(block)
-        if block.start < self._expected:
-            raise SourceError(f"the source went back in time: sample {block.start} after sample {self._expected}")
-        # NaN, Inf and absurdly large numbers would poison every later frame: the block is lost audio, not audio. Written so that
-        # a NaN fails the comparison.
+        self._check_start(block)
+        # NaN, Inf and absurdly large numbers would poison every later frame: the block is lost audio, not audio. A NaN fails
+        # the comparison.
         usable = bool(np.abs(block.samples).max(initial=0) <= _ABSURD)
         if block.start > self._expected or not usable:
             estimates += self._end_piece()
@@ -131,6 +130,24 @@ class Engine:
                 self._mark = (block.end, block.captured_at)
             estimates += self._feed(self._resampler.push(block.samples))
         return estimates
+
+    def skip(self, block: Block) -> None:
+        """Let samples pass unheard, because there is no time for them: they are dropped, with whatever still waited for its hop.
+
+        Raises
+        ------
+        SourceError : the block starts before the previous one ended
+        """
+        if self._resampler is not None:
+            self._resampler = None
+            self._close_segment()
+            self._restart()
+        self._xruns += block.xruns
+        if block.rate != self._rate:
+            self._change_rate(block)
+        self._check_start(block)
+        self._expected = block.end
+        self._account_for_gap()
 
     def flush(self) -> list[Estimate]:
         """End the stream: the last, shorter hop is classified too. What is too short to classify stays pending."""
@@ -153,6 +170,10 @@ class Engine:
         self._tail = np.zeros(0, np.float32)
         self._fed = 0
         self._next = self.min_window  # of the piece: where the next window ends
+
+    def _check_start(self, block: Block) -> None:
+        if block.start < self._expected:
+            raise SourceError(f"the source went back in time: sample {block.start} after sample {self._expected}")
 
     def _change_rate(self, block: Block) -> None:
         """The source goes on at another rate. Its clock may round the moment of change down by one sample."""
