@@ -11,7 +11,7 @@ from typing import Any
 from realtime_ser import __version__
 from realtime_ser.bench.audio import read_audio
 from realtime_ser.bench.processes import describe_machine, measure_processes
-from realtime_ser.bench.speed import measure_hops, measure_live, measure_throughput
+from realtime_ser.bench.speed import check_live, measure_hops, measure_live, measure_throughput
 from realtime_ser.bench.stages import measure_stages
 from realtime_ser.config import Config
 from realtime_ser.errors import SinkError
@@ -81,7 +81,7 @@ def run_bench(
 
     Raises
     ------
-    ConfigError : no such model, or a package of the ``bench`` extra is missing
+    ConfigError : no such model, too short a ``live_s``, or a package of the ``bench`` extra is missing
     SourceError : the recording cannot be read, or nobody speaks in it
     ModelError : a damaged bundle
     """
@@ -92,6 +92,8 @@ def run_bench(
         require_packages()
     path = Path(audio) if audio is not None else Path(__file__).parents[1] / "sample" / "demo.flac"
     model = load_model(config.model)
+    if live_s is not None:
+        check_live(config, model, live_s)
     samples = read_audio(path, model.spec.sample_rate)
     figures: dict[str, Any] = {
         "model": model.card.name,

@@ -68,8 +68,13 @@ def _seconds_to_first_estimate(command: list[str]) -> float:
                 taken = time.perf_counter() - start
                 process.kill()
                 return taken
-        reason = " ".join(process.stderr.read().decode(errors="replace").split())
+        reason = _last_line(process.stderr.read())
     raise SourceError(f"a fresh replay gave no estimate: {reason or 'the recording is too short'}")
+
+
+def _last_line(stderr: bytes) -> str:
+    lines = stderr.decode(errors="replace").strip().splitlines()
+    return lines[-1].strip() if lines else ""
 
 
 def _peak_mb(command: list[str]) -> float | None:
@@ -77,5 +82,5 @@ def _peak_mb(command: list[str]) -> float | None:
         return None  # Windows has no wait4
     done = subprocess.run([sys.executable, "-S", "-c", _PEAK, *command], capture_output=True, check=False)
     if done.returncode != 0:
-        raise SourceError(f"a fresh replay failed: {' '.join(done.stderr.decode(errors='replace').split())}")
+        raise SourceError(f"a fresh replay failed: {_last_line(done.stderr)}")
     return int(done.stdout) / 1e6

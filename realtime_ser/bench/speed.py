@@ -15,7 +15,7 @@ from realtime_ser.audio.paced import PacedSource
 from realtime_ser.bench.audio import MIC_RATE, at_mic_rate, percentiles_ms, require_speech, with_vad
 from realtime_ser.config import Config
 from realtime_ser.engine import Engine
-from realtime_ser.errors import SourceError
+from realtime_ser.errors import ConfigError
 from realtime_ser.model import Classifier
 from realtime_ser.pipeline import listen
 from realtime_ser.records import Estimate, FloatArray
@@ -97,17 +97,17 @@ def _hops(samples: FloatArray, hop: int, window: int, count: int) -> Iterator[tu
         yield piece, loop[first : first + window]
 
 
-def measure_live(config: Config, model: Classifier, samples: FloatArray, seconds: float) -> dict[str, Any]:
-    """Latency at real pace; see ``run_bench``.
+def check_live(config: Config, model: Classifier, seconds: float) -> None:
+    """Raise a ConfigError when ``seconds`` are too few for an estimate."""
+    first_s = Engine(model, with_vad(config, on=False)).min_window / model.spec.sample_rate
+    if seconds < first_s + 0.1:
+        raise ConfigError(f"--live {seconds:g}: the first estimate comes after {first_s:.2f} s; listen longer")
 
-    Raises
-    ------
-    SourceError : too short for an estimate
-    """
+
+def measure_live(config: Config, model: Classifier, samples: FloatArray, seconds: float) -> dict[str, Any]:
+    """Latency at real pace; see ``run_bench``."""
     engine = Engine(model, with_vad(config, on=True))
     rate = engine.sample_rate
-    if seconds < engine.min_window / rate + 0.1:
-        raise SourceError(f"--live {seconds:g}: the first estimate comes after {engine.min_window / rate:.2f} s; listen longer")
     block_s = round(MIC_RATE * config.capture.block_ms / 1000) / MIC_RATE
     inner = ArraySource(at_mic_rate(samples, rate, seconds), MIC_RATE, block_s=block_s, name="bench")
     raw, beyond = [], []
