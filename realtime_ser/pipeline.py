@@ -17,6 +17,7 @@ from pathlib import Path
 
 from realtime_ser import __version__
 from realtime_ser.audio.source import Source
+from realtime_ser.backlog import Backlog
 from realtime_ser.config import Config
 from realtime_ser.engine import Engine
 from realtime_ser.errors import SourceError
@@ -45,7 +46,7 @@ def run(source: Source, engine: Engine, sinks: SinkGroup, config: Config, *, dur
     latencies, seconds = LatencyHistogram(), defaultdict[str, float](float)
     fault: SourceError | None = None
     try:
-        for record in listen(source, engine, duration_s=duration_s):
+        for record in listen(source, engine, duration_s=duration_s, max_lag_s=config.stream.max_lag_s):
             if isinstance(record, Estimate):
                 latencies.add(record.latency_s or 0.0)
                 seconds[record.label or record.state] += record.hop_s
@@ -63,13 +64,20 @@ def run(source: Source, engine: Engine, sinks: SinkGroup, config: Config, *, dur
 
 
 def listen(
-    source: Source, engine: Engine, *, duration_s: float | None = None, clock: Callable[[], float] = time.monotonic
+    source: Source,
+    engine: Engine,
+    *,
+    duration_s: float | None = None,
+    max_lag_s: float | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Record]:
     """Hear an opened source: its blocks and notices, and the engine's estimates (with latency), segments and health.
 
-    A source that fails is heard to the end first: the estimates of its last samples come before the SourceError.
+    A source that fails is heard to the end first: the estimates of its last samples come before the SourceError. A live or
+    paced source skips to its newest audio when estimates would come more than ``max_lag_s`` late (None: never), see ``Backlog``.
     """
     engine.reset()
+    backlog = Backlog(engine, max_lag_s, getattr(source, "speed", 1.0), clock)
     fault: SourceError | None = None
     try:
         for item in source.blocks():
@@ -82,7 +90,11 @@ def listen(
             block, last = _limit(item, duration_s)
             heard_at = clock()
             yield block
-            yield from _results(engine, engine.push(block), heard_at, clock)
+            for piece in backlog.pieces(block):
+                if isinstance(piece, Notice):
+                    yield piece
+                else:
+                    yield from _results(engine, engine.push(piece), heard_at, clock)
             if last:
                 break
     except SourceError as error:
@@ -147,7 +159,7 @@ def stream(
     classifier = model if isinstance(model, Classifier) else load_model(model)
     engine = Engine(classifier, config)
     with _open(source, mic, device, sample_rate, config, speed) as opened:
-        for record in listen(opened, engine):
+        for record in listen(opened, engine, max_lag_s=config.stream.max_lag_s):
             if isinstance(record, Estimate):
                 yield record
 

@@ -166,7 +166,10 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something the user must know: ``kind`` is "device_lost", "device_back", "sink_failed", "xrun" or "behind".
+    """Something the user must know.
+
+    ``kind`` is "device_lost", "device_back", "source_failed", "sink_failed", "behind" (the machine is too slow, audio is
+    skipped), "caught_up" or "faults" (what follows is a test).
 
     ``at`` is the stream time in samples at ``sample_rate``.
     """
