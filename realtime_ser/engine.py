@@ -132,7 +132,7 @@ class Engine:
         return estimates
 
     def skip(self, block: Block) -> None:
-        """Let samples pass unheard, because there is no time for them: they are dropped, with whatever still waited for its hop.
+        """Let samples pass unheard, as there is no time for them: they are dropped, with whatever still waited for its hop.
 
         Raises
         ------
