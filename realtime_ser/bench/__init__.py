@@ -73,7 +73,7 @@ def run_bench(
     ``startup_s`` : from the start of a fresh ``python -m realtime_ser replay`` to its first line of an estimate, median
     ``rss_mb`` : peak resident memory of such a process over the recording (at most a minute of it), in 10^6 bytes; None on
         Windows
-    ``librosa_hop_ms``, ``librosa_defaults_hop_ms``, ``librosa_same_features_hop_ms`` : see ``bench.reference``
+    ``librosa_hop_ms``, ``librosa_our_frames_hop_ms``, ``librosa_same_features_hop_ms`` : see ``bench.reference``
     ``speedup_vs_librosa`` : ``librosa_hop_ms.p50 / hop_without_vad_ms.p50``; the two take turns of a few windows each
     ``live_latency_ms`` : from the capture of a window's last sample to its estimate, beyond the block: less the time until the
         block that holds that sample is complete, which is the audio system's and not ours. ``live_raw_latency_ms`` is the whole

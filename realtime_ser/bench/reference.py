@@ -31,8 +31,8 @@ def reference_ways(model: Classifier) -> dict[str, Way]:
 
     Returns
     -------
-    ``librosa_hop_ms`` : the usual way at the model's own frame length and hop, so that both sides see as many frames
-    ``librosa_defaults_hop_ms`` : the same at librosa's defaults (2048, 512), with fewer frames and so cheaper
+    ``librosa_hop_ms`` : the usual way, at librosa's own frame length and hop (2048, 512), as the tutorials have it
+    ``librosa_our_frames_hop_ms`` : the same at the model's frame length and hop, so that both sides see as many frames
     ``librosa_same_features_hop_ms`` : librosa computing what our recipe computes (flatstats: pitch, centroid, deltas, ...)
 
     The usual way of a vector model is means of 128 MFCC, 12 chroma and 128 mel, then a torch MLP with random weights and as
@@ -48,11 +48,10 @@ def reference_ways(model: Classifier) -> dict[str, Way]:
     spec = model.spec
     if spec.recipe in ("flat268", "flatstats"):
         network = _torch_mlp(torch, model)
+        rate = spec.sample_rate
         ways: dict[str, Way] = {
-            "librosa_hop_ms": lambda audio: network(_classic(librosa, audio, spec.sample_rate, spec.n_fft, spec.hop_length)),
-            "librosa_defaults_hop_ms": lambda audio: network(
-                _classic(librosa, audio, spec.sample_rate, _DEFAULT_N_FFT, _DEFAULT_HOP)
-            ),
+            "librosa_hop_ms": lambda audio: network(_classic(librosa, audio, rate, _DEFAULT_N_FFT, _DEFAULT_HOP)),
+            "librosa_our_frames_hop_ms": lambda audio: network(_classic(librosa, audio, rate, spec.n_fft, spec.hop_length)),
         }
         if spec.recipe == "flatstats":
             ways["librosa_same_features_hop_ms"] = lambda audio: network(_statistics(librosa, audio, model)[: _classic_size()])
