@@ -13,9 +13,17 @@ from __future__ import annotations
 
 
 class SerError(Exception):
-    """Root of the tree; ``exit_code`` is what the command line ends with."""
+    """Root of the tree; ``exit_code`` is what the command line ends with.
+
+    Whatever names and values a message quotes, it stays one line that any terminal can show: line breaks, escape codes and
+    half characters are written out (``\\n``, ``\\x1b``, ``\\udcff``).
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str = "") -> None:
+        shown = (char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in message)
+        super().__init__("".join(shown))
 
 
 class ConfigError(SerError):
