@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 _LONG_FILE_S = 20.0
+_LONGEST_MESSAGE = 600
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -302,7 +303,7 @@ def _config(options: argparse.Namespace) -> Config:
 
 @contextlib.contextmanager
 def _native_stderr_silenced() -> Iterator[None]:
-    """PortAudio's host APIs and the MP3 decoder print what they think to file descriptor 2, across the dashboard and our one-line
+    """PortAudio's host APIs and the MP3 decoder print to file descriptor 2, across the dashboard and between our one-line
     messages; we say what matters ourselves.
     """
     stream = sys.stderr
@@ -344,7 +345,10 @@ def _complain(message: str) -> None:
     from realtime_ser.sinks.text import printable
 
     with contextlib.suppress(OSError, ValueError):
-        print(f"realtime-ser: {printable(' '.join(message.split()))}", file=sys.stderr)
+        line = printable(" ".join(message.split()))
+        if len(line) > _LONGEST_MESSAGE:  # it quotes what somebody's file holds
+            line = f"{line[:_LONGEST_MESSAGE]}…"
+        print(f"realtime-ser: {line}", file=sys.stderr)
 
 
 def _tell(step: str) -> None:

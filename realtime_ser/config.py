@@ -10,15 +10,17 @@ from __future__ import annotations
 import difflib
 import math
 import typing
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar
 
 from realtime_ser.errors import ConfigError
+from realtime_ser.yaml_text import MAX_BYTES, parse_yaml
 
 _BETWEEN = "between"
+_LONGEST_SHOWN = 80
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -105,7 +107,7 @@ class Config:
 
     def as_dict(self) -> dict[str, Any]:
         """The live settings as plain values, for a session record."""
-        values = asdict(self)
+        values = asdict(replace(self, train={}))
         del values["train"]
         return values
 
@@ -175,17 +177,15 @@ def read_yaml(path: Path, what: str = "config", example: str = "model: mlp") -> 
     ------
     ConfigError : unreadable, not YAML, or no mapping at the top
     """
-    import yaml
-
     try:
-        text = path.read_bytes()
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ConfigError(f"cannot read {what} {path}: {error.strerror or error}") from error
     try:
-        loaded = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{path} is not valid YAML: {reason}") from error
+        loaded = parse_yaml(text)
+    except ValueError as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from error
     if loaded is None:
         return {}
     if not isinstance(loaded, dict) or not all(isinstance(key, str) for key in loaded):
@@ -194,15 +194,13 @@ def read_yaml(path: Path, what: str = "config", example: str = "model: mlp") -> 
 
 
 def _parse_override(override: str) -> dict[str, Any]:
-    import yaml
-
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
         raise ConfigError(f"--set {override}: expected key=value, such as --set stream.hop_s=0.5")
     try:
-        value: Any = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"--set {override}: the value is not valid YAML") from error
+        value: Any = parse_yaml(text)
+    except ValueError as error:
+        raise ConfigError(f"--set {override}: the value is not valid YAML ({error})") from error
     for part in reversed(key.strip().split(".")):
         value = {part: value}
     return typing.cast("dict[str, Any]", value)
@@ -242,8 +240,8 @@ def build(cls: type[_T], values: Mapping[str, Any], origin: str, prefix: str) ->
     arguments: dict[str, Any] = {}
     for key, value in values.items():
         if key not in known:
-            near = difflib.get_close_matches(str(key), list(known), n=1, cutoff=0.0)
-            raise ConfigError(f"{origin}: unknown setting '{prefix}{key}'; did you mean '{prefix}{near[0]}'?")
+            near = difflib.get_close_matches(_short(key, str), list(known), n=1, cutoff=0.0)
+            raise ConfigError(f"{origin}: unknown setting '{prefix}{_short(key, str)}'; did you mean '{prefix}{near[0]}'?")
         arguments[key] = _convert(hints[key], value, origin, f"{prefix}{key}")
         if _BETWEEN in known[key].metadata:
             _check_range(arguments[key], known[key].metadata[_BETWEEN], origin, f"{prefix}{key}")
@@ -253,11 +251,11 @@ def build(cls: type[_T], values: Mapping[str, Any], origin: str, prefix: str) ->
 def _convert(hint: Any, value: Any, origin: str, key: str) -> Any:
     if is_dataclass(hint):
         if not isinstance(value, Mapping):
-            raise ConfigError(f"{origin}: '{key}' is a section; expected settings inside it, got {value!r}")
+            raise ConfigError(f"{origin}: '{key}' is a section; expected settings inside it, got {_short(value)}")
         return build(typing.cast("type[Any]", hint), value, origin, f"{key}.")
     if typing.get_origin(hint) is Mapping:
         if not isinstance(value, Mapping):
-            raise ConfigError(f"{origin}: '{key}' is a section; expected settings inside it, got {value!r}")
+            raise ConfigError(f"{origin}: '{key}' is a section; expected settings inside it, got {_short(value)}")
         return value
     allowed = typing.get_args(hint) if isinstance(hint, UnionType) else (hint,)
     if isinstance(value, int) and not isinstance(value, bool) and float in allowed and int not in allowed:
@@ -265,11 +263,11 @@ def _convert(hint: Any, value: Any, origin: str, key: str) -> Any:
         value = float(value) if abs(value) < 2**1000 else math.inf
     if type(value) not in allowed:
         expected = " or ".join("nothing (null)" if kind is type(None) else kind.__name__ for kind in allowed)
-        raise ConfigError(f"{origin}: '{key}' takes {expected}, got {value!r}")
+        raise ConfigError(f"{origin}: '{key}' takes {expected}, got {_short(value)}")
     if isinstance(value, float) and key in _RANGES:
         _check_range(value, _RANGES[key], origin, key)
     if key in _CHOICES and value not in _CHOICES[key]:
-        raise ConfigError(f"{origin}: '{key}' must be one of {', '.join(_CHOICES[key])}, got {value!r}")
+        raise ConfigError(f"{origin}: '{key}' must be one of {', '.join(_CHOICES[key])}, got {_short(value)}")
     return value
 
 
@@ -277,3 +275,12 @@ def _check_range(value: float | None, limits: tuple[float, float], origin: str, 
     low, high = limits
     if value is not None and not low <= value <= high:
         raise ConfigError(f"{origin}: '{key}' must be between {low:g} and {high:g}, got {value:g}")
+
+
+def _short(value: Any, form: Callable[[Any], str] = repr) -> str:
+    """A value as a message may show it: what a file holds can be of any length."""
+    try:
+        text = form(value)
+    except (ValueError, RecursionError):  # an integer of more digits than Python prints
+        text = f"something that is too long to show ({type(value).__name__})"
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"

@@ -1,13 +1,12 @@
 """A model bundle: ``NAME.onnx`` and its card ``NAME.json``.
 
 The card owns the front end, the labels and the scores. Nothing is ever unpickled, and the ONNX file is loaded from bytes whose
-hash the card gives, so that a bundle is what its card says or is refused.
+hash the card gives and which name no other file, so that a bundle is what its card says or is refused.
 """
 
 from __future__ import annotations
 
 import difflib
-import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -21,10 +20,11 @@ from realtime_ser.config import resource
 from realtime_ser.errors import ConfigError, ModelError
 from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.features.windows import FrontEnd
+from realtime_ser.onnx_file import read_network
 from realtime_ser.records import FloatArray
 
 CARD_FORMAT = 1
-_MAX_BYTES = 512 * 2**20
+_MAX_CARD_BYTES = 2**20
 _REQUIRED: dict[str, type | tuple[type, ...]] = {
     "format": int,
     "name": str,
@@ -82,7 +82,11 @@ def read_card(path: Path) -> Card:
     ModelError : unreadable, not JSON, or a key is missing, ill-typed or senseless
     """
     try:
-        raw = json.loads(path.read_bytes())
+        with path.open("rb") as file:
+            text = file.read(_MAX_CARD_BYTES + 1)
+        if len(text) > _MAX_CARD_BYTES:
+            raise ModelError(f"model card {path} has more than {_MAX_CARD_BYTES // 2**20} MiB; is it another file?")
+        raw = json.loads(text, parse_int=_integer)
     except OSError as error:
         raise ModelError(f"cannot read model card {path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
@@ -118,10 +122,12 @@ def _card(path: Path, raw: Any) -> Card:
     kind = raw["output"].get("kind", "probabilities")
     if kind not in ("probabilities", "logits"):
         raise ModelError(f"output kind {kind!r} is neither 'probabilities' nor 'logits'")
+    spec = FrontEndSpec.from_dict(raw["front_end"])
+    spec.check_window(window_s)
     return Card(
         name=raw["name"],
         path=path,
-        spec=FrontEndSpec.from_dict(raw["front_end"]),
+        spec=spec,
         window_s=window_s,
         min_window_s=min_window_s,
         labels=tuple(labels),
@@ -151,7 +157,7 @@ class Classifier:
     def __init__(self, card: Card) -> None:
         self.card = card
         self.labels = card.labels
-        content = _read_network(card)
+        content = read_network(card.onnx_path, card.sha256)
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -161,7 +167,10 @@ class Classifier:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 4
         try:
-            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+            # enable_fallback: else a damaged network makes ONNX Runtime print on standard output and try again.
+            self._session = onnxruntime.InferenceSession(
+                content, options, providers=["CPUExecutionProvider"], enable_fallback=0
+            )
         except Exception as error:
             raise ModelError(f"{card.onnx_path} does not load: {_one_line(error)}") from error
         inputs = [item.name for item in self._session.get_inputs()]
@@ -263,22 +272,11 @@ def list_bundles() -> list[Path]:
     return sorted(resource("weights").glob("*.json"))
 
 
-def _read_network(card: Card) -> bytes:
-    path = card.onnx_path
-    try:
-        size = path.stat().st_size
-        if size > _MAX_BYTES:
-            raise ModelError(f"{path} has {size / 2**20:.0f} MiB, more than the {_MAX_BYTES // 2**20} MiB that are read")
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != card.sha256:
-        raise ModelError(
-            f"{path} is not the file its card describes (SHA-256 {digest[:12]}…, card {card.sha256[:12]}…); fetch it again"
-        )
-    return content
-
-
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > 18:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -11,6 +10,8 @@ from typing import Any
 from realtime_ser.errors import ModelError
 
 RECIPES = ("flat268", "flatstats", "stacked", "waveform")
+# What a front end may need at once, in numbers of 4 bytes: several arrays of this size exist for a moment.
+_MOST_VALUES = 2**23
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +54,16 @@ class FrontEndSpec:
             raise ModelError(f"front end: needs 1 <= hop_length ({self.hop_length}) <= n_fft ({self.n_fft}) <= 65536")
         if not (1 <= self.n_mels <= 512 and 1 <= self.n_mfcc <= self.n_mels and 1 <= self.n_chroma <= 48):
             raise ModelError("front end: needs 1 <= n_mfcc <= n_mels <= 512 and 1 <= n_chroma <= 48")
+        if self.recipe != "waveform" and self.n_fft < 16:
+            raise ModelError(f"front end: n_fft ({self.n_fft}) must be at least 16")
+        if self.n_mels * self.n_fft > _MOST_VALUES:
+            raise ModelError(f"front end: {self.n_mels} mel bands of {self.n_fft} samples need more memory than makes sense")
         if not 0 <= self.fmin < self.fmax <= self.sample_rate / 2:
             raise ModelError(f"front end: mel range {self.fmin:g} to {self.fmax:g} Hz does not fit {self.sample_rate} Hz audio")
         if not 20 <= self.pitch_min_hz < self.pitch_max_hz <= self.sample_rate / 4:
             raise ModelError(f"front end: pitch range {self.pitch_min_hz:g} to {self.pitch_max_hz:g} Hz makes no sense")
-        if not (0 < self.top_db < math.inf and 0 < self.active_db < math.inf):
-            raise ModelError(f"front end: top_db ({self.top_db:g}) and active_db ({self.active_db:g}) must be positive")
+        if not (0 < self.top_db <= 1000 and 0 < self.active_db <= 1000):
+            raise ModelError(f"front end: top_db ({self.top_db:g}) and active_db ({self.active_db:g}) must lie in 0 to 1000")
         if self.recipe == "waveform" and self.n_fft != self.hop_length:
             raise ModelError("front end: a waveform recipe has n_fft equal to hop_length, the grid of its windows")
 
@@ -90,6 +95,14 @@ class FrontEndSpec:
     def frames_in(self, seconds: float) -> int:
         """Number of frames whose audio lasts ``seconds``, to the nearest frame and at least one."""
         return max(1, 1 + round((seconds * self.sample_rate - self.n_fft) / self.hop_length))
+
+    def check_window(self, seconds: float) -> None:
+        """Raise ModelError when a window of ``seconds`` needs more memory than makes sense."""
+        frames = self.frames_in(seconds)
+        if frames * max(self.n_fft, 2 * self.n_mels) > _MOST_VALUES:
+            raise ModelError(
+                f"front end: windows of {seconds:g} s are {frames} frames of {self.n_fft} samples, more than memory allows"
+            )
 
     def samples_in(self, frames: int) -> int:
         """Number of samples that ``frames`` consecutive frames cover."""

@@ -1,0 +1,39 @@
+"""YAML from outside -> plain values: small, without anchors, and never anything but a ValueError when it is bad."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# The shipped settings have 4 kB. PyYAML reads about 100 kB a second, and a bad file should be said at once.
+MAX_BYTES = 64 * 1024
+
+
+def parse_yaml(text: bytes | str) -> Any:
+    """The values of a YAML text.
+
+    Raises
+    ------
+    ValueError : too long, not YAML, an anchor (a few lines of them stand for gigabytes), or a value that its tag does not fit;
+        the message is one line
+    """
+    import yaml
+
+    if len(text) > MAX_BYTES:
+        raise ValueError(f"it has more than {MAX_BYTES // 1024} KiB")
+
+    class Loader(yaml.SafeLoader):
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):
+                raise yaml.YAMLError("anchors and aliases are not supported; write the value out")
+            return super().compose_node(parent, index)
+
+    try:
+        return yaml.load(text, Loader)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    # SafeLoader's constructors raise whatever their conversions do: IndexError for "!!int ''", KeyError for "!!bool x".
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        if not isinstance(error, yaml.YAMLError | ValueError):
+            reason = f"a value does not fit its tag ({reason})"
+        raise ValueError(reason[:300]) from error
