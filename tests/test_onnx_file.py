@@ -6,7 +6,6 @@ import hashlib
 import json
 from pathlib import Path
 
-import numpy as np
 import onnx
 import pytest
 from hypothesis import given
@@ -68,21 +67,6 @@ def test_weights_in_another_file_are_refused_before_loading(place, location: str
     with pytest.raises(ModelError, match=r"tiny\.onnx keeps tensor 'secret' in another file") as error:
         load_model(card)
     assert "\n" not in str(error.value)
-
-
-def test_onnxruntime_would_read_the_file(tmp_path: Path, monkeypatch) -> None:
-    """The reason for all this: without the check, bytes with external data read from the current folder."""
-    onnxruntime = pytest.importorskip("onnxruntime")
-    monkeypatch.chdir(tmp_path)
-    Path("beside").write_bytes(b"\x00\x00\x80\x3f" * 4)
-    tensor = _outside("beside")
-    tensor.external_data.add(key="length", value="16")
-    put, got = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [4]) for name in "io")
-    graph = helper.make_graph([helper.make_node("Add", ["i", "secret"], ["o"])], "g", [put], [got], [tensor])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    assert session.run(None, {"i": np.zeros(4, np.float32)})[0].tolist() == [1, 1, 1, 1]
-    assert external_tensor(model.SerializeToString()) == "secret"
 
 
 def test_a_location_of_zero_is_inside() -> None:

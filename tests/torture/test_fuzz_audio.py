@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fuzz import Tally, Worker
@@ -12,10 +13,8 @@ from mutate import audio_seeds, damage, flac_header, wav_header
 pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the memory limit needs Linux")
 
 
-def test_damaged_audio(
-    tmp_path: Path, bundles: dict[str, Path], pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]
-) -> None:
-    count = 10_000 if pytestconfig.getoption("--torture", False) else 200
+def test_damaged_audio(tmp_path: Path, bundles: dict[str, Path], torture: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    count = torture.pick(200, 10_000)
     seeds = audio_seeds()
     names, contents = list(seeds), list(seeds.values())
     model = str(bundles["flatstats"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fuzz import Tally, Worker
@@ -102,10 +103,8 @@ def _changed(rng: random.Random, lines: list[str]) -> str:
     return "\n".join(lines)
 
 
-def test_damaged_settings(
-    tmp_path: Path, bundles: dict[str, Path], pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]
-) -> None:
-    count = 10_000 if pytestconfig.getoption("--torture", False) else 250
+def test_damaged_settings(tmp_path: Path, bundles: dict[str, Path], torture: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    count = torture.pick(250, 10_000)
     audio = tmp_path / "talk.wav"
     audio.write_bytes(audio_seeds()["1.wav"])
     shipped = resource("config.yaml").read_text()

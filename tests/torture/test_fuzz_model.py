@@ -48,10 +48,8 @@ def _changed(rng: random.Random, card: dict[str, Any]) -> str:
     return text
 
 
-def test_damaged_bundles(
-    tmp_path: Path, bundles: dict[str, Path], pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]
-) -> None:
-    count = 2_000 if pytestconfig.getoption("--torture", False) else 120
+def test_damaged_bundles(tmp_path: Path, bundles: dict[str, Path], torture: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    count = torture.pick(120, 2_000)
     audio = tmp_path / "talk.wav"
     audio.write_bytes(audio_seeds()["1.wav"])
     report = tmp_path / "report.html"
