@@ -6,6 +6,7 @@ microphone give the same numbers. After a gap everything that remembers audio st
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -298,4 +299,4 @@ class Engine:
 
 def _level_dbfs(samples: FloatArray) -> float:
     power = float(np.dot(samples, samples)) / max(1, len(samples))
-    return max(_SILENCE_DBFS, 10 * float(np.log10(max(power, 1e-12))))
+    return max(_SILENCE_DBFS, 10 * math.log10(max(power, 1e-12)))

@@ -91,7 +91,7 @@ class SpeechGate:
         audio = np.concatenate((self._tail, samples))
         whole = len(audio) // _CHUNK
         chunks = audio[: whole * _CHUNK].reshape(whole, _CHUNK)
-        levels = 10 * np.log10(np.maximum(np.einsum("ij,ij->i", chunks, chunks) / _CHUNK, 1e-12))
+        levels = 10 * np.log10(np.maximum(np.vecdot(chunks, chunks) / _CHUNK, 1e-12))
         for chunk, level in zip(chunks, levels.tolist(), strict=True):
             self._decisions.append(self._hear(chunk, level))
         self._tail = audio[whole * _CHUNK :].copy()
