@@ -36,8 +36,8 @@ def reference_ways(model: Classifier) -> dict[str, Way]:
     ``librosa_same_features_hop_ms`` : librosa computing what our recipe computes (flatstats: pitch, centroid, deltas, ...)
 
     The usual way of a vector model is means of 128 MFCC, 12 chroma and 128 mel, then a torch MLP with random weights and as
-    many parameters as ours. A CNN's is librosa's log-mel, and any other model's the samples as they are, then the same ONNX
-    network.
+    many parameters as ours. A CNN's is librosa's log-mel at its card's frame length and hop, then the same ONNX network. A
+    model of raw audio has no features to compute, and so no usual way.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def reference_ways(model: Classifier) -> dict[str, Way]:
     elif spec.recipe == "stacked":
         ways = {"librosa_hop_ms": lambda audio: model.predict(_log_mel(librosa, audio, model)[np.newaxis])}
     else:
-        ways = {"librosa_hop_ms": lambda audio: model.predict(audio[np.newaxis])}
+        ways = {}
     noise = np.random.default_rng(0).normal(0, 0.1, model.front_end().window_frames * spec.hop_length + spec.n_fft)
     window = noise.astype(np.float32)[: spec.samples_in(model.front_end().window_frames)]
     with warnings.catch_warnings():
@@ -75,7 +75,7 @@ def describe_way(model: Classifier) -> str:
         return "librosa mel, MFCC and chroma of the whole window, then a torch MLP of the same size"
     if model.spec.recipe == "stacked":
         return "librosa log-mel of the whole window, then the same ONNX network"
-    return "the same ONNX network (a waveform model has no features to compute)"
+    return "none: a model of raw audio has no features to compute"
 
 
 def require_packages() -> None:
