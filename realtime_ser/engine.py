@@ -118,11 +118,9 @@ class Engine:
         usable = bool(np.abs(block.samples).max(initial=0) <= _ABSURD)
         if block.start > self._expected or not usable:
             estimates += self._end_piece()
-            self._expected = block.start
-        if not usable:
-            self._expected = block.end
+            self._expected = block.start if usable else block.end
             self._account_for_gap()
-        elif len(block.samples):
+        if usable and len(block.samples):
             if self._resampler is None:
                 self._account_for_gap()
                 self._resampler = Resampler(self._rate, self.sample_rate)
@@ -199,7 +197,7 @@ class Engine:
         # The resampler's last samples; its total is within a sample or two of the piece's exact length.
         rest = self._resampler.push(np.zeros(0, np.float32), last=True)
         missing = length - self._fed - len(self._tail)
-        estimates += self._feed(np.pad(rest[:missing], (0, max(0, missing - len(rest)))))
+        estimates += self._feed(np.pad(rest[: max(0, missing)], (0, max(0, missing - len(rest)))))
         self._resampler = None
         if len(self._tail) and length >= self.min_window // 2:
             estimates.append(self._hop(self._tail))
