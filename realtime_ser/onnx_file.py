@@ -1,9 +1,9 @@
 """The bytes of a network: the file that its card describes, and nothing beside it.
 
-A tensor in an ONNX file may say that its numbers lie in another file, and name any path; versions of ONNX Runtime that we allow
-look for it from the current folder when given bytes, and some take an address in memory for a path. None of that is needed here,
-so such files are refused before they are loaded. This walks the protobuf wire format of onnx.proto3 (field numbers below); what
-it cannot follow is refused too, so that a second reader cannot understand more of a file than this one.
+A tensor in an ONNX file may say that its numbers lie in another file, and name any path; some versions of ONNX Runtime look for
+it from the current folder when given bytes, or take an address in memory for a path. None of that is needed here, so such files
+are refused before they are loaded. This walks the protobuf wire format of onnx.proto3 (field numbers below); what it cannot
+follow is refused too, so that a second reader cannot understand more of a file than this one.
 """
 
 from __future__ import annotations

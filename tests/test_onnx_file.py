@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from conftest import make_network, write_bundle
 from realtime_ser.errors import ModelError
 from realtime_ser.model import load_model
 from realtime_ser.onnx_file import external_tensor, read_network
@@ -25,7 +24,10 @@ def _outside(location: str, name: str = "secret") -> onnx.TensorProto:
 
 
 def _model() -> onnx.ModelProto:
-    return make_network("flatstats", {"recipe": "flatstats", "n_fft": 1024, "hop_length": 250})
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 4]) for name in "io"]
+    bias = helper.make_tensor("bias", TensorProto.FLOAT, [4], [1.0, 2.0, 3.0, 4.0])
+    graph = helper.make_graph([helper.make_node("Add", ["i", "bias"], ["o"])], "tiny", values[:1], values[1:], [bias])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
 def _in_initializer(model: onnx.ModelProto, tensor: onnx.TensorProto) -> None:
@@ -59,10 +61,10 @@ PLACES = [_in_initializer, _in_constant, _in_subgraph, _in_sparse, _in_function,
 
 @pytest.mark.parametrize("location", ["/etc/passwd", "../x", "x", "*/_ORT_MEM_ADDR_/*"])
 @pytest.mark.parametrize("place", PLACES)
-def test_weights_in_another_file_are_refused_before_loading(place, location: str, tmp_path: Path, monkeypatch) -> None:
+def test_weights_in_another_file_are_refused_before_loading(place, location: str, make_bundle, monkeypatch) -> None:
     model = _model()
     place(model, _outside(location))
-    card = write_bundle(tmp_path, "flatstats", network=model.SerializeToString())
+    card = make_bundle("flatstats", network=model.SerializeToString())
     monkeypatch.setattr("onnxruntime.InferenceSession", lambda *_, **__: pytest.fail("the network was loaded"))
     with pytest.raises(ModelError, match=r"tiny\.onnx keeps tensor 'secret' in another file") as error:
         load_model(card)
@@ -121,16 +123,16 @@ def test_damage_never_hides_external_data(data: st.DataObject) -> None:
         ({"front_end": {"top_db": 1e300}}, "top_db"),
     ],
 )
-def test_cards_that_would_take_all_memory_are_refused(changes, words: str, tmp_path: Path) -> None:
-    card = write_bundle(tmp_path, "stacked", network=b"never read", **changes)
+def test_cards_that_would_take_all_memory_are_refused(changes, words: str, make_bundle) -> None:
+    card = make_bundle("stacked", network=b"never read", **changes)
     with pytest.raises(ModelError, match=words):
         load_model(card)
 
 
 @pytest.mark.parametrize("value", ["1" * 400, "1e400", "NaN", "Infinity", "-1" + "0" * 5000])
 @pytest.mark.parametrize("key", ["window_s", "temperature", "format", "min_window_s"])
-def test_numbers_that_no_card_has(key: str, value: str, tmp_path: Path) -> None:
-    path = write_bundle(tmp_path, "stacked")
+def test_numbers_that_no_card_has(key: str, value: str, make_bundle) -> None:
+    path = make_bundle("stacked")
     card = json.loads(path.read_text())
     card[key] = "HERE"
     path.write_text(json.dumps(card).replace('"HERE"', value))
@@ -139,8 +141,8 @@ def test_numbers_that_no_card_has(key: str, value: str, tmp_path: Path) -> None:
     assert len(str(error.value)) < 400 + len(str(path))
 
 
-def test_a_card_of_a_gigabyte_is_not_read(tmp_path: Path) -> None:
-    path = write_bundle(tmp_path, "stacked")
+def test_a_card_of_a_gigabyte_is_not_read(make_bundle) -> None:
+    path = make_bundle("stacked")
     with path.open("r+b") as file:
         file.truncate(2**30)
     with pytest.raises(ModelError, match="more than 1 MiB"):
