@@ -23,7 +23,7 @@ from realtime_ser.screen import show_bench
 
 ROOT = Path(__file__).parents[1]
 QUICK = Effort(stages_s=20, minutes=1, windows=16, launches=1)
-PERCENTILES = ("p50", "p95", "p99", "max")
+PERCENTILES = ("min", "p50", "p95", "p99", "max")
 HAS_RIVALS = util.find_spec("librosa") is not None and util.find_spec("torch") is not None
 
 
@@ -52,10 +52,11 @@ def test_percentiles_rise(figures: dict[str, Any]) -> None:
 
 
 def test_stages_add_up_to_the_hop_of_an_untouched_engine(figures: dict[str, Any]) -> None:
-    total = sum(figures["stages"][stage]["p50_ms"] for stage in STAGES)
-    assert total == pytest.approx(figures["hop_ms"]["p50"], rel=0.5)
-    gate = figures["stages"]["gate"]["p50_ms"]
-    parts = figures["stages"]["gate_floor"]["p50_ms"] + figures["stages"]["gate_vad"]["p50_ms"]
+    # The quickest of each: a machine that is busy elsewhere stretches the rest at random.
+    total = sum(figures["stages"][stage]["min_ms"] for stage in STAGES)
+    assert total == pytest.approx(figures["hop_ms"]["min"], rel=0.5)
+    gate = figures["stages"]["gate"]["min_ms"]
+    parts = figures["stages"]["gate_floor"]["min_ms"] + figures["stages"]["gate_vad"]["min_ms"]
     assert parts == pytest.approx(gate, rel=0.3)
 
 

@@ -59,7 +59,7 @@ def run_bench(
 
     Returns
     -------
-    what ``--json`` holds. Times of one hop are in ms, as p50, p95, p99 and max over the hops that were classified.
+    what ``--json`` holds. Times of one hop are in ms, as min, p50, p95, p99 and max over the hops that were classified.
 
     ``hop_ms``, ``stages`` : as from a microphone: 48 kHz in blocks of ``capture.block_ms``, everything on, all blocks of a hop
         added up. ``gate_floor`` and ``gate_vad`` are the two parts of ``gate``; ``other`` is cutting, accounting and building
