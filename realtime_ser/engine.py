@@ -68,6 +68,7 @@ class Engine:
         self._rate = self.sample_rate
         self._resampler: Resampler | None = None
         self._expected = 0  # source index of the next sample, if none is lost
+        self._reached = 0  # model index up to which the stream had come when its rate last changed
         self._mark: tuple[int, float] | None = None  # source index just past a sample, and when that sample was captured
         self._base = 0  # model index at which the current continuous piece begins
         self._fed = 0  # samples of the piece that have left the resampler
@@ -79,7 +80,7 @@ class Engine:
     @property
     def health(self) -> Health:
         """Where every sample went, so far."""
-        captured = max(self._covered, self._position(self._expected))
+        captured = max(self._covered, self._reached, self._position(self._expected))
         return Health(
             captured=captured,
             classified=self._classified,
@@ -176,6 +177,7 @@ class Engine:
 
     def _change_rate(self, block: Block) -> None:
         """The source goes on at another rate. Its clock may round the moment of change down by one sample."""
+        self._reached = max(self._reached, self._position(self._expected))
         converted = round(Fraction(self._expected * block.rate, self._rate))
         self._expected = block.start if block.start == converted - 1 else converted
         self._rate, self._mark = block.rate, None
@@ -190,14 +192,13 @@ class Engine:
 
     def _end_piece(self) -> list[Estimate]:
         """The continuous piece ends here: classify its last hop and forget the audio."""
-        estimates: list[Estimate] = []
         if self._resampler is None:
-            return estimates
+            return []
         length = self._position(self._expected) - self._base
         # The resampler's last samples; its total is within a sample or two of the piece's exact length.
         rest = self._resampler.push(np.zeros(0, np.float32), last=True)
         missing = length - self._fed - len(self._tail)
-        estimates += self._feed(np.pad(rest[: max(0, missing)], (0, max(0, missing - len(rest)))))
+        estimates = self._feed(np.pad(rest[: max(0, missing)], (0, max(0, missing - len(rest)))))
         self._resampler = None
         if len(self._tail) and length >= self.min_window // 2:
             estimates.append(self._hop(self._tail))

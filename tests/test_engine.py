@@ -231,6 +231,15 @@ def test_lost_samples_are_told_with_the_next_estimate(classifier: Classifier) ->
     assert engine.health.dropped == 700
 
 
+def test_a_rate_change_does_not_turn_time_back(quick: Classifier) -> None:
+    """Two samples at 16 kHz are one at 11 025 Hz; captured stays two."""
+    engine = Engine(quick, OPEN)
+    engine.push(Block(np.zeros(1, np.float32), RATE, 1))
+    assert engine.health.captured == 2
+    engine.push(Block(np.zeros(0, np.float32), 11_025, 1))
+    assert engine.health.captured == 2
+
+
 def test_a_gap_told_by_an_empty_block_is_dropped_not_pending(classifier: Classifier) -> None:
     """A device that is away when the stream ends: what it did not deliver will never be classified."""
     engine = Engine(classifier, OPEN)
