@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 # The shipped settings have 4 kB. PyYAML reads about 100 kB a second, and a bad file should be said at once.
-MAX_BYTES = 64 * 1024
+MAX_BYTES = 32 * 1024
 
 
 def parse_yaml(text: bytes | str) -> Any:
