@@ -132,6 +132,30 @@ def vectors(
     return Vectors(parts["X"], np.repeat(np.arange(len(rows)), np.diff(parts["offsets"])), parts["streamed"])
 
 
+def per_clip(
+    kind: str,
+    root: Path,
+    rows: Sequence[Row],
+    spec: FrontEndSpec,
+    cache: Path,
+    work: Callable[[Item], dict[str, Any]],
+    *,
+    progress: bool = True,
+) -> dict[str, npt.NDArray[Any]]:
+    """What ``work`` makes of every clip, from the cache or computed: whole clips, no windows.
+
+    Parameters
+    ----------
+    kind : name of the cache's files; with ``spec`` and ``rows`` it must tell all that ``work`` depends on
+    work : a module's function (it goes to other processes); its arrays are joined along their last axis
+
+    Returns
+    -------
+    the arrays by name, and ``offsets``: clip i's part is ``offsets[i]`` to ``offsets[i + 1]``
+    """
+    return _cached(cache, kind, spec, None, root, rows, work, [None] * len(rows), progress)
+
+
 def _clip_activity(item: Item) -> dict[str, Any]:
     path, _, _ = item
     return {"speech": speech_chunks(read_clip(path, VAD_RATE), VAD_THRESHOLD)}
