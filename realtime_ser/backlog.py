@@ -20,7 +20,7 @@ class Backlog:
     Audio is too old when, as its turn comes, more than ``max_lag_s`` have passed since its capture. Then everything is skipped
     up to the newest second or so: just enough for one window, so that an estimate follows at once. What is skipped is dropped
     and counted by the engine; the recorder still gets it. The stream has caught up when nothing was skipped for twice
-    ``max_lag_s``.
+    ``max_lag_s`` and less than a hop waits.
 
     Parameters
     ----------
@@ -49,7 +49,8 @@ class Backlog:
             yield block
             return
         self._delay.add(self._clock(), block.captured_at)
-        hop = max(1, math.ceil(self._engine.hop / self._engine.sample_rate * block.rate))
+        hop_s = self._engine.hop / self._engine.sample_rate
+        hop = max(1, math.ceil(hop_s * block.rate))
         for first in range(0, len(block.samples), hop):
             piece = block if len(block.samples) <= hop else self._piece(block, first, hop)
             now = self._clock()
@@ -59,7 +60,7 @@ class Backlog:
                 yield from self._skip(piece, now)
                 continue
             self._skipping = False
-            if self._behind_since is not None and now - self._last_skip > _STEADY * self._max_lag_s:
+            if self._behind_since is not None and lag < hop_s and now - self._last_skip > _STEADY * self._max_lag_s:
                 took, self._behind_since = now - self._behind_since, None
                 yield self._notice(
                     "caught_up", f"keeping up again after {took:.1f} s, in which {self._skipped_s:.1f} s of audio were skipped"
