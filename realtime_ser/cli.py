@@ -231,7 +231,8 @@ def _screens(options: argparse.Namespace, config: Config, *, live: bool) -> list
     """What the person at the terminal sees: dashboard, plain lines or a progress bar."""
     stdout_taken = options.jsonl == "-"
     paced = live or options.speed is not None
-    if paced and sys.stdout.isatty() and not options.no_dashboard and not stdout_taken:
+    drawable = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    if paced and drawable and not options.no_dashboard and not stdout_taken:
         from realtime_ser.sinks.dashboard import DashboardSink
 
         return [DashboardSink(config.dashboard, recording=options.record)]
