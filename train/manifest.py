@@ -126,15 +126,24 @@ def load(path: Path) -> Manifest:
 
 
 def summary(manifest: Manifest) -> str:
-    """A table of clips per corpus and emotion, with speakers and minutes, for people."""
+    """A table of clips per corpus, gender and emotion, with speakers, minutes and the longest clip, for people."""
     emotions = sorted({row.emotion for row in manifest.rows})
-    lines = [["corpus", "speakers", "minutes", *emotions, "all"]]
+    lines = [["corpus", "gender", "speakers", "minutes", "longest", *emotions, "all"]]
     for corpus in dict.fromkeys(row.corpus for row in manifest.rows):
-        rows = manifest.where(corpus=corpus)
-        count = Counter(row.emotion for row in rows)
-        speakers = len({row.speaker for row in rows})
-        minutes = sum(row.duration_s for row in rows) / 60
-        lines.append([corpus, str(speakers), f"{minutes:.0f}", *(str(count[e] or "") for e in emotions), str(len(rows))])
+        own = manifest.where(corpus=corpus)
+        genders = sorted({row.gender for row in own})
+        parts = [(gender or "unknown", [row for row in own if row.gender == gender]) for gender in genders]
+        if len(parts) > 1:
+            parts.append(("all", list(own)))
+        for number, (gender, rows) in enumerate(parts):
+            count = Counter(row.emotion for row in rows)
+            facts = [
+                str(len({row.speaker for row in rows})),
+                f"{sum(row.duration_s for row in rows) / 60:.0f}",
+                f"{max(row.duration_s for row in rows):.1f} s",
+            ]
+            name = corpus if number == 0 else ""
+            lines.append([name, gender, *facts, *(str(count[e] or "") for e in emotions), str(len(rows))])
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     return "\n".join("  ".join(text.rjust(width) for text, width in zip(line, widths, strict=True)) for line in lines)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -22,7 +22,8 @@ EMOBOX_FOLDS = (
     ("06", "13", "17", "22"),
 )
 
-Protocol = Literal["emobox", "speaker", "random", "cross"]
+Protocol = Literal["emobox", "speaker", "loso", "sentence", "random", "cross"]
+PROTOCOLS: tuple[str, ...] = get_args(Protocol)
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,55 @@ def speaker(rows: Sequence[Row], *, folds: int = 5, dev_speakers: int = 2, seed:
     return splits
 
 
+def loso(rows: Sequence[Row], *, dev_speakers: int = 2, seed: int = 0) -> list[Split]:
+    """Leave one speaker out: a fold for each, all of whose recordings test."""
+    names = sorted({row.speaker for row in rows})
+    if len(names) < 2:
+        raise ConfigError("leaving one speaker out needs at least two")
+    splits = []
+    for name in names:
+        rest = tuple(row for row in rows if row.speaker != name)
+        train, dev = hold_out(rest, dev_speakers, seed=seed)
+        splits.append(Split(f"loso-{name}", train, dev, tuple(row for row in rows if row.speaker == name)))
+    return splits
+
+
+def sentence(rows: Sequence[Row], *, folds: int = 5, seed: int = 0) -> list[Split]:
+    """Grouped by what is said: every sentence is tested once, by speakers who also train. Clips without one are left out.
+
+    With fewer sentences than ``folds`` each has its own fold. ``audit(..., sentences=True)`` holds it to its word.
+    """
+    known = [row for row in rows if row.sentence]
+    texts = sorted({row.sentence for row in known})
+    if len(texts) < 2:
+        raise ConfigError("splitting by sentence needs corpora whose names tell at least two")
+    order = np.random.default_rng(seed).permutation(texts)
+    count = min(folds, len(texts))
+    splits = []
+    for number in range(count):
+        held = set(order[number::count])
+        train = tuple(row for row in known if row.sentence not in held)
+        splits.append(Split(f"sentence-{number + 1}", train, (), tuple(row for row in known if row.sentence in held)))
+    return splits
+
+
+def between(rows: Sequence[Row], train: Sequence[str], test: Sequence[str], *, dev_speakers: int = 4, seed: int = 0) -> Split:
+    """Train on some corpora, test on others, by their names.
+
+    Raises
+    ------
+    ConfigError : a corpus on both sides, or one that shares its speakers with the other side (RAVDESS speech and song)
+    """
+    families = {name.split("_")[0] if name.startswith("ravdess") else name for name in train}
+    for name in test:
+        if (name.split("_")[0] if name.startswith("ravdess") else name) in families:
+            raise ConfigError(f"{name} has its speakers on both sides; train and test on different corpora")
+    rest = tuple(row for row in rows if row.corpus in train)
+    fit, dev = hold_out(rest, dev_speakers, seed=seed)
+    name = f"{'+'.join(train)}->{'+'.join(test)}"
+    return Split(name, fit, dev, tuple(row for row in rows if row.corpus in test))
+
+
 def random(rows: Sequence[Row], *, test: float = 0.25, dev: float = 0.1, seed: int = 0) -> list[Split]:
     """Stratified by emotion, speakers on both sides: only for comparison with figures published so. ``audit`` fails on it."""
     rng = np.random.default_rng(seed)
@@ -117,28 +167,39 @@ def cross(rows: Sequence[Row], *, dev_speakers: int = 4, seed: int = 0) -> list[
 
 
 def make(protocol: str, rows: Sequence[Row], *, dev_speakers: int = 4, seed: int = 0) -> list[Split]:
-    """The folds of a protocol by its name: emobox, speaker, random or cross."""
+    """The folds of a protocol by its name; see ``PROTOCOLS``."""
     if protocol == "emobox":
         return emobox(rows, dev_speakers=dev_speakers, seed=seed)
     if protocol == "speaker":
         return speaker(rows, dev_speakers=dev_speakers, seed=seed)
+    if protocol == "loso":
+        return loso(rows, dev_speakers=dev_speakers, seed=seed)
+    if protocol == "sentence":
+        return sentence(rows, seed=seed)
     if protocol == "random":
         return random(rows, seed=seed)
     if protocol == "cross":
         return cross(rows, dev_speakers=dev_speakers, seed=seed)
-    raise ConfigError(f"unknown protocol {protocol!r}; known are emobox, speaker, random, cross")
+    raise ConfigError(f"unknown protocol {protocol!r}; known are {', '.join(PROTOCOLS)}")
 
 
-def audit(split: Split) -> list[str]:
-    """Leaks between the test side and the rest, and between train and dev: one line each, none when the split is honest."""
+def audit(split: Split, *, speakers: bool = True, sentences: bool = False) -> list[str]:
+    """Leaks between the test side and the rest, and between train and dev: one line each, none when the split is honest.
+
+    Parameters
+    ----------
+    speakers : a speaker on both sides is a leak; only splits that ask another question (by sentence) pass False
+    sentences : a sentence on both sides is a leak too
+    """
+    kinds = ["sha256", *(["speaker"] if speakers else []), *(["sentence"] if sentences else [])]
     problems = []
     sides = {"train": split.train, "dev": split.dev, "test": split.test}
     for one, other in (("train", "test"), ("dev", "test"), ("train", "dev")):
-        for kind in ("speaker", "sha256"):
-            left = {getattr(row, kind): row for row in sides[one]}
+        for kind in kinds:
+            left = {getattr(row, kind): row for row in sides[one] if getattr(row, kind)}
             shared = sorted({getattr(row, kind) for row in sides[other]} & left.keys())
             for value in shared:
-                what = f"speaker {value}" if kind == "speaker" else f"the audio of {left[value].path}"
+                what = f"the audio of {left[value].path}" if kind == "sha256" else f"{kind} {value}"
                 problems.append(f"{split.name}: {what} is in both {one} and {other}")
     if not split.train or not split.test:
         problems.append(f"{split.name}: {'nothing to train on' if not split.train else 'nothing to test on'}")

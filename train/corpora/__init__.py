@@ -12,12 +12,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from realtime_ser.errors import ConfigError
-from train.corpora import emodb, nemo, ravdess, tess
-from train.corpora.clip import LABELS, Clip, Corpus, UnknownNameError, audio_files
+from train.corpora import crema_d, emodb, folder, jl, nemo, ravdess, savee, tess
+from train.corpora.clip import LABELS, Archive, Clip, Corpus, UnknownNameError, audio_files
 
-__all__ = ["CORPORA", "LABELS", "Clip", "Corpus", "Found", "UnknownNameError", "corpora_folder", "scan"]
+__all__ = ["CORPORA", "LABELS", "Archive", "Clip", "Corpus", "Found", "UnknownNameError", "corpora_folder", "scan"]
 
-CORPORA = {corpus.name: corpus for corpus in (ravdess.SPEECH, ravdess.SONG, tess.CORPUS, emodb.CORPUS, nemo.CORPUS)}
+CORPORA = {
+    corpus.name: corpus
+    for corpus in (
+        ravdess.SPEECH,
+        ravdess.SONG,
+        crema_d.CORPUS,
+        savee.CORPUS,
+        tess.CORPUS,
+        emodb.CORPUS,
+        nemo.CORPUS,
+        jl.CORPUS,
+        folder.CORPUS,
+    )
+}
 
 
 @dataclass
@@ -43,10 +56,10 @@ def corpora_folder(given: str | Path | None = None, configured: object = None) -
         (configured, "train.corpora in config.yaml"),
     ):
         if place:
-            folder = Path(str(place)).expanduser()
-            if not folder.is_dir():
-                raise ConfigError(f"{origin}: {folder} is not a folder; give the one that holds ravdess_speech, tess, ...")
-            return folder
+            chosen = Path(str(place)).expanduser()
+            if not chosen.is_dir():
+                raise ConfigError(f"{origin}: {chosen} is not a folder; give the one that holds ravdess_speech, tess, ...")
+            return chosen
     if beside.is_dir():
         return beside
     raise ConfigError("no corpora found; pass --corpora DIR or set REALTIME_SER_CORPORA to the folder that holds them")
@@ -55,20 +68,30 @@ def corpora_folder(given: str | Path | None = None, configured: object = None) -
 def scan(root: Path, names: Sequence[str] | None = None) -> Found:
     """Parse every audio file of the named corpora (None: all known). A name that does not parse is listed, never guessed."""
     found = Found()
-    for name in names or CORPORA:
-        if name not in CORPORA:
-            raise ConfigError(f"unknown corpus {name!r}; known are {', '.join(CORPORA)}")
-        folder = root / name
-        if not folder.is_dir():
-            found.absent.append(name)
-            continue
-        for file in audio_files(folder):
-            relative = file.relative_to(root)
-            try:
-                clip = CORPORA[name].parse(relative)
-                if clip.corpus != name:
-                    raise UnknownNameError(f"belongs to {clip.corpus}, not here")
-                found.clips.append(clip)
-            except UnknownNameError as error:
-                found.left_out.append((relative.as_posix(), str(error)))
+    own = sorted(path.name for path in root.iterdir() if path.is_dir() and path.name.startswith("folder_"))
+    for name in names or [*CORPORA, *own]:
+        if name not in CORPORA and not folder.is_folder(name):
+            raise ConfigError(f"unknown corpus {name!r}; known are {', '.join(CORPORA)} and folder_NAME")
+        if not (root / name).is_dir():
+            # A user need not have recordings of his own.
+            if names or not folder.is_folder(name):
+                found.absent.append(name)
+        elif folder.is_folder(name):
+            clips, left_out = folder.listed(root, name)
+            found.clips += clips
+            found.left_out += left_out
+        else:
+            _parse_files(root, name, found)
     return found
+
+
+def _parse_files(root: Path, name: str, found: Found) -> None:
+    for file in audio_files(root / name):
+        relative = file.relative_to(root)
+        try:
+            clip = CORPORA[name].parse(relative)
+            if clip.corpus != name:
+                raise UnknownNameError(f"belongs to {clip.corpus}, not here")
+            found.clips.append(clip)
+        except UnknownNameError as error:
+            found.left_out.append((relative.as_posix(), str(error)))

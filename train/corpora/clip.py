@@ -19,6 +19,9 @@ _EMOTIONS = {
     "sadness": "sad", "sad": "sad",
     "surprise": "surprised", "surprised": "surprised", "ps": "surprised",
     "boredom": "bored", "bored": "bored",
+    # JL-Corpus has these beside the common ones; no shipped model knows them.
+    "excited": "excited", "anxious": "anxious", "apologetic": "apologetic", "assertive": "assertive",
+    "concerned": "concerned", "encouraging": "encouraging",
 }  # fmt: skip
 
 
@@ -66,10 +69,36 @@ def emotion_of(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Archive:
+    """A ZIP file that a corpus's own host offers.
+
+    Attributes
+    ----------
+    url : where
+    file : what it is called here
+    known_hash : "md5:..." as the host publishes it; None where the host publishes none: then the first download's SHA-256 is
+        recorded, reported, and held to from then on
+    size : bytes, 0 where not known
+    stable : False where the host packs the archive anew for each request, so that its bytes may differ each time
+    """
+
+    url: str
+    file: str
+    known_hash: str | None = None
+    size: int = 0
+    stable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Corpus:
     """A corpus: its folder's name, what it is, where to ask for it, and how its file names read.
 
-    ``parse`` takes a path relative to the corpora's folder and raises ``UnknownNameError`` when the name breaks the rule.
+    Attributes
+    ----------
+    parse : takes a path relative to the corpora's folder; raises ``UnknownNameError`` when the name breaks the rule
+    size : of the original download, for people
+    archives : what ``python -m train get`` may fetch; empty where it may not
+    by_hand : what to do instead, where there is no archive to fetch
     """
 
     name: str
@@ -77,6 +106,9 @@ class Corpus:
     url: str
     licence: str
     parse: Callable[[Path], Clip]
+    size: str = ""
+    archives: tuple[Archive, ...] = ()
+    by_hand: str = ""
 
 
 AUDIO = frozenset({".wav", ".flac", ".ogg", ".mp3"})

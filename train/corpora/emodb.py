@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from train.corpora.clip import Clip, Corpus, UnknownNameError
+from train.corpora.clip import Archive, Clip, Corpus, UnknownNameError
 
 _NAME = re.compile(r"(\d\d)([ab]\d\d)([WLEAFTN])([a-z])")
 _EMOTIONS = {
@@ -45,4 +45,6 @@ CORPUS = Corpus(
     "http://emodb.bilderbar.info",
     "free for research; see its page",
     parse,
+    size="535 clips, 40 MB",
+    archives=(Archive("http://emodb.bilderbar.info/download/download.zip", "emodb.zip"),),  # its page gives no hash
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from train.corpora.clip import Clip, Corpus, UnknownNameError
+from train.corpora.clip import Archive, Clip, Corpus, UnknownNameError
 
 _NAME = re.compile(r"03-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-(\d\d)")
 _EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
@@ -35,5 +35,36 @@ def parse(path: Path) -> Clip:
 
 
 _URL = "https://zenodo.org/records/1188976"
-SPEECH = Corpus("ravdess_speech", "24 actors, 8 emotions, English, spoken", _URL, "CC BY-NC-SA 4.0", parse)
-SONG = Corpus("ravdess_song", "23 actors, 6 emotions, English, sung", _URL, "CC BY-NC-SA 4.0", parse)
+_FILES = "https://zenodo.org/records/1188976/files"
+SPEECH = Corpus(
+    "ravdess_speech",
+    "24 actors, 8 emotions, English, spoken",
+    _URL,
+    "CC BY-NC-SA 4.0",
+    parse,
+    size="1,440 clips, 0.2 GB",
+    archives=(
+        Archive(
+            f"{_FILES}/Audio_Speech_Actors_01-24.zip",
+            "Audio_Speech_Actors_01-24.zip",
+            "md5:bc696df654c87fed845eb13823edef8a",
+            208_468_073,
+        ),
+    ),
+)
+SONG = Corpus(
+    "ravdess_song",
+    "23 actors, 6 emotions, English, sung",
+    _URL,
+    "CC BY-NC-SA 4.0",
+    parse,
+    size="1,012 clips, 0.2 GB",
+    archives=(
+        Archive(
+            f"{_FILES}/Audio_Song_Actors_01-24.zip",
+            "Audio_Song_Actors_01-24.zip",
+            "md5:5411230427d67a21e18aa4d466e6d1b9",
+            225_505_317,
+        ),
+    ),
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from train.corpora.clip import Clip, Corpus, UnknownNameError, emotion_of
+from train.corpora.clip import Archive, Clip, Corpus, UnknownNameError, emotion_of
 
 _SPEAKERS = {"OAF": "OAF", "OA": "OAF", "YAF": "YAF"}
 
@@ -32,4 +32,13 @@ CORPUS = Corpus(
     "https://borealisdata.ca/dataset.xhtml?persistentId=doi:10.5683/SP2/E8H2MF",
     "CC BY-NC-ND 4.0",
     parse,
+    size="2,800 clips, 0.3 GB",
+    archives=(
+        # Dataverse packs all files of a dataset anew for each request: no published hash, no resuming.
+        Archive(
+            "https://borealisdata.ca/api/access/dataset/:persistentId/?persistentId=doi:10.5683/SP2/E8H2MF",
+            "TESS.zip",
+            stable=False,
+        ),
+    ),
 )
