@@ -1,9 +1,12 @@
 """python -m train VERB: from corpora to shipped models.
 
+get       fetch a corpus from its own host, or say how to come by it
 prepare   read the corpora, write the manifest, fill the feature cache
+explore   pictures of the corpora: how many, how loud, how long, how high, and what a random split hides
 audit     fail when a split has a speaker or identical audio on both sides
 fit       train the network that ships, on every speaker
 evaluate  train one network per fold on the other speakers and score it through the engine, as a stream
+reproduce train and score every published system, as its authors did and on unseen speakers
 export    write weights/NAME.onnx and its card, with the scores of evaluate
 """
 
@@ -19,10 +22,11 @@ from typing import Any
 
 from realtime_ser.config import load_config
 from realtime_ser.errors import ConfigError, SerError
-from train import manifest, splits
+from train import commands, manifest, splits
 from train.atomic import write_text
 from train.corpora import CORPORA, corpora_folder
 from train.manifest import Row
+from train.select import select
 from train.settings import TrainSettings, train_settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -63,7 +67,9 @@ def audit(options: argparse.Namespace) -> int:
     """Every fold of a protocol; exit code 1 when one leaks."""
     settings, _ = _settings(options)
     folds = splits.make(options.protocol, _rows(options, settings), dev_speakers=options.dev_speakers)
-    problems = [problem for fold in folds for problem in splits.audit(fold)]
+    by_sentence = options.protocol == "sentence"
+    asked = {"speakers": not by_sentence, "sentences": by_sentence or options.sentences}
+    problems = [problem for fold in folds for problem in splits.audit(fold, **asked)]
     for problem in problems[:50]:
         print(problem)
     print(f"{options.protocol}: {len(folds)} folds, {len(problems) or 'no'} leaks")
@@ -188,7 +194,7 @@ def _rows(options: argparse.Namespace, settings: TrainSettings) -> tuple[Row, ..
     rows = manifest.load(options.cache / "manifest.csv").where(corpus=settings.use)
     if not rows:
         raise ConfigError(f"the manifest holds no clip of {', '.join(settings.use)}; run `python -m train prepare`")
-    return rows
+    return select(rows, settings.select)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -202,15 +208,17 @@ def _parser() -> argparse.ArgumentParser:
         verb.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="such as train.cnn.epochs=20")
         verb.add_argument("--cache", type=Path, default=REPOSITORY / ".cache" / "train", metavar="DIR")
         if run in (audit, evaluate):
-            verb.add_argument("--protocol", default="emobox", choices=("emobox", "speaker", "random", "cross"))
+            verb.add_argument("--protocol", default="emobox", choices=splits.PROTOCOLS)
         if run is audit:
             verb.add_argument("--dev-speakers", type=int, default=4, metavar="N")
+            verb.add_argument("--sentences", action="store_true", help="a sentence on both sides is a leak too")
         if run in (fit, evaluate, export):
             verb.add_argument("--system", required=True, choices=("mlp", "cnn"))
             verb.add_argument("--runs", type=Path, default=REPOSITORY / "runs", metavar="DIR")
             verb.add_argument("--threads", type=int, default=2, metavar="N", help="of torch; another number, other rounding")
         if run is export:
             verb.add_argument("--weights", type=Path, default=REPOSITORY / "weights", metavar="DIR")
+    commands.add(verbs)
     return parser
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from realtime_ser.errors import ConfigError
 from realtime_ser.features.spec import FrontEndSpec
 from train.augment import PLAIN, Masking, Variant
+from train.select import Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class TrainSettings:
     corpora: str | None = None
     use: tuple[str, ...] = ("ravdess_speech",)
     seed: int = 0
+    select: Selection = field(default_factory=Selection)
     mlp: Recipe = field(default_factory=lambda: Recipe({"recipe": "flatstats"}))
     cnn: Recipe = field(default_factory=lambda: Recipe({"recipe": "stacked"}))
 
@@ -87,6 +89,12 @@ def train_settings(section: Mapping[str, Any]) -> TrainSettings:
             values[name] = _recipe(values[name], f"train.{name}")
     if "use" in values:
         values["use"] = tuple(values["use"])
+    if "select" in values:
+        chosen = dict(_mapping(values["select"], "train.select"))
+        for name in ("corpora", "emotions", "channels"):
+            if name in chosen:
+                chosen[name] = tuple(chosen[name] or ())
+        values["select"] = _make(Selection, chosen, "train.select")
     return _make(TrainSettings, values, "train")
 
 
