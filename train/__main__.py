@@ -77,10 +77,16 @@ def audit(options: argparse.Namespace) -> int:
 
 
 def fit(options: argparse.Namespace) -> int:
-    """The network that ships: every clip of the corpora in use."""
+    """The network that ships, from every clip of the corpora in use; or with --fold those of a protocol's folds."""
     settings, root = _settings(options)
     rows = _rows(options, settings)
-    _networks(options, settings, root, rows, rows, "all")
+    if not options.fold:
+        _networks(options, settings, root, rows, rows, "all")
+    for number in options.fold:
+        folds = splits.make(options.protocol, rows, dev_speakers=0)
+        if not 1 <= number <= len(folds):
+            raise ConfigError(f"--fold {number}: {options.protocol} has folds 1 to {len(folds)}")
+        _networks(options, settings, root, rows, folds[number - 1].train, folds[number - 1].name)
     return 0
 
 
@@ -207,15 +213,19 @@ def _parser() -> argparse.ArgumentParser:
         verb.add_argument("--config", type=Path, metavar="FILE", help="YAML laid over config.yaml")
         verb.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="such as train.cnn.epochs=20")
         verb.add_argument("--cache", type=Path, default=REPOSITORY / ".cache" / "train", metavar="DIR")
-        if run in (audit, evaluate):
+        if run in (audit, fit, evaluate):
             verb.add_argument("--protocol", default="emobox", choices=splits.PROTOCOLS)
+        if run is fit:
+            verb.add_argument("--fold", type=int, nargs="+", default=[], metavar="N", help="train these folds instead")
         if run is audit:
             verb.add_argument("--dev-speakers", type=int, default=4, metavar="N")
             verb.add_argument("--sentences", action="store_true", help="a sentence on both sides is a leak too")
         if run in (fit, evaluate, export):
             verb.add_argument("--system", required=True, choices=("mlp", "cnn"))
             verb.add_argument("--runs", type=Path, default=REPOSITORY / "runs", metavar="DIR")
-            verb.add_argument("--threads", type=int, default=2, metavar="N", help="of torch; another number, other rounding")
+            verb.add_argument(
+                "--threads", type=int, default=1, metavar="N", help="of torch; with another number rounding differs"
+            )
         if run is export:
             verb.add_argument("--weights", type=Path, default=REPOSITORY / "weights", metavar="DIR")
     commands.add(verbs)

@@ -1,7 +1,6 @@
 """What happens to a voice before it is learned: other speakers' pitch and tempo, rooms, microphones, noise, levels.
 
-``vary`` changes audio before the front end (once per variant, cached); ``frames_batch`` changes batches of log-mel, anew
-in every epoch. The level needs no change: the networks remove it. Mixup belongs to the loss and lives in ``fit``.
+Done to the audio before the front end, once per variant, and cached. What changes anew in every epoch lives in ``masking``.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import soxr
-import torch
 
 from realtime_ser.records import FloatArray
 
@@ -100,75 +98,3 @@ def _coloured(length: int, slope: float, rng: np.random.Generator) -> FloatArray
     spectrum /= np.maximum(np.arange(len(spectrum)), 20) ** (slope / 2)
     noise = np.fft.irfft(spectrum, length)
     return np.asarray(noise / np.sqrt(np.mean(noise**2)), np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class Masking:
-    """How ``frames_batch`` changes log-mel: probabilities per clip, sizes in bands, frames and dB."""
-
-    tilt_db: float = 6.0
-    shift_bands: float = 2.0
-    noise_probability: float = 0.3
-    noise_db: tuple[float, float] = (-60.0, -15.0)
-    time_masks: int = 2
-    time_width: int = 16
-    band_masks: int = 2
-    band_width: int = 8
-
-
-def frames_batch(log_mel: torch.Tensor, masking: Masking, generator: torch.Generator) -> torch.Tensor:
-    """Augment a batch of windows.
-
-    A tilt and a bend of the spectrum (microphone, room), a warp of the mel axis (vocal tract length), noise added as
-    power, SpecAugment masks (Park et al. 2019, https://arxiv.org/abs/1904.08779) filled with the window's mean.
-
-    Parameters
-    ----------
-    log_mel : float32 (batch, n_mels, frames) in dB
-
-    Returns
-    -------
-    a new tensor of that shape
-    """
-    batch, bands, frames = log_mel.shape
-
-    def uniform(*shape: int) -> torch.Tensor:
-        return torch.rand(*shape, generator=generator)
-
-    # The mel axis, bent linearly: positions from which each band reads.
-    axis = torch.arange(bands, dtype=torch.float32)
-    shift = (uniform(batch, 1) * 2 - 1) * masking.shift_bands
-    position = (axis + shift * (axis / bands + 0.25)).clamp(0, bands - 1)
-    low = position.floor().long().clamp(max=bands - 2)
-    share = (position - low)[:, :, None]
-    lower = low[:, :, None].expand(-1, -1, frames)
-    x = torch.gather(log_mel, 1, lower) * (1 - share) + torch.gather(log_mel, 1, lower + 1) * share
-
-    unit = torch.linspace(-1, 1, bands)
-    curve = (uniform(batch, 1) * 2 - 1) * unit + (uniform(batch, 1) * 2 - 1) * (unit**2 - 1 / 3)
-    curve = curve + (uniform(batch, 1) * 2 - 1) * torch.sin(unit * 5 + uniform(batch, 1) * 6.3)
-    x = x + (curve * masking.tilt_db)[:, :, None]
-
-    noisy = uniform(batch) < masking.noise_probability
-    if bool(noisy.any()):
-        low_db, high_db = masking.noise_db
-        peak = x[noisy].amax((1, 2), keepdim=True)
-        level = peak + low_db + uniform(int(noisy.sum()), 1, 1) * (high_db - low_db)
-        slope = (uniform(int(noisy.sum()), 1, 1) * 2 - 1) * 10 * unit[None, :, None]
-        # A band's power in one frame of noise is about exponentially distributed; a band sums a few bins.
-        flutter = 10 * torch.log10(-torch.log(uniform(int(noisy.sum()), bands, frames).clamp(1e-4, 0.9999)))
-        noise = level + slope + 0.6 * flutter
-        x[noisy] = 10 * torch.log10(10 ** (x[noisy] / 10) + 10 ** (noise / 10))
-
-    fill = x.mean((1, 2), keepdim=True)
-    hidden = torch.zeros(batch, bands, frames, dtype=torch.bool)
-    times, every = torch.arange(frames)[None], axis[None]
-    for _ in range(masking.time_masks):
-        width = uniform(batch, 1) * min(masking.time_width, frames // 5)
-        start = uniform(batch, 1) * (frames - width)
-        hidden |= ((times >= start) & (times < start + width))[:, None, :]
-    for _ in range(masking.band_masks):
-        width = uniform(batch, 1) * masking.band_width
-        start = uniform(batch, 1) * (bands - width)
-        hidden |= ((every >= start) & (every < start + width))[:, :, None]
-    return torch.where(hidden, fill, x)

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from realtime_ser.features.spec import FrontEndSpec
-from train.augment import Masking, frames_batch
 from train.corpora import LABELS
 from train.features import HOP_S, MIN_SPEECH_S, MIN_WINDOW_S, RECENT_S, WINDOW_S, Frames, Vectors
 from train.manifest import Row
+from train.masking import Masking, frames_batch
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class FrameBatches:
         # A full window is what a running stream sees: twice as often as each shorter one.
         chance = np.ones(len(self._lengths))
         chance[-1] = 2
-        for first in range(0, len(order) - self.size // 2, self.size):
+        for first in range(0, max(1, len(order) - self.size // 2), self.size):
             chosen = order[first : first + self.size]
             length = int(rng.choice(self._lengths, p=chance / chance.sum()))
             x = np.stack([self._cut(self._clips[i], length, rng) for i in chosen])
@@ -100,7 +100,8 @@ class FrameBatches:
         rng: np.random.Generator,
     ) -> npt.NDArray[np.float32]:
         """A window with speech in it: half of them from the clip's start, as a stream begins, the others from anywhere."""
-        log_mel, speech = variants[rng.integers(len(variants))]
+        # The plain audio is half of what is learned, the other variants share the rest.
+        log_mel, speech = variants[0 if rng.random() < 0.5 else rng.integers(len(variants))]
         frames = log_mel.shape[1]
         if frames < length:
             quiet = np.percentile(log_mel.astype(np.float32), 10, axis=1, keepdims=True)
@@ -150,23 +151,21 @@ class VectorBatches:
     ) -> None:
         self.rows, self.size, self.per_clip = rows, size, per_clip
         self.target, self.side = targets(rows)
-        place = {clip: i for i, clip in enumerate(index)}
-        own: list[list[int]] = [[] for _ in rows]
-        kept, base = [], 0
-        for variant in variants:
-            keep = np.flatnonzero(np.isin(variant.clip, list(index)))
-            for j, clip in enumerate(variant.clip[keep]):
-                own[place[int(clip)]].append(base + j)
-            kept.append(variant.X[keep])
-            base += len(keep)
-        self.X = torch.from_numpy(np.concatenate(kept))
-        self._own = [np.array(windows) for windows in own]
+        place = np.full(max(int(variant.clip.max()) for variant in variants) + 1, -1)
+        place[list(index)] = np.arange(len(index))
+        kept = [np.flatnonzero(place[variant.clip] >= 0) for variant in variants]
+        clip = np.concatenate([place[variant.clip[keep]] for variant, keep in zip(variants, kept, strict=True)])
+        order = np.argsort(clip, kind="stable")
+        everything = np.concatenate([variant.X[keep] for variant, keep in zip(variants, kept, strict=True)])
+        self.X = torch.from_numpy(everything[order])
+        self._count = np.bincount(clip, minlength=len(rows))
+        self._first = np.concatenate(([0], np.cumsum(self._count)[:-1]))
 
     def epoch(self, rng: np.random.Generator) -> Iterator[Batch]:
         """Every clip about ``per_clip`` times."""
         order = np.concatenate([draws(self.rows, rng) for _ in range(self.per_clip)])
-        order = np.array([i for i in order if len(self._own[i])])
-        for first in range(0, len(order) - self.size // 2, self.size):
+        order = order[self._count[order] > 0]
+        for first in range(0, max(1, len(order) - self.size // 2), self.size):
             chosen = order[first : first + self.size]
-            windows = [int(rng.choice(self._own[i])) for i in chosen]
+            windows = self._first[chosen] + (rng.random(len(chosen)) * self._count[chosen]).astype(int)
             yield Batch(self.X[windows], self.target[chosen], self.side[chosen])

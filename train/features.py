@@ -39,6 +39,7 @@ WINDOW_S, MIN_WINDOW_S, HOP_S = 3.0, 1.0, 0.25  # as the engine cuts a stream
 MIN_SPEECH_S, RECENT_S, VAD_THRESHOLD = 0.25, 0.75, 0.5  # as its gate asks
 VAD_RATE = 16000
 CHUNK = 512  # samples that Silero's detector judges at a time, at 16 kHz
+FEW = 40  # clips for which starting processes is not worth it
 VERSION = 3  # goes into every key: raise it when the code below changes what it computes
 
 
@@ -224,9 +225,12 @@ def _cached(
     file = cache / f"{name}-{key}.npz"
     if not file.exists():
         items = [(root / row.path, index, speech[index]) for index, row in enumerate(rows)]
-        with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"), _one_thread) as pool:
-            done = pool.map(work, items, chunksize=16)
-            parts = list(tqdm(done, name, total=len(items), disable=not progress, leave=False))
+        bar = partial(tqdm, desc=name, total=len(items), disable=not progress, leave=False)
+        if len(items) <= FEW:
+            parts = [work(item) for item in bar(items)]
+        else:
+            with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"), _one_thread) as pool:
+                parts = list(bar(pool.map(work, items, chunksize=16)))
         names = list(parts[0])
         # Frames lie on the last axis of what a clip gives, windows on the first.
         axis = 0 if kind == "vectors" else -1

@@ -106,6 +106,10 @@ def fit(data: Data, train: Sequence[Row], run: Path, *, seed: int, dev: Sequence
         rng.bit_generator.state = json.loads(state["numpy"])
         history = json.loads(state["history"])
 
+    pairs = list(zip(mean.state_dict().values(), network.state_dict().values(), strict=True))
+    averages = [kept for kept, _ in pairs if kept.is_floating_point()]
+    current = [new for kept, new in pairs if kept.is_floating_point()]
+    counters = [(kept, new) for kept, new in pairs if not kept.is_floating_point()]
     bar = tqdm(range(len(history), recipe.epochs), run.name, initial=len(history), total=recipe.epochs, disable=not progress)
     for epoch in bar:
         began, losses = time.perf_counter(), []
@@ -121,11 +125,9 @@ def fit(data: Data, train: Sequence[Row], run: Path, *, seed: int, dev: Sequence
             optimizer.step()
             # Early on the mean would drag the first, random weights along: it warms up.
             keep = min(recipe.average, (1 + len(losses) + epoch * 30) / (10 + len(losses) + epoch * 30))
-            for kept, new in zip(mean.state_dict().values(), network.state_dict().values(), strict=True):
-                if kept.is_floating_point():
-                    kept.lerp_(new.detach(), 1 - keep)
-                else:
-                    kept.copy_(new)
+            torch._foreach_lerp_(averages, current, 1 - keep)
+            for kept, new in counters:
+                kept.copy_(new)
             losses.append(float(loss.detach()))
         entry = {"epoch": epoch + 1, "loss": float(np.mean(losses)), "seconds": time.perf_counter() - began}
         last = epoch + 1 == recipe.epochs

@@ -10,7 +10,8 @@ from typing import Any
 
 from realtime_ser.errors import ConfigError
 from realtime_ser.features.spec import FrontEndSpec
-from train.augment import PLAIN, Masking, Variant
+from train.augment import PLAIN, Variant
+from train.masking import Masking
 from train.select import Selection
 
 

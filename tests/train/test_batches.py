@@ -1,0 +1,140 @@
+"""Windows that training cuts are windows that the engine would classify."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import torch
+
+from realtime_ser.features.spec import FrontEndSpec
+from train.augment import PLAIN, Variant, vary
+from train.batches import FrameBatches, VectorBatches, draws, streamed_windows, valid_ends
+from train.features import Frames, Vectors, window_ends
+from train.manifest import Row
+from train.masking import Masking, frames_batch
+
+SPEC = FrontEndSpec("stacked")
+RATE = SPEC.sample_rate
+
+
+def row(number: int, emotion: str) -> Row:
+    return Row(f"{number}.wav", "ravdess_speech", f"s{number}", emotion, "", "strong", "female", "speech", 3.0, f"{number}")
+
+
+def made(clips: int, frames: int, first: int, last: int) -> Frames:
+    """Clips whose frames ``first`` to ``last`` are speech; every column holds its own number."""
+    log_mel = np.tile(np.arange(frames, dtype=np.float16), (64, clips))
+    speech = np.tile((np.arange(frames) >= first) & (np.arange(frames) < last), clips)
+    return Frames(log_mel, speech, np.arange(clips + 1) * frames)
+
+
+def test_a_window_needs_a_quarter_second_of_speech_and_some_of_it_lately() -> None:
+    speech = np.zeros(256, bool)
+    speech[64:96] = True  # from 1.0 to 1.5 s
+    ends = valid_ends(speech, 64, SPEC)
+    assert ends[0] == 64 + 16
+    assert ends[-1] == 95 + 48
+    assert not len(valid_ends(np.zeros(256, bool), 64, SPEC))
+
+
+def test_hop_positions_are_the_engines(monkeypatch: object) -> None:
+    chunks = np.ones(200, bool)
+    ends = window_ends(chunks, 4 * RATE, SPEC)
+    assert ends[0] == SPEC.samples_in(SPEC.frames_in(1.0))
+    assert set(np.diff(ends)) == {4000}
+    assert ends[-1] <= 4 * RATE
+
+
+def test_streamed_windows_grow_to_three_seconds_and_then_slide() -> None:
+    windows = streamed_windows(made(2, 260, 0, 260), 1, SPEC)
+    longest = SPEC.frames_in(3.0)
+    assert [w.shape[1] for w in windows] == [*range(63, longest + 1, 16), *[longest] * ((260 - longest) // 16)]
+    assert windows[-1][0, -1] == 63 + 16 * (len(windows) - 1) - 1
+
+
+def test_batches_hold_one_length_each_and_speech_in_every_window() -> None:
+    rows = [row(i, "sad") for i in range(8)]
+    still = Masking(tilt_db=0, shift_bands=0, noise_probability=0, time_masks=0, band_masks=0)
+    batches = FrameBatches(rows, range(8), [made(8, 250, 100, 180)], SPEC, still, 4)
+    rng = np.random.default_rng(0)
+    lengths = set()
+    for _ in range(20):
+        for batch in batches.epoch(rng):
+            lengths.add(batch.x.shape[2])
+            # Columns were numbers; the newest is the loudest, which the batch sets to zero.
+            assert torch.allclose(batch.x[:, 0, -1], torch.zeros(4))
+    assert lengths <= set(range(63, 192, 16))
+    assert {63, 191} <= lengths
+
+
+def test_a_clip_shorter_than_the_window_is_padded_with_its_quiet() -> None:
+    batches = FrameBatches([row(0, "sad")], [0], [made(1, 40, 0, 40)], SPEC, Masking(), 1)
+    (batch,) = batches.epoch(np.random.default_rng(1))
+    assert batch.x.shape[2] >= 63
+    assert bool(torch.isfinite(batch.x).all())
+
+
+def test_the_same_seed_draws_the_same_batches() -> None:
+    rows = [row(i, "sad") for i in range(8)]
+    batches = FrameBatches(rows, range(8), [made(8, 250, 0, 250)], SPEC, Masking(), 4)
+    first, second = (list(batches.epoch(np.random.default_rng(5))) for _ in range(2))
+    assert all(torch.equal(a.x, b.x) for a, b in zip(first, second, strict=True))
+
+
+def test_rare_emotions_are_drawn_as_often_as_common_ones() -> None:
+    rows = [row(i, "sad") for i in range(90)] + [row(100 + i, "neutral") for i in range(30)]
+    rng = np.random.default_rng(0)
+    count = Counter(rows[i].emotion for _ in range(50) for i in draws(rows, rng))
+    assert abs(count["sad"] / count["neutral"] - 1) < 0.1
+
+
+def test_vector_batches_pair_each_window_with_its_clip() -> None:
+    rows = [row(3, "sad"), row(5, "happy")]
+    clip = np.array([3, 3, 4, 5, 3])
+    variant = Vectors(np.arange(5, dtype=np.float32)[:, None], clip, np.ones(5, bool))
+    batches = VectorBatches(rows, [3, 5], [variant, variant], 4, 40)
+    seen = {
+        (float(x), int(target))
+        for batch in batches.epoch(np.random.default_rng(0))
+        for x, target in zip(batch.x[:, 0], batch.target, strict=True)
+    }
+    happy, sad = 4, 6
+    assert seen == {(0.0, sad), (1.0, sad), (4.0, sad), (3.0, happy)}
+
+
+def test_augmentation_changes_a_batch_and_keeps_its_shape() -> None:
+    x = torch.randn(3, 64, 80) * 10 - 40
+    heavy = Masking(noise_probability=1.0)
+    out = frames_batch(x, heavy, torch.Generator().manual_seed(0))
+    assert out.shape == x.shape
+    assert bool(torch.isfinite(out).all())
+    assert not torch.allclose(out, x, atol=1.0)
+
+
+def test_a_variant_keeps_speech_where_it_is() -> None:
+    t = np.arange(2 * RATE) / RATE
+    samples = np.where(t > 1.0, np.sin(2 * np.pi * 200 * t), 0).astype(np.float32)
+    speech = np.repeat([False, True], 31)
+    slow, activity = vary(samples, speech, Variant("slow", speed=0.8), RATE, seed=0)
+    assert abs(len(slow) - 2.5 * RATE) <= 1
+    assert abs(int(np.argmax(activity)) / len(activity) - 0.5) < 0.02
+    spectrum = np.abs(np.fft.rfft(slow[-RATE:]))
+    assert int(np.argmax(spectrum)) == 160
+
+
+def test_noise_lies_as_far_below_the_voice_as_asked_and_plain_is_plain() -> None:
+    voice = np.sin(np.arange(RATE) * 0.1).astype(np.float32)
+    noisy, _ = vary(voice, np.ones(31, bool), Variant("noisy", snr_db=(20.0, 20.0)), RATE, seed=1)
+    noise = noisy - voice
+    assert abs(10 * np.log10(np.mean(voice**2) / np.mean(noise**2)) - 20) < 0.1
+    plain, _ = vary(voice, np.ones(31, bool), PLAIN, RATE, seed=1)
+    assert np.array_equal(plain, voice)
+
+
+def test_a_room_and_an_equaliser_keep_the_length_and_stay_finite() -> None:
+    voice = np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32)
+    changed, _ = vary(voice, np.ones(31, bool), Variant("room", eq_db=6, reverb_s=0.5), RATE, seed=1)
+    assert changed.shape == voice.shape
+    assert bool(np.isfinite(changed).all())
+    assert 0.3 < float(np.std(changed) / np.std(voice)) < 3

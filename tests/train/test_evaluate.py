@@ -1,0 +1,72 @@
+"""Scores of known answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from train import evaluate
+from train.corpora import LABELS
+from train.evaluate import Clips
+from train.manifest import Row
+
+
+def row(emotion: str, gender: str = "female", intensity: str = "normal") -> Row:
+    return Row(f"{emotion}.wav", "ravdess_speech", "s", emotion, "", intensity, gender, "speech", 3.0, emotion)
+
+
+def says(label: str, confidence: float = 0.9) -> np.ndarray:
+    probs = np.full(len(LABELS), (1 - confidence) / (len(LABELS) - 1), np.float32)
+    probs[LABELS.index(label)] = confidence
+    return probs[None]
+
+
+NOTHING = np.zeros((0, len(LABELS)), np.float32)
+
+
+def test_uar_weighs_labels_alike_and_silence_is_an_error() -> None:
+    rows = (row("sad"), row("sad"), row("sad"), row("happy"))
+    clips = Clips(rows, (says("sad"), says("sad"), NOTHING, says("sad")))
+    assert evaluate.recalls(clips) == pytest.approx({"happy": 0.0, "sad": 200 / 3})
+    assert evaluate.uar(clips) == pytest.approx(100 / 3)
+    assert evaluate.accuracy(clips) == pytest.approx(50)
+    assert evaluate.confusion(clips)[LABELS.index("sad")].tolist() == [0, 0, 0, 0, 0, 0, 2, 0, 1]
+
+
+def test_a_clips_answer_is_the_mean_of_its_windows() -> None:
+    windows = np.concatenate([says("sad", 0.5), says("happy", 0.95)])
+    clips = Clips((row("happy"),), (windows,))
+    assert clips.probs[0] == pytest.approx(windows.mean(0))
+    assert LABELS[clips.guess[0]] == "happy"
+
+
+def test_perfect_confidence_has_no_calibration_error_and_bluster_has() -> None:
+    rows = tuple(row("sad") for _ in range(10))
+    right = [says("sad", 0.8)] * 8
+    assert evaluate.calibration_error(Clips(rows, (*right, says("happy", 0.8), says("happy", 0.8)))) == pytest.approx(
+        0, abs=1e-6
+    )
+    assert evaluate.calibration_error(Clips(rows, (says("happy", 0.99),) * 10)) == pytest.approx(0.99, abs=1e-3)
+
+
+def test_the_temperature_takes_bluster_back() -> None:
+    rng = np.random.default_rng(0)
+    rows, windows = [], []
+    for _ in range(300):
+        truth, other = rng.choice(LABELS, 2, replace=False)
+        rows.append(row(truth))
+        windows.append(says(truth if rng.random() < 0.6 else other, 0.97))
+    clips = Clips(tuple(rows), tuple(windows))
+    temperature = evaluate.best_temperature(clips)
+    assert temperature > 1.3
+    assert evaluate.calibration_error(evaluate.tempered(clips, temperature)) < evaluate.calibration_error(clips) / 2
+
+
+def test_scores_name_folds_genders_and_what_was_not_heard() -> None:
+    first = Clips((row("sad"), row("happy", "male", "strong")), (says("sad"), says("sad")))
+    second = Clips((row("sad"), row("happy", "male")), (says("sad"), NOTHING))
+    table = evaluate.scores([first, second])
+    assert table["uar_folds"] == [50.0, 50.0]
+    assert table["per_gender"] == {"female": 100.0, "male": 0.0}
+    assert table["per_class_recall"] == {"happy": 0.0, "sad": 100.0}
+    assert (table["clips"], table["clips_without_speech"]) == (4, 1)

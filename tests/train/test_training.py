@@ -1,0 +1,160 @@
+"""A whole training on a toy corpus, in seconds: resume, repeat, cache, score through the engine, export.
+
+The toy corpus is pieces of the shipped synthetic sample at six speeds ("speakers"), under RAVDESS names: it shows that the
+machinery works, and nothing about emotions.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+import torch
+
+from realtime_ser.errors import ConfigError
+from realtime_ser.model import load_model
+from train import features, manifest, splits
+from train.__main__ import main
+from train.augment import PLAIN, Variant
+from train.fit import Data, clip_probs, fit, schedule
+from train.manifest import Manifest
+from train.settings import Recipe
+
+SAMPLE = Path(__file__).parents[2] / "realtime_ser" / "sample" / "demo.flac"
+RATE = 16_000
+RECIPES = {
+    "mlp": Recipe({"recipe": "flatstats"}, {"hidden": [16], "members": 2}, epochs=3, batch=16, per_clip=2),
+    "cnn": Recipe({"recipe": "stacked"}, {"widths": [4, 6, 8, 8], "embedding": 16}, epochs=3, batch=8),
+}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("corpora")
+    folder = root / "ravdess_speech"
+    folder.mkdir()
+    speech, own = soundfile.read(SAMPLE, dtype="float32", always_2d=True)
+    for actor in range(1, 7):
+        voice = soxr.resample(speech[:, 0], own * (0.8 + 0.07 * actor), RATE)
+        for emotion in range(1, 5):
+            first = (emotion - 1) * 2 * RATE
+            soundfile.write(folder / f"03-01-{emotion:02d}-01-01-01-{actor:02d}.flac", voice[first : first + 2 * RATE], RATE)
+    return root
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def listed(corpus: Path) -> Manifest:
+    return manifest.build(corpus, ["ravdess_speech"], progress=False)
+
+
+@pytest.fixture(scope="module", params=["mlp", "cnn"])
+def data(request: pytest.FixtureRequest, corpus: Path, cache: Path, listed: Manifest) -> Data:
+    return Data(corpus, listed.rows, RECIPES[request.param], cache, progress=False)
+
+
+def weights(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in network.state_dict().items()}
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_one_seed_gives_one_network_bit_for_bit(data: Data, tmp_path: Path) -> None:
+    first, again, other = (
+        weights(fit(data, data.rows, tmp_path / name, seed=seed, progress=False))
+        for name, seed in (("a", 0), ("b", 0), ("c", 1))
+    )
+    assert same(first, again)
+    assert not same(first, other)
+
+
+def test_a_killed_run_ends_where_an_unbroken_one_does(data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = weights(fit(data, data.rows, tmp_path / "whole", seed=0, progress=False))
+    monkeypatch.setattr("train.fit.CHECKPOINT_EVERY", 1)
+
+    def killed(share: float) -> float:
+        if share > 0.8:
+            raise KeyboardInterrupt
+        return schedule(share)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("train.fit.schedule", killed)
+        with pytest.raises(KeyboardInterrupt):
+            fit(data, data.rows, tmp_path / "cut", seed=0, progress=False)
+    assert len(json.loads((tmp_path / "cut" / "history.json").read_text())) == 2
+    assert same(whole, weights(fit(data, data.rows, tmp_path / "cut", seed=0, progress=False)))
+
+
+def test_another_runs_folder_is_not_mixed_up(data: Data, tmp_path: Path) -> None:
+    fit(data, data.rows, tmp_path / "run", seed=0, progress=False)
+    with pytest.raises(ConfigError, match="holds another run"):
+        fit(data, data.rows, tmp_path / "run", seed=1, progress=False)
+
+
+def test_dev_scores_stand_in_the_history(data: Data, tmp_path: Path) -> None:
+    train, dev = splits.hold_out(data.rows, 2, seed=0)
+    network = fit(data, train, tmp_path / "run", seed=0, dev=dev, progress=False)
+    history = json.loads((tmp_path / "run" / "history.json").read_text())
+    assert 0 <= history[-1]["dev_uar"] <= 100
+    probs = clip_probs(network, data, dev)
+    assert torch.allclose(probs.sum(1), torch.ones(len(dev)), atol=1e-5)
+
+
+def test_the_cache_is_used_and_keyed(corpus: Path, tmp_path: Path, listed: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, spec = listed.rows[:3], RECIPES["cnn"].spec
+    first = features.frames(corpus, rows, spec, tmp_path, PLAIN, progress=False)
+    monkeypatch.setattr(features, "_clip_frames", None)
+    again = features.frames(corpus, rows, spec, tmp_path, PLAIN, progress=False)
+    assert np.array_equal(first.log_mel, again.log_mel)
+    assert first.speech.mean() > 0.3
+    # Anything that would change the numbers asks for a new computation, which is impossible here.
+    for changed_rows, changed_spec, changed_variant in (
+        (rows[:2], spec, PLAIN),
+        (rows, replace(spec, n_fft=1024), PLAIN),
+        (rows, spec, Variant("plain", eq_db=3.0)),
+    ):
+        with pytest.raises(TypeError):
+            features.frames(corpus, changed_rows, changed_spec, tmp_path, changed_variant, progress=False)
+
+
+def test_the_command_line_from_corpora_to_a_bundle_that_the_live_path_loads(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["--corpora", str(corpus), "--cache", str(tmp_path / "cache")]
+    for key, value in (("variants", "[]"), ("epochs", "2"), ("network", "{widths: [4, 6, 8, 8], embedding: 16}")):
+        common += ["--set", f"train.cnn.{key}={value}"]
+    common += ["--set", "train.mlp.variants=[]"]
+    run = [*common, "--system", "cnn", "--runs", str(tmp_path / "runs")]
+    assert main(["prepare", *common]) == 0
+    assert "ravdess_speech" in capsys.readouterr().out
+    assert main(["audit", *common, "--protocol", "speaker", "--dev-speakers", "1"]) == 0
+    assert main(["audit", *common, "--protocol", "random"]) == 1
+    assert "both train and test" in capsys.readouterr().out
+    assert main(["evaluate", *run, "--protocol", "speaker"]) == 0
+    scored = json.loads((tmp_path / "runs" / "cnn" / "scores-speaker.json").read_text())["scores"]
+    assert scored["clips"] == 24
+    assert 0 <= scored["uar_mean"] <= 100
+    assert main(["export", *run, "--weights", str(tmp_path / "weights")]) == 0
+    model = load_model(tmp_path / "weights" / "cnn.json")
+    assert model.card.raw["training"]["speakers"] == 6
+    assert model.card.headline == "not yet scored"
+
+
+def test_a_verb_without_its_manifest_says_what_to_run(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["audit", "--corpora", str(corpus), "--cache", str(tmp_path)]) == 2
+    assert "python -m train prepare" in capsys.readouterr().err
+
+
+def test_a_recipe_is_what_the_card_records() -> None:
+    assert asdict(RECIPES["cnn"])["front_end"] == {"recipe": "stacked"}
