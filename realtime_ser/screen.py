@@ -104,16 +104,19 @@ def show_bench(figures: Mapping[str, Any], console: Console | None = None) -> No
         if value is not None:
             table.add_row(name, form.format(value), note)
     console.print(table)
+    if figures["taken_by_others"] > 0.1:
+        share = figures["taken_by_others"]
+        console.print(f"[yellow]other programs took {share:.0%} of the processor: measure again on a quiet machine[/]")
     _show_bars(figures["bars"], console)
 
 
 _PERCENTILES = ("p50", "p95", "p99", "max")
 _HOPS = {
     "whole hop": "hop_ms",
-    "16 kHz, without the VAD": "hop_without_vad_ms",
-    "librosa, usual way": "librosa_hop_ms",
-    "librosa, our frames": "librosa_our_frames_hop_ms",
-    "librosa, our statistics": "librosa_same_features_hop_ms",
+    "CPU: file, without the VAD": "hop_without_vad_ms",
+    "CPU: librosa, usual way": "librosa_hop_ms",
+    "CPU: librosa, our frames": "librosa_our_frames_hop_ms",
+    "CPU: librosa, our statistics": "librosa_same_features_hop_ms",
 }
 _FIGURES = (
     ("times real time", "realtime_factor", "{:,.0f}", "one thread, without the gate's VAD"),

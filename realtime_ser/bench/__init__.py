@@ -68,13 +68,15 @@ def run_bench(
     ``realtime_factor``, ``realtime_factor_with_vad`` : seconds of audio per second of work, without and with the gate's VAD;
         the median over minutes of the looped recording, its pauses included (``classified_share``: how much was no pause).
         Work is wall time or CPU time of all threads, whichever is more: a second thread would not flatter it.
+    ``taken_by_others`` : share of that wall time in which this process wanted to work and other programs had the processor
     ``streams_per_core`` : hop length divided by ``hop_ms.p99``, rounded down: so many microphones, VAD included, end their hops
         in time on one core even when each takes as long as the slowest hundredth.
     ``startup_s`` : from the start of a fresh ``python -m realtime_ser replay`` to its first line of an estimate, median
     ``rss_mb`` : peak resident memory of such a process over the recording (at most a minute of it), in 10^6 bytes; None on
         Windows
     ``librosa_hop_ms``, ``librosa_our_frames_hop_ms``, ``librosa_same_features_hop_ms`` : see ``bench.reference``
-    ``speedup_vs_librosa`` : ``librosa_hop_ms.p50 / hop_without_vad_ms.p50``; the two take turns of a few windows each
+    ``speedup_vs_librosa`` : ``librosa_hop_ms.p50 / hop_without_vad_ms.p50``; the two take turns of a few windows
+        each. These hops are in CPU time, so that a busy machine favours neither
     ``live_latency_ms`` : from the capture of a window's last sample to its estimate, beyond the block: less the time until the
         block that holds that sample is complete, which is the audio system's and not ours. ``live_raw_latency_ms`` is the whole
     ``bars`` : figure -> its value, the bar that the shipped mlp is held to, and whether it is met
