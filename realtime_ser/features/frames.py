@@ -6,12 +6,10 @@ last axis. They equal librosa's with ``center=False`` and ``tuning=0``.
 
 from __future__ import annotations
 
-import math
 from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from realtime_ser.features.filters import chroma_filters, dct_matrix, hann, mel_filters
 from realtime_ser.features.pitch import PitchTracker
@@ -64,7 +62,6 @@ class FrameTransform:
             # Row 0 of the DCT is the level, which the window removes: MFCC 1 to n_mfcc are kept.
             self._dct = dct_matrix(spec.n_mfcc + 1, spec.n_mels)[1:]
             self._hz = np.fft.rfftfreq(spec.n_fft, 1 / spec.sample_rate).astype(np.float32)
-            self._block = math.isqrt(len(self._hz) - 1) + 1
             self._pitch = PitchTracker(spec)
 
     def __call__(self, frames: FloatArray, out: FloatArray) -> None:
@@ -91,27 +88,13 @@ class FrameTransform:
         columns = self.columns
         out[columns["level"]] = log_power(np.vecdot(frames, frames) / np.float32(frames.shape[1]))
         out[columns["zero_crossings"]] = zero_crossing_rate(frames)
-        bins = len(self._hz)
-        padded = np.zeros((len(frames), -(-bins // self._block) * self._block), np.float32)
-        magnitude = np.sqrt(power, out=padded[:, :bins])
-        reached, total = self._rolloff(padded)
+        magnitude = np.sqrt(power)
+        running = np.add.accumulate(magnitude, axis=1)
+        total = running[:, -1]
         out[columns["centroid"]] = (magnitude @ self._hz) / np.maximum(total, AMIN)
-        out[columns["rolloff"]] = self._hz[np.minimum(reached, bins - 1)]
+        reached = (running >= np.float32(_ROLLOFF) * total[:, np.newaxis]).argmax(axis=1)
+        out[columns["rolloff"]] = self._hz[reached]
         out[columns["voicing"]], out[columns["pitch"]] = self._pitch(power)
-
-    def _rolloff(self, magnitude: FloatArray) -> tuple[npt.NDArray[np.intp], FloatArray]:
-        """First bin up to which lies 85 % of each row, and each row's sum: by blocks, then within the block that crosses."""
-        rows = np.arange(len(magnitude))
-        blocks = magnitude.reshape(len(magnitude), -1, self._block)
-        sums = np.einsum("nbk->nb", blocks)
-        running = np.add.accumulate(sums, axis=1)
-        threshold = np.float32(_ROLLOFF) * running[:, -1]
-        block = np.argmax(running >= threshold[:, np.newaxis], axis=1)
-        threshold -= running[rows, block] - sums[rows, block]
-        within = np.add.accumulate(blocks[rows, block], axis=1) >= threshold[:, np.newaxis]
-        # Rounding may leave the block's end just short of what its sum promised.
-        within[:, -1] = True
-        return block * self._block + np.argmax(within, axis=1), running[:, -1]
 
 
 def log_power(power: FloatArray) -> FloatArray:
@@ -134,7 +117,7 @@ def zero_crossing_rate(frames: FloatArray) -> FloatArray:
     """
     negative = frames < np.float32(-1e-10)
     changes = (negative[:, 1:] != negative[:, :-1]).view(np.uint8)
-    return np.asarray(np.add.reduce(changes, axis=1, dtype=np.uint32) / frames.shape[1], np.float32)
+    return np.asarray(np.add.reduce(changes, axis=1, dtype=np.uint16) / frames.shape[1], np.float32)
 
 
 def _unit_peak(columns: FloatArray) -> FloatArray:

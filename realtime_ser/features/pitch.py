@@ -18,6 +18,7 @@ _OCTAVE_COST = 0.02  # per octave of period: of two equal peaks the shorter peri
 # Spacing of the periods tried, in samples of the band. At 1 a peak between two samples can lose to one twice as late, an octave
 # down, from 200 Hz up; 0.5 mends that, and is another feature: a model must be trained with the one it runs with.
 _LAG_STEP = 1.0
+_AROUND = np.array([[0], [1], [2]])
 
 
 class PitchTracker:
@@ -57,9 +58,9 @@ class PitchTracker:
         """
         correlation = power[:, : self._bins + 1] @ self._transform
         correlation /= np.maximum(correlation[:, :1], np.float32(1e-12))
-        best = np.argmax(correlation[:, 2:-1] - self._cost, axis=1)
+        best = (correlation[:, 2:-1] - self._cost).argmax(axis=1)
         place = np.arange(1, correlation.size, correlation.shape[1]) + best
-        left, peak, right = correlation.take(place), correlation.take(place + 1), correlation.take(place + 2)
+        left, peak, right = correlation.take(place + _AROUND)
         # Parabola through the peak and its neighbours: a lag of fractional samples.
         curvature = np.minimum(left - 2 * peak + right, np.float32(-1e-9))
         shift = np.maximum(np.minimum(np.float32(0.5) * (left - right) / curvature, np.float32(0.5)), np.float32(-0.5))

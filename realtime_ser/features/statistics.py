@@ -7,6 +7,7 @@ to the window's loudest frame, and pitch counts only where the voice is periodic
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,6 @@ from realtime_ser.records import FloatArray
 
 _VOICED = 0.45  # Boersma's voicing threshold
 _PERCENTILES = (0.1, 0.5, 0.9)
-_LEVELS = np.array([[0], [2], [3], [4]])  # parts that a gain moves: mean and percentiles
 _ZERO = np.float32(0)
 
 
@@ -40,6 +40,10 @@ class StatisticsVector:
         self._frame_s = spec.hop_length / spec.sample_rate
         bands = columns["log_mel"].stop - columns["log_mel"].start
         self._band_share = np.full(bands, 1 / bands, np.float32)
+        # Which entries a gain moves: mean and percentiles of the bands and of the level.
+        self._gain_moves = np.zeros((6, self._rows), np.float32)
+        for part in (0, 2, 3, 4):
+            self._gain_moves[part, columns["log_mel"]] = self._gain_moves[part, columns["level"]] = 1.0
         self.size = 6 * self._rows + 7 + 3
 
     def __call__(self, view: FloatArray) -> FloatArray:
@@ -59,9 +63,9 @@ class StatisticsVector:
         active = level > level.max() - self._active_db
         n_active = max(1, int(np.count_nonzero(active)))
         table = np.empty((self._rows, frames), np.float32)
-        table[:-1] = view[: self._rows - 1]
-        log_mel = table[columns["log_mel"]]
-        np.maximum(log_mel, log_mel.max() - self._top_db, out=log_mel)
+        bands = columns["log_mel"]
+        log_mel = np.maximum(view[bands], view[bands].max() - self._top_db, out=table[bands])
+        table[bands.stop : -1] = view[bands.stop : self._rows - 1]
         rise = log_mel[:, 1:] - log_mel[:, :-1]
         table[-1, 0] = 0.0
         # Sums as products with constant vectors: the quickest reductions NumPy has for arrays of this size.
@@ -71,16 +75,16 @@ class StatisticsVector:
         change = table[:, 2:] - table[:, :-2]
         np.matmul(np.abs(change, out=change), _weights(active[1:-1]), out=parts[5])
         chosen = table if n_active == frames else table[:, active]
-        share = np.full(chosen.shape[1], 1 / n_active, np.float32)
+        share, places, weights = _constants(n_active)
         np.matmul(chosen, share, out=parts[0])
         deviation = chosen - parts[0][:, np.newaxis]
         np.sqrt(np.multiply(deviation, deviation, out=deviation) @ share, out=parts[1])
         chosen.sort(axis=1)
-        parts[2:5] = _percentiles(chosen)
+        around = chosen.take(places, axis=1)
+        around *= weights
+        np.add(around[:, 0::2], around[:, 1::2], out=parts[2:5].T)
         # Remove the level: what a gain adds to every band and to the level itself.
-        offset = parts[0, columns["log_mel"]].mean()
-        parts[_LEVELS, columns["log_mel"]] -= offset
-        parts[_LEVELS, columns["level"]] -= offset
+        parts -= (parts[0, bands] @ self._band_share) * self._gain_moves
         self._pitch(view, active, n_active, vector[6 * self._rows :])
         return vector
 
@@ -102,7 +106,9 @@ class StatisticsVector:
             out[6] = (weighted @ deviation) / max(float(weighted @ when), 1e-6 / count)
             values = pitch[voiced]
             values.sort()
-            out[2:5] = _percentiles(values[np.newaxis])[:, 0]
+            _, places, weights = _constants(count)
+            around = values[places] * weights
+            out[2:5] = around[0::2] + around[1::2]
         runs = int(np.count_nonzero(voiced[1:] > voiced[:-1])) + int(voiced[0])
         out[7] = n_active / len(active)
         out[8] = count / n_active
@@ -114,14 +120,19 @@ def _weights(mask: npt.NDArray[np.bool_]) -> FloatArray:
     return np.asarray(mask / np.float32(max(1, int(np.count_nonzero(mask)))), np.float32)
 
 
-def _percentiles(ordered: FloatArray) -> FloatArray:
-    """Linear-interpolated percentiles of rows that are sorted: float32 (3, rows)."""
-    count = ordered.shape[1]
-    picked, weights = [], []
+@lru_cache(maxsize=256)
+def _constants(count: int) -> tuple[FloatArray, npt.NDArray[np.intp], FloatArray]:
+    """What depends on the number of values alone: the weights of their mean, and of linear-interpolated percentiles.
+
+    Returns
+    -------
+    share : float32 (count,)
+    places, weights : (6,), for each percentile the two sorted values around it and the weight of each
+    """
+    places, weights = [], []
     for share in _PERCENTILES:
         position = share * (count - 1)
         below = int(position)
-        picked += [below, min(below + 1, count - 1)]
+        places += [below, min(below + 1, count - 1)]
         weights += [1 - (position - below), position - below]
-    values = ordered.take(picked, axis=1) * np.array(weights, np.float32)
-    return np.asarray((values[:, 0::2] + values[:, 1::2]).T, np.float32)
+    return np.full(count, 1 / count, np.float32), np.array(places, np.intp), np.array(weights, np.float32)
