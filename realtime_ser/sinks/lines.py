@@ -35,11 +35,19 @@ def sink_error(name: str, error: OSError) -> SinkError:
 def create(path: str | os.PathLike[str], flags: int = os.O_WRONLY) -> int:
     """Create or empty a file that only its owner may read; returns the descriptor.
 
+    A file that exists already becomes as private as a new one. A symbolic link is followed: the user named it. Devices and
+    pipes keep their mode.
+
     Raises
     ------
     OSError : as ``os.open``
     """
-    return os.open(path, flags | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0), 0o600)
+    fd = os.open(path, flags | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0), 0o600)
+    # Windows knows no such modes; somebody else's file, which we may only write, keeps its own.
+    if hasattr(os, "fchmod") and stat.S_ISREG(os.fstat(fd).st_mode):
+        with contextlib.suppress(OSError):
+            os.fchmod(fd, 0o600)
+    return fd
 
 
 class Lines:
