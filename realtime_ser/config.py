@@ -63,11 +63,11 @@ class GateConfig:
 
     enabled: bool = True
     vad: bool = True
-    vad_threshold: float = 0.5
+    vad_threshold: float = 0.25
     floor_margin_db: float = 6.0
-    floor_min_db: float = -65.0
+    floor_min_db: float = -70.0
     floor_span_s: float = 4.0
-    min_speech_s: float = 0.25
+    min_speech_s: float = 0.16
     recent_s: float = 0.75
 
 

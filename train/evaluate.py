@@ -1,4 +1,5 @@
-"""Scores, through the engine: every clip is played as a stream, its answer is the mean of its windows' probabilities."""
+"""Scores, through the engine: every clip is played as a stream, its answer is the mean of its windows' probabilities,
+each weighed by the speech it holds."""
 
 from __future__ import annotations
 
@@ -30,17 +31,20 @@ class Clips:
     ----------
     rows : the clips
     windows : for each clip float32 (windows with speech, labels), probabilities; no row where the gate heard no speech
-    probs : float32 (clips, labels), mean over each clip's windows; zeros where there is none
+    speech_s : for each clip float32 (windows with speech,), seconds of speech in each window, as the gate heard it
+    probs : float32 (clips, labels), mean over each clip's windows, weighed by ``speech_s``; zeros where there is none
     target : index of each clip's true label
     guess : index of the most probable label; -1, which is never right, where no window held speech
     """
 
     rows: tuple[Row, ...]
     windows: tuple[FloatArray, ...]
+    speech_s: tuple[FloatArray, ...]
 
     @cached_property
     def probs(self) -> FloatArray:
-        return np.stack([part.mean(axis=0) if len(part) else np.zeros(len(LABELS), np.float32) for part in self.windows])
+        # A stream's first windows hold a syllable, its later ones the sentence.
+        return np.stack([_weighed(*parts) for parts in zip(self.windows, self.speech_s, strict=True)])
 
     @cached_property
     def target(self) -> npt.NDArray[np.int64]:
@@ -54,18 +58,23 @@ class Clips:
 def stream_clips(classifier: Classifier, root: Path, rows: Sequence[Row], *, progress: bool = True) -> Clips:
     """Play each clip through a fresh stream of the engine."""
     engine = Engine(classifier)
-    windows = []
+    windows, speech_s = [], []
     for row in tqdm(rows, "streaming", disable=not progress, leave=False):
         engine.reset()
         estimates = engine.push(read_clip(root / row.path, engine.sample_rate)) + engine.flush()
-        spoken = [estimate.probs for estimate in estimates if estimate.probs]
-        windows.append(np.array(spoken, np.float32).reshape(-1, len(LABELS)))
-    return Clips(tuple(rows), tuple(windows))
+        spoken = [estimate for estimate in estimates if estimate.probs]
+        windows.append(np.array([estimate.probs for estimate in spoken], np.float32).reshape(-1, len(LABELS)))
+        speech_s.append(np.array([each.speech_ratio * (each.end_s - each.start_s) for each in spoken], np.float32))
+    return Clips(tuple(rows), tuple(windows), tuple(speech_s))
 
 
 def join(parts: Sequence[Clips]) -> Clips:
     """The clips of several folds as one set."""
-    return Clips(tuple(row for part in parts for row in part.rows), tuple(window for part in parts for window in part.windows))
+    return Clips(
+        tuple(row for part in parts for row in part.rows),
+        tuple(window for part in parts for window in part.windows),
+        tuple(seconds for part in parts for seconds in part.speech_s),
+    )
 
 
 def recalls(clips: Clips) -> dict[str, float]:
@@ -106,7 +115,7 @@ def tempered(clips: Clips, temperature: float) -> Clips:
     for part in clips.windows:
         powered = np.maximum(part, 1e-8) ** np.float32(1 / temperature)
         windows.append(powered / powered.sum(axis=1, keepdims=True))
-    return Clips(clips.rows, tuple(windows))
+    return Clips(clips.rows, tuple(windows), clips.speech_s)
 
 
 def best_temperature(clips: Clips) -> float:
@@ -145,4 +154,13 @@ def scores(folds: Sequence[Clips]) -> dict[str, Any]:
 
 def _where(clips: Clips, field: str, value: str) -> Clips | None:
     keep = [i for i, row in enumerate(clips.rows) if getattr(row, field) == value]
-    return Clips(tuple(clips.rows[i] for i in keep), tuple(clips.windows[i] for i in keep)) if keep else None
+    if not keep:
+        return None
+    return Clips(*(tuple(column[i] for i in keep) for column in (clips.rows, clips.windows, clips.speech_s)))
+
+
+def _weighed(probs: FloatArray, speech_s: FloatArray) -> FloatArray:
+    """Mean probabilities (labels,) of windows (windows, labels); zeros where there is no window."""
+    if not len(probs):
+        return np.zeros(len(LABELS), np.float32)
+    return np.asarray(speech_s @ probs / max(float(speech_s.sum()), 1e-6), np.float32)
