@@ -118,7 +118,7 @@ def evaluate(options: argparse.Namespace) -> int:
     temperatures = [scoring.best_temperature(part) for part in others] if len(results) > 1 else [1.0]
     calibrated = [scoring.tempered(one, t) for one, t in zip(results, temperatures, strict=True)]
     table: dict[str, Any] = {
-        "protocol": f"{options.protocol}: each clip streamed through the engine, mean of its windows with speech",
+        "protocol": f"{options.protocol}: each clip streamed through the engine, mean of its windows weighed by their speech",
         **scoring.scores(calibrated),
         "command": f"python -m train evaluate --system {options.system} --protocol {options.protocol}",
     }

@@ -21,12 +21,19 @@ def says(label: str, confidence: float = 0.9) -> np.ndarray:
     return probs[None]
 
 
+def heard(rows: tuple[Row, ...], windows: tuple[np.ndarray, ...], seconds: tuple[float, ...] | None = None) -> Clips:
+    """Clips whose windows hold a second of speech each, or as told for the windows of a single clip."""
+    if seconds is not None:
+        return Clips(rows, windows, (np.array(seconds, np.float32),))
+    return Clips(rows, windows, tuple(np.ones(len(part), np.float32) for part in windows))
+
+
 NOTHING = np.zeros((0, len(LABELS)), np.float32)
 
 
 def test_uar_weighs_labels_alike_and_silence_is_an_error() -> None:
     rows = (row("sad"), row("sad"), row("sad"), row("happy"))
-    clips = Clips(rows, (says("sad"), says("sad"), NOTHING, says("sad")))
+    clips = heard(rows, (says("sad"), says("sad"), NOTHING, says("sad")))
     assert evaluate.recalls(clips) == pytest.approx({"happy": 0.0, "sad": 200 / 3})
     assert evaluate.uar(clips) == pytest.approx(100 / 3)
     assert evaluate.accuracy(clips) == pytest.approx(50)
@@ -35,18 +42,24 @@ def test_uar_weighs_labels_alike_and_silence_is_an_error() -> None:
 
 def test_a_clips_answer_is_the_mean_of_its_windows() -> None:
     windows = np.concatenate([says("sad", 0.5), says("happy", 0.95)])
-    clips = Clips((row("happy"),), (windows,))
+    clips = heard((row("happy"),), (windows,))
     assert clips.probs[0] == pytest.approx(windows.mean(0))
     assert LABELS[clips.guess[0]] == "happy"
+
+
+def test_windows_with_more_speech_weigh_more() -> None:
+    windows = np.concatenate([says("sad", 0.9), says("happy", 0.9)])
+    clips = heard((row("happy"),), (windows,), (0.5, 2.0))
+    assert clips.probs[0] == pytest.approx(0.2 * windows[0] + 0.8 * windows[1])
 
 
 def test_perfect_confidence_has_no_calibration_error_and_bluster_has() -> None:
     rows = tuple(row("sad") for _ in range(10))
     right = [says("sad", 0.8)] * 8
-    assert evaluate.calibration_error(Clips(rows, (*right, says("happy", 0.8), says("happy", 0.8)))) == pytest.approx(
+    assert evaluate.calibration_error(heard(rows, (*right, says("happy", 0.8), says("happy", 0.8)))) == pytest.approx(
         0, abs=1e-6
     )
-    assert evaluate.calibration_error(Clips(rows, (says("happy", 0.99),) * 10)) == pytest.approx(0.99, abs=1e-3)
+    assert evaluate.calibration_error(heard(rows, (says("happy", 0.99),) * 10)) == pytest.approx(0.99, abs=1e-3)
 
 
 def test_the_temperature_takes_bluster_back() -> None:
@@ -56,15 +69,15 @@ def test_the_temperature_takes_bluster_back() -> None:
         truth, other = rng.choice(LABELS, 2, replace=False)
         rows.append(row(truth))
         windows.append(says(truth if rng.random() < 0.6 else other, 0.97))
-    clips = Clips(tuple(rows), tuple(windows))
+    clips = heard(tuple(rows), tuple(windows))
     temperature = evaluate.best_temperature(clips)
     assert temperature > 1.3
     assert evaluate.calibration_error(evaluate.tempered(clips, temperature)) < evaluate.calibration_error(clips) / 2
 
 
 def test_scores_name_folds_genders_and_what_was_not_heard() -> None:
-    first = Clips((row("sad"), row("happy", "male", "strong")), (says("sad"), says("sad")))
-    second = Clips((row("sad"), row("happy", "male")), (says("sad"), NOTHING))
+    first = heard((row("sad"), row("happy", "male", "strong")), (says("sad"), says("sad")))
+    second = heard((row("sad"), row("happy", "male")), (says("sad"), NOTHING))
     table = evaluate.scores([first, second])
     assert table["uar_folds"] == [50.0, 50.0]
     assert table["per_gender"] == {"female": 100.0, "male": 0.0}
