@@ -74,10 +74,10 @@ def listen(
     """Hear an opened source: its blocks and notices, and the engine's estimates (with latency), segments and health.
 
     A source that fails is heard to the end first: the estimates of its last samples come before the SourceError. A live or
-    paced source skips to its newest audio when estimates would come more than ``max_lag_s`` late (None: never), see ``Backlog``.
+    paced source skips to its newest audio when estimates would come over ``max_lag_s`` late (None: never), see ``Backlog``.
     """
     engine.reset()
-    backlog = Backlog(engine, max_lag_s, getattr(source, "speed", 1.0), clock)
+    backlog = Backlog(engine, source, max_lag_s, clock)
     fault: SourceError | None = None
     try:
         for item in source.blocks():

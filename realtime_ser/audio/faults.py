@@ -61,6 +61,7 @@ class FaultySource:
         self._scenario = scenario
         self.name, self.rate, self.duration_s = source.name, source.rate, source.duration_s
         self.speed: float = getattr(source, "speed", 1.0)
+        self.waiting_s = 0.0  # of the wrapped source's block, what was not handed over yet
         self._rate = source.rate  # the wrapped source's
 
     def __enter__(self) -> FaultySource:
@@ -126,6 +127,7 @@ class FaultySource:
                 while at < item.end:
                     until = min(item.end, (at // grid + 1) * grid)
                     held.append(_part(item, at, until))
+                    self.waiting_s = (item.end - until) / (self._rate * self.speed)
                     if until % grid == 0:
                         yield from _joined(held)
                     at = until
@@ -186,9 +188,6 @@ class FaultySource:
             for item in stream:
                 now = item.end if isinstance(item, Block) else now
                 due, lump = self._due(item)
-                if isinstance(item, Block) and due > item.end:
-                    # Nobody knows any more when it was captured; and a driver's fault must not pass for a slow machine.
-                    item = replace(item, captured_at=None)
                 held.append((due, lump, item))
                 ready = []
                 while held and held[0][0] <= now:

@@ -22,6 +22,9 @@ class Source(Protocol):
     name : what the user knows it as (device name or file path), printable
     rate : sample rate of its blocks in Hz
     duration_s : length in seconds, or None when nobody can know (a microphone)
+
+    A live source hands over all that it has in one block, from a ring. One that does not has ``waiting_s``, the seconds of
+    audio that it could hand over at once beyond the last block; one with a pace other than a microphone's has ``speed``.
     """
 
     name: str
