@@ -9,7 +9,7 @@ import copy
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,9 @@ def fit(data: Data, train: Sequence[Row], run: Path, *, seed: int, dev: Sequence
     the running mean of the weights, in evaluation mode
     """
     recipe = data.recipe
-    identity = json.dumps([asdict(recipe), seed, sorted(row.path for row in train)], default=str, sort_keys=True)
+    # How many networks are averaged later is no concern of one of them.
+    settings = asdict(replace(recipe, networks=1))
+    identity = json.dumps([settings, seed, sorted(row.path for row in train)], default=str, sort_keys=True)
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid that costs a tenth of the time
