@@ -18,6 +18,7 @@ from realtime_ser.records import FloatArray
 
 AMIN = np.float32(1e-10)
 _ROLLOFF = 0.85
+_ZERO = np.float32(0)
 
 
 class FrameTransform:
@@ -47,7 +48,9 @@ class FrameTransform:
                 ("centroid", 1),
                 ("rolloff", 1),
                 ("voicing", 1),
+                ("flux", 1),
                 ("pitch", 1),
+                ("change", spec.n_mels + spec.n_mfcc + 6),
             ],
         }[spec.recipe]
         slices, row = {}, 0
@@ -62,15 +65,18 @@ class FrameTransform:
             # Row 0 of the DCT is the level, which the window removes: MFCC 1 to n_mfcc are kept.
             self._dct = dct_matrix(spec.n_mfcc + 1, spec.n_mels)[1:]
             self._hz = np.fft.rfftfreq(spec.n_fft, 1 / spec.sample_rate).astype(np.float32)
+            self._band_share = np.full(spec.n_mels, 1 / spec.n_mels, np.float32)
             self._pitch = PitchTracker(spec)
 
-    def __call__(self, frames: FloatArray, out: FloatArray) -> None:
+    def __call__(self, frames: FloatArray, out: FloatArray, before: FloatArray | None = None) -> None:
         """Transform consecutive frames.
 
         Parameters
         ----------
         frames : float32 (n, n_fft), raw samples
         out : float32 (n_columns, n), written in place
+        before : float32 (n_columns, 0 to 2), the columns of the frames just before them, which flatstats looks back at;
+            None: there are none
         """
         spectrum = np.fft.rfft(frames * self._window, axis=-1, norm=self._norm)
         power = np.asarray(spectrum.real**2 + spectrum.imag**2, np.float32)
@@ -81,8 +87,11 @@ class FrameTransform:
             out[columns["mel"]] = mel
             out[columns["chroma"]] = _unit_peak(self._chroma @ power.T)
         elif self._spec.recipe == "flatstats":
-            out[columns["mfcc"]] = self._dct @ out[columns["log_mel"]]
+            log_mel = out[columns["log_mel"]]
+            np.maximum(log_mel, log_mel.max(axis=0) - np.float32(self._spec.top_db), out=log_mel)
+            out[columns["mfcc"]] = self._dct @ log_mel
             self._shape_columns(frames, power, out)
+            self._change_columns(out, out[:, :0] if before is None else before)
 
     def _shape_columns(self, frames: FloatArray, power: FloatArray, out: FloatArray) -> None:
         columns = self.columns
@@ -95,6 +104,24 @@ class FrameTransform:
         reached = (running >= np.float32(_ROLLOFF) * total[:, np.newaxis]).argmax(axis=1)
         out[columns["rolloff"]] = self._hz[reached]
         out[columns["voicing"]], out[columns["pitch"]] = self._pitch(power)
+
+    def _change_columns(self, out: FloatArray, before: FloatArray) -> None:
+        """Flux, and the absolute change of each base row over two frames; before the first frame nothing changed."""
+        columns = self.columns
+        rows, known = columns["flux"].stop, before.shape[1]
+        flux = rows - 1
+        bands = columns["log_mel"]
+        table = np.empty((rows, 2 + out.shape[1]), np.float32)
+        table[:, 2 - known : 2] = before[:rows]
+        table[:, 2:] = out[:rows]
+        table[:, : 2 - known] = table[:, 2 - known, np.newaxis]
+        rise = table[bands, 2:] - table[bands, 1:-1]
+        # A sum as a product with a constant vector: the quickest reduction NumPy has for arrays of this size.
+        table[flux, 2:] = out[flux] = self._band_share @ np.maximum(rise, _ZERO, out=rise)
+        if not known:
+            table[flux, :2] = table[flux, 2]
+        change = np.subtract(table[:, 2:], table[:, :-2], out=out[columns["change"]])
+        np.abs(change, out=change)
 
 
 def log_power(power: FloatArray) -> FloatArray:

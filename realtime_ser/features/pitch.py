@@ -15,9 +15,8 @@ from realtime_ser.records import FloatArray
 
 _BAND_HZ = 4000.0
 _OCTAVE_COST = 0.02  # per octave of period: of two equal peaks the shorter period wins
-# Spacing of the periods tried, in samples of the band. At 1 a peak between two samples can lose to one twice as late, an octave
-# down, from 200 Hz up; 0.5 mends that, and is another feature: a model must be trained with the one it runs with.
-_LAG_STEP = 1.0
+# Spacing of the periods tried, in samples of the band: at 1, a peak between two samples can lose to one twice as late.
+_LAG_STEP = 0.5
 _AROUND = np.array([[0], [1], [2]])
 
 

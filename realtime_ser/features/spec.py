@@ -26,7 +26,7 @@ class FrontEndSpec:
     n_fft, hop_length : samples
     n_mels, n_mfcc, n_chroma : number of bands, coefficients and pitch classes
     fmin, fmax : range of the mel bank in Hz
-    top_db : log-mel is clamped this far below the window's loudest value, in dB
+    top_db : log-mel is clamped this far below the window's loudest value (flatstats: the frame's), in dB
     active_db : flatstats: frames this far below the window's loudest frame do not count, in dB
     pitch_min_hz, pitch_max_hz : flatstats: where to look for the fundamental
     """

@@ -68,8 +68,9 @@ class FrontEnd:
             if self._transform is None:
                 out[:] = strided.T
             else:
-                self._transform(strided, out)
-        self.frames += new
+                start = self._filled - count
+                self._transform(strided, out, self._store[:, start - min(2, self.frames, start) : start])
+            self.frames += count
         self._tail = audio[new * hop :].copy()
         return new
 

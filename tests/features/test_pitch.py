@@ -35,9 +35,6 @@ def test_fundamental_of_a_pure_tone(f0: float) -> None:
     assert voicing.min() > 0.9
 
 
-@pytest.mark.xfail(
-    strict=True, reason="periods are tried at whole samples of 8 kHz: above 200 Hz some fall an octave; see pitch._LAG_STEP"
-)
 def test_fundamental_of_every_voice_within_one_percent() -> None:
     for f0 in np.arange(200, 400, 3.3):
         np.testing.assert_allclose(track(harmonics(RATE, 0.2, f0))[1], f0, rtol=0.01)
