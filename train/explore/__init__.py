@@ -123,8 +123,8 @@ def _plane_section(root: Path, rows: Sequence[Row], cache: Path, output: Path, *
             one = measures.neighbours([rows[i] for i in keep], measures.standardised(vectors[keep]))
             found[corpus] = one
             texts.append(
-                f"{charts.named(corpus)}: the nearest other clip is the same speaker's for {one.speaker:.0f} % (by chance "
-                f"{one.speaker_chance:.0f}); it has the same emotion for {one.anyone:.0f} %, but only {one.strangers:.0f} % when "
+                f"{charts.named(corpus)}: the nearest other clip is the same speaker's for {one.speaker:.0f} % "
+                f"(by chance {one.speaker_chance:.0f}); it has the same emotion for {one.anyone:.0f} %, but only {one.strangers:.0f} % when "
                 "it must be another speaker's. A random split scores the former, a new voice the latter."
             )
     largest = max(found, key=lambda name: sum(row.corpus == name for row in rows), default=None)
@@ -148,9 +148,15 @@ def _plane_section(root: Path, rows: Sequence[Row], cache: Path, output: Path, *
                 )
             )
     if len({row.corpus for row in rows}) > 1:
-        xy, share = measures.plane(measures.standardised(vectors))
+        x = measures.standardised(vectors)
+        parts = {name: 100 * measures.explained([getattr(row, name) for row in rows], x) for name in ("corpus", "emotion")}
+        texts.append(
+            f"All corpora together: the corpus (its voices, room and microphone) explains {parts['corpus']:.0f} % of the "
+            f"flattened vector's variance, the emotion {parts['emotion']:.0f} %."
+        )
+        xy, share = measures.plane(x)
         axes_names = (f"first component, {100 * share[0]:.0f} % of the variance", f"second component, {100 * share[1]:.0f} %")
-        title = "All corpora: rooms and microphones lie further apart than emotions"
+        title = "All corpora: the flattened vector in two principal components"
         drawn.append(
             charts.scatter(rows, xy, output / "pca_corpora.png", title=title, axes_names=axes_names, dots=dots, groups="corpus")
         )

@@ -96,6 +96,14 @@ def plane(x: Values) -> tuple[Values, tuple[float, float]]:
     return x @ directions.T, (float(share[0]), float(share[1]))
 
 
+def explained(groups: Sequence[str], x: Values) -> float:
+    """Share of the variance of ``x`` (clips, D) that the groups' means hold, 0 to 1."""
+    names = np.array(groups)
+    centre = x.mean(axis=0)
+    between = sum(np.sum(names == name) * np.sum((x[names == name].mean(axis=0) - centre) ** 2) for name in sorted(set(groups)))
+    return float(between / np.sum((x - centre) ** 2))
+
+
 @dataclass(frozen=True)
 class Neighbours:
     """How often a clip's nearest other clip in the flattened vector has its emotion, or its speaker, in percent.

@@ -66,7 +66,7 @@ def our_rows(weights: Path | None = None) -> list[dict[str, Any]]:
 
 def _latency(classifier: Classifier) -> dict[str, float]:
     """Milliseconds of one hop: its new audio through the front end, then the network on a full window; least of 30 runs."""
-    spec, hop = classifier.card.front_end, 4000
+    spec, hop = classifier.card.spec, 4000
     front_end = FrontEnd(spec, classifier.card.window_s)
     audio = np.random.default_rng(0).normal(0, 0.1, 4 * spec.sample_rate).astype(np.float32)
     front_end.push(audio)

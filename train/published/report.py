@@ -31,20 +31,22 @@ _HEAD = [
     "ms",
 ]
 _INTRO = """\
-Each system is trained again from its description and scored twice: as its authors did (a random split, so that the same speakers
-are on both sides), and on speakers that it never heard (grouped folds, mean over all of them; ± is the deviation of the folds' UAR).
-Figures are percent of test clips. UAR is the mean of the classes' recalls. Nothing is chosen on a test clip: the last epoch counts.
+Each system is trained again from its description and scored twice: as its authors did (a random split, so that the same
+speakers are on both sides), and on speakers that it never heard (grouped folds, mean over all of them; ± is the deviation of
+the folds' UAR). Figures are percent of test clips. UAR is the mean of the classes' recalls. Nothing is chosen on a test clip:
+the last epoch counts.
 
 - **Front end**: the live path's own, at 16 kHz, 2,048 samples a frame, 512 a hop, equal to librosa's at those settings.
 - **training**: CPU seconds of one fold on one thread, scoring left out. Published times are from their authors' machines.
-- **ms**: one 3 s window on one thread, front end and network; these systems compute the whole window each time.
+- **ms**: one 3 s window on one thread, front end and network; the published systems compute the whole window each time, ours
+  only the new audio of a 0.25 s hop.
 - **epochs**: those run here; the published number in brackets where it is another.
 """
 _NOT_PUBLISHED = """\
-Where a description leaves something open we chose and kept to it: A-flat has one hidden layer of 300 units and 100 epochs; A-cnn
-three convolutions (8, 16, 32) with pooling and 30 epochs, on 128 frames of standardised MFCC, chroma and log-mel; B-rnn 64 units a
-layer, on standardised log-mel and 20 MFCC over 128 frames; C-dnn a penalty of 0.001. All use Adam at 0.001 and batches of 64.
-Inputs are raw unless the row says "scaled".
+Where a description leaves something open we chose and kept to it: A-flat has one hidden layer of 300 units and 100 epochs;
+A-cnn three convolutions (8, 16, 32) with pooling and 30 epochs, on 128 frames of standardised MFCC, chroma and log-mel; B-rnn
+64 units a layer, on standardised log-mel and 20 MFCC over 128 frames; C-dnn a penalty of 0.001. All use Adam at 0.001 and
+batches of 64. Inputs are raw unless the row says "scaled".
 """
 
 
@@ -172,9 +174,13 @@ def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:1200px;padding:0 1rem;color:#222}
-table{border-collapse:collapse;margin:1rem 0;font-size:13px}td,th{padding:.25rem .6rem;border-bottom:1px solid #e4e4e4;text-align:left}
-td:nth-child(n+5):nth-child(-n+8){text-align:right;font-variant-numeric:tabular-nums}tr.speaker{background:#f2f6fb}
-details table td{text-align:right}details table td:first-child{text-align:left}img{max-width:100%}"""
+table{border-collapse:collapse;margin:1rem 0;font-size:13px}
+td,th{padding:.25rem .6rem;border-bottom:1px solid #e4e4e4;text-align:left}
+td:nth-child(n+5):nth-child(-n+8){text-align:right;font-variant-numeric:tabular-nums}
+tr.speaker{background:#f2f6fb}
+details table td{text-align:right}
+details table td:first-child{text-align:left}
+img{max-width:100%}"""
 
 
 def _html(rows: Sequence[Row], output: Path, pictures: Sequence[str]) -> str:
