@@ -22,6 +22,14 @@ from train.corpora import CORPORA, UnknownNameError, corpora_folder, scan
         ("emodb", "03a01Fa.wav", ("emodb-03", "happy", "emodb-a01", "", "male", "speech")),
         ("emodb", "16b10Lb.flac", ("emodb-16", "bored", "emodb-b10", "", "female", "speech")),
         ("nemo", "EB0_anger_1.wav", ("nemo-EB0", "angry", "nemo-1", "", "", "speech")),
+        ("crema_d", "1001_DFA_ANG_XX.wav", ("crema_d-1001", "angry", "crema_d-DFA", "", "male", "speech")),
+        ("crema_d", "1091_IEO_SAD_HI.wav", ("crema_d-1091", "sad", "crema_d-IEO", "strong", "female", "speech")),
+        ("savee", "DC_sa01.wav", ("savee-DC", "sad", "savee-common01", "", "male", "speech")),
+        ("savee", "DC/sa01.wav", ("savee-DC", "sad", "savee-common01", "", "male", "speech")),
+        ("savee", "AudioData/KL/n30.wav", ("savee-KL", "neutral", "savee-n30", "", "male", "speech")),
+        ("savee", "JE_su15.wav", ("savee-JE", "surprised", "savee-su15", "", "male", "speech")),
+        ("jl", "female1_angry_1a_1.wav", ("jl-female1", "angry", "jl-1a", "", "female", "speech")),
+        ("jl", "male2_excited_15b_2.wav", ("jl-male2", "excited", "jl-15b", "", "male", "speech")),
         ("nemo", "MK0_surprised_87.flac", ("nemo-MK0", "surprised", "nemo-87", "", "", "speech")),
     ],
 )
@@ -42,6 +50,15 @@ def test_a_name_says_who_what_and_how(corpus: str, name: str, expected: tuple[st
         ("tess", "OAF_back_joyful.wav"),
         ("emodb", "03a01Xa.wav"),
         ("emodb", "04a01Fa.wav"),  # no such speaker
+        ("crema_d", "1092_DFA_ANG_XX.wav"),  # no such actor
+        ("crema_d", "1001_XYZ_ANG_XX.wav"),
+        ("crema_d", "1001_DFA_CAL_XX.wav"),
+        ("savee", "sa01.wav"),  # whose?
+        ("savee", "XY_sa01.wav"),
+        ("savee", "DC_sa16.wav"),
+        ("savee", "DC_x01.wav"),
+        ("jl", "female3_angry_1a_1.wav"),
+        ("jl", "female1_bored1_1a_1.wav"),
         ("nemo", "EB0_rage_1.wav"),
         ("nemo", "notes.wav"),
     ],

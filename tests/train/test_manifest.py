@@ -64,7 +64,14 @@ def test_rows_are_picked_by_their_fields(folder: Path) -> None:
     built = manifest.build(folder, progress=False)
     assert [row.speaker for row in built.where(gender="female")] == ["ravdess-02"]
     assert len(built.where(emotion=("happy", "neutral"))) == 2
-    assert "ravdess_speech" in manifest.summary(built)
+
+
+def test_the_summary_counts_by_corpus_gender_and_emotion(folder: Path) -> None:
+    lines = [line.split() for line in manifest.summary(manifest.build(folder, progress=False)).splitlines()]
+    assert lines[0] == ["corpus", "gender", "speakers", "minutes", "longest", "happy", "neutral", "all"]
+    assert lines[1] == ["ravdess_speech", "female", "1", "0", "2.0", "s", "1", "1"]
+    assert [line[0] for line in lines[2:]] == ["male", "all"]
+    assert lines[3][-3:] == ["1", "1", "2"]
 
 
 def test_a_missing_or_foreign_file_says_what_to_do(tmp_path: Path) -> None:

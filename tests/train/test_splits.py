@@ -93,3 +93,48 @@ def test_an_empty_side_is_a_problem() -> None:
 def test_an_unknown_protocol_is_named() -> None:
     with pytest.raises(ConfigError, match="unknown protocol 'lucky'"):
         splits.make("lucky", ravdess())
+
+
+def spoken(texts: int = 4) -> list[Row]:
+    return [replace(one, sentence=f"s{number % texts}") for number, one in enumerate(ravdess())]
+
+
+def test_leaving_one_speaker_out_tests_each_alone() -> None:
+    made = splits.loso(ravdess(), dev_speakers=2)
+    assert len(made) == 24
+    assert all(len({one.speaker for one in fold.test}) == 1 for fold in made)
+    assert [problem for fold in made for problem in splits.audit(fold)] == []
+
+
+def test_sentences_are_on_one_side_and_the_audit_checks_it() -> None:
+    made = splits.sentence(spoken(), folds=3)
+    assert [problem for fold in made for problem in splits.audit(fold, speakers=False, sentences=True)] == []
+    assert sum(len(fold.test) for fold in made) == len(spoken())
+    assert any("speaker" in problem for problem in splits.audit(made[0]))
+    leaking = splits.speaker(spoken(), folds=3)[0]
+    assert splits.audit(leaking) == []
+    assert any(problem.endswith("sentence s0 is in both train and test") for problem in splits.audit(leaking, sentences=True))
+
+
+def test_clips_without_a_sentence_are_on_no_side_of_a_split_by_sentence() -> None:
+    made = splits.sentence([*spoken(2), replace(row("tess-x", 1), sentence="")])
+    assert len(made) == 2
+    assert all(one.sentence for fold in made for one in (*fold.train, *fold.test))
+    with pytest.raises(ConfigError, match="at least two"):
+        splits.sentence(ravdess())
+
+
+def test_one_corpus_trains_and_another_tests() -> None:
+    rows = ravdess() + [row(f"emodb-{who}", i, "emodb") for who in (3, 8) for i in range(8)]
+    fold = splits.between(rows, ["ravdess_speech"], ["emodb"])
+    assert {one.corpus for one in fold.test} == {"emodb"}
+    assert splits.audit(fold) == []
+    with pytest.raises(ConfigError, match="both sides"):
+        splits.between(rows, ["ravdess_speech"], ["ravdess_song"])
+
+
+@pytest.mark.parametrize("protocol", splits.PROTOCOLS)
+def test_every_protocol_is_made_by_its_name(protocol: str) -> None:
+    rows = spoken() + [row(f"tess-{who}", i, "tess") for who in range(6) for i in range(8)]
+    made = splits.make(protocol, rows, dev_speakers=2)
+    assert all(fold.train and fold.test for fold in made)

@@ -23,7 +23,7 @@ from train.corpora import CORPORA
 from train.corpora.clip import AUDIO, Archive, Corpus
 
 RECORD = "downloads.json"
-_CHUNK = 1 << 20
+_CHUNK = 1 << 14  # what a broken connection can cost
 _TIMEOUT_S = 60.0
 
 

@@ -124,8 +124,9 @@ def _plane_section(root: Path, rows: Sequence[Row], cache: Path, output: Path, *
             found[corpus] = one
             texts.append(
                 f"{charts.named(corpus)}: the nearest other clip is the same speaker's for {one.speaker:.0f} % "
-                f"(by chance {one.speaker_chance:.0f}); it has the same emotion for {one.anyone:.0f} %, but only {one.strangers:.0f} % when "
-                "it must be another speaker's. A random split scores the former, a new voice the latter."
+                f"(by chance {one.speaker_chance:.0f}); it has the same emotion for {one.anyone:.0f} %, but only "
+                f"{one.strangers:.0f} % when it must be another speaker's. A random split scores the former, a "
+                "new voice the latter."
             )
     largest = max(found, key=lambda name: sum(row.corpus == name for row in rows), default=None)
     for name in [largest] if largest else []:
