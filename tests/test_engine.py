@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest import RATE, Samples, write_bundle
+from bundles import RATE, Samples, write_bundle
 from realtime_ser.audio.resample import Resampler
 from realtime_ser.config import Config, GateConfig, SmoothingConfig, StreamConfig
 from realtime_ser.engine import Engine

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import RATE, Samples
+from bundles import RATE, Samples
 from realtime_ser.config import Config, GateConfig
 from realtime_ser.engine import Engine
 from realtime_ser.errors import ModelError

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from conftest import FRONT_ENDS, LABELS, MakeBundle, make_network, write_bundle
+from bundles import FRONT_ENDS, LABELS, MakeBundle, make_network, write_bundle
 from realtime_ser.config import Config, StreamConfig
 from realtime_ser.engine import Engine
 from realtime_ser.errors import ConfigError, ModelError, SerError

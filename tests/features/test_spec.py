@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import FRONT_ENDS
+from bundles import FRONT_ENDS
 from realtime_ser.errors import ModelError
 from realtime_ser.features.spec import FrontEndSpec
 

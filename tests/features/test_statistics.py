@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from signals import harmonics, voice
 
-from conftest import FRONT_ENDS, RATE
+from bundles import FRONT_ENDS, RATE
 from realtime_ser.features.frames import FrameTransform
 from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.features.windows import FrontEnd

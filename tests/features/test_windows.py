@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from signals import NAMES, cases, voice
 
-from conftest import FLAT268, FRONT_ENDS, RATE, Samples
+from bundles import FLAT268, FRONT_ENDS, RATE, Samples
 from realtime_ser.features.spec import RECIPES, FrontEndSpec
 from realtime_ser.features.windows import FrontEnd
 
