@@ -200,7 +200,9 @@ def test_any_load(turns: list[float], max_lag_s: float, block_s: float) -> None:
             return super().predict(features)
 
     records, engine = run(world, Uneven(), max_lag_s)
-    assert max((latency for _, latency in latencies(records)), default=0) <= max_lag_s + 2 * max(turns) + block_s + 0.5
+    # The very last audio has nothing newer behind it to skip to, and is classified however late it is.
+    late = [latency for end, latency in latencies(records) if end < 18.5 - max_lag_s]
+    assert max(late, default=0) <= max_lag_s + max(turns) + block_s + 0.25
     said = kinds(records)
     assert said == [("behind", "caught_up")[at % 2] for at in range(len(said))]
     assert bool(said) or engine.health.dropped == 0
