@@ -114,17 +114,21 @@ def test_dev_scores_stand_in_the_history(data: Data, tmp_path: Path) -> None:
 def test_the_cache_is_used_and_keyed(corpus: Path, tmp_path: Path, listed: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
     rows, spec = listed.rows[:3], RECIPES["cnn"].spec
     first = features.frames(corpus, rows, spec, tmp_path, PLAIN, progress=False)
-    monkeypatch.setattr(features, "_clip_frames", None)
+
+    def refused(*_: object, **__: object) -> None:
+        raise RuntimeError("computed again")
+
+    monkeypatch.setattr(features, "_clip_frames", refused)
     again = features.frames(corpus, rows, spec, tmp_path, PLAIN, progress=False)
     assert np.array_equal(first.log_mel, again.log_mel)
     assert first.speech.mean() > 0.3
-    # Anything that would change the numbers asks for a new computation, which is impossible here.
+    # Anything that would change the numbers asks for a new computation.
     for changed_rows, changed_spec, changed_variant in (
         (rows[:2], spec, PLAIN),
         (rows, replace(spec, n_fft=1024), PLAIN),
         (rows, spec, Variant("plain", eq_db=3.0)),
     ):
-        with pytest.raises(TypeError):
+        with pytest.raises(RuntimeError, match="computed again"):
             features.frames(corpus, changed_rows, changed_spec, tmp_path, changed_variant, progress=False)
 
 
