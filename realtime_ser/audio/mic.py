@@ -29,6 +29,9 @@ _BACKOFF_S = (0.1, 1.0)
 _TEARDOWN_S = 2.0
 # A jump of the capture clock below this is jitter, above it what an overflow lost.
 _JITTER_S = 0.005
+# A device that was suspended for a moment reports no overflow. Both clocks must tell of such a pause: the capture clock alone
+# jumps when an audio server moves the stream, and the arrival alone when it delivers late.
+_PAUSE_S = 0.1
 
 
 def portaudio() -> Any:
@@ -77,6 +80,7 @@ class MicSource:
         self._end = 0
         self._ring_end = 0
         self._captured_at: float | None = None
+        self._read_at = 0.0
 
     def __enter__(self) -> MicSource:
         """Find and open the device; it is heard from ``blocks()`` on.
@@ -174,11 +178,14 @@ class MicSource:
     def _block(self, chunk: Chunk) -> Block:
         count = len(chunk.samples)
         start = chunk.start + self._offset
+        now = time.monotonic()
+        quiet_s, self._read_at = now - self._read_at - count / self.rate, now
         if self._captured_at is not None and chunk.captured_at is not None:
             # What the ring lost is in chunk.start already; what the system lost shows on the capture clock.
             known = chunk.start + count - self._ring_end
             lost_s = chunk.captured_at - self._captured_at - known / self.rate
-            if self._ring_end == 0 or (chunk.xruns and lost_s > _JITTER_S):
+            paused = min(lost_s, quiet_s) > _PAUSE_S
+            if self._ring_end == 0 or paused or (chunk.xruns and lost_s > _JITTER_S):
                 lost = max(0, round(lost_s * self.rate))
                 self._offset += lost
                 start += lost
