@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
 
-.PHONY: demo monitor test check lint types wheel sample bench train clean
+.PHONY: demo monitor test check lint types wheel sample bench train clean torture matrix audit
 .DEFAULT_GOAL := help
 
 help:            ## this list
@@ -39,6 +39,15 @@ types: $(VENV)/dev            ## mypy, strict on realtime_ser
 	$(BIN)/mypy
 
 check: lint types test        ## lint, types, import layering and tests: what CI runs
+
+torture: $(VENV)/dev          ## faults, kills, fuzzing and long runs in their long form: hours
+	$(BIN)/python -m pytest tests/torture --torture
+
+matrix:          ## the quick tests under every Python from 3.10 to 3.13 found here
+	.ci/matrix
+
+audit: $(BIN)/python          ## the pinned versions against known advisories
+	.ci/audit $(BIN)/python
 
 bench: $(VENV)/dev            ## speed on this machine, beside the usual way
 	$(BIN)/realtime-ser bench --against-librosa --live 20

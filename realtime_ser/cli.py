@@ -33,6 +33,11 @@ _LONGEST_MESSAGE = 600
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     _use_one_thread()
+    # Started without standard output (a service, pythonw, ">&-"): what is said goes nowhere, and no file that we open gets the
+    # number of standard output, where libraries print.
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 (for the life of the process)
     # Names of files and devices may hold bytes that are no text; they are shown with escapes and never stop a run.
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):

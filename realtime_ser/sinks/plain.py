@@ -101,7 +101,8 @@ class PlainSink:
 
     def _fail(self, error: OSError | ValueError) -> None:
         if isinstance(error, OSError):
-            if error.errno != errno.EPIPE:
+            # Windows says EINVAL where others say EPIPE.
+            if error.errno != errno.EPIPE and not (sys.platform == "win32" and error.errno == errno.EINVAL):
                 raise sink_error("plain lines", error) from error
             if self._stream is sys.stdout:
                 silence_stdout()
