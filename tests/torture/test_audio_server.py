@@ -228,3 +228,24 @@ def test_two_monitors_do_not_disturb_each_other(pulse_server: PulseServer, tmp_p
     assert_accounted(rows[-1])
     assert of_type(rows, "event") == []
     assert rows[-1]["dropped_samples"] == 0
+
+
+@pytest.mark.usefixtures("speaker")
+def test_a_pause_too_short_for_a_lost_device_is_counted(pulse_server: PulseServer, tmp_path: Path) -> None:
+    """The system reports no overflow for it, and yet nobody heard what was said meanwhile."""
+    out = tmp_path / "out.jsonl"
+    process = start("monitor", "--duration", "8", "--jsonl", out, "--no-dashboard", env=pulse_server.env)
+    try:
+        wait_for_lines(out, 2, kind="window")
+        pulse_server.pactl("suspend-sink", "virtual", "1")
+        time.sleep(1.0)
+        pulse_server.pactl("suspend-sink", "virtual", "0")
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 0, errors
+    rows = records(out.read_text())
+    assert_accounted(rows[-1])
+    assert of_type(rows, "event") == []
+    assert 0.8 <= rows[-1]["dropped_samples"] / rows[0]["sample_rate"] <= 2.5
