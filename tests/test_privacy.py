@@ -257,7 +257,9 @@ def _browse(page: Path, profile: Path) -> str:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     dom = dumped.read_text("utf-8")
-    assert "</html>" in dom, "Chromium gave no page"
+    if "</html>" not in dom:
+        say = pytest.fail if os.environ.get("CI") else pytest.skip
+        say("Chromium gave no page within a minute: what a browser does with the report was not looked at")
     return dom
 
 
