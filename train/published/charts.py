@@ -74,28 +74,33 @@ def confusions(pair: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 def overview(pairs: Sequence[tuple[str, Mapping[str, Mapping[str, Any]]]], path: Path) -> None:
     """For each system: published, ours under its authors' protocol, ours on unseen speakers."""
-    figure, axis = plt.subplots(figsize=(8.2, 1.1 + 0.62 * len(pairs)), layout="constrained")
-    for place, (name, rows) in enumerate(pairs):
+    figure, axis = plt.subplots(figsize=(8.6, 1.2 + 0.5 * len(pairs)), layout="constrained")
+    for place, (_, rows) in enumerate(pairs):
         random, speaker = rows.get("random"), rows.get("speaker")
         if random and speaker:
             axis.plot(
                 [speaker["test"], random["test"]], [place, place], color="#d9d9d9", lw=5, zorder=1, solid_capstyle="round"
             )
-        for row, colour, label in ((random, RANDOM, "random"), (speaker, SPEAKER, "speaker")):
-            if row:
-                axis.scatter(row["test"], place, s=90, color=colour, zorder=3, label=TITLES[label] if not place else None)
-                axis.annotate(
-                    f"{row['test']:.0f}", (row["test"], place), (0, 9), textcoords="offset points", ha="center", fontsize=8
-                )
-        published = (random or speaker or {}).get("published", {})
+        for row, colour in ((random, RANDOM), (speaker, SPEAKER)):
+            if row and row["test"] is not None:
+                axis.scatter(row["test"], place, s=90, color=colour, zorder=3)
+                where = (row["test"], place)
+                axis.annotate(f"{row['test']:.0f}", where, (0, 8), textcoords="offset points", ha="center", fontsize=8)
+        published = (random or {}).get("published", {})
         value = published.get("test") or published.get("validation")
         if value:
-            axis.scatter(value, place, marker="|", s=420, color=PUBLISHED, lw=2, zorder=4, label=None if place else "published")
-        axis.annotate(name, (0, place), (4, 0), textcoords="offset points", va="center", fontsize=9, clip_on=False)
-    axis.set(xlim=(0, 100), ylim=(len(pairs) - 0.4, -0.7), xlabel="accuracy on test clips in %", yticks=[])
-    axis.legend(loc="upper center", bbox_to_anchor=(0.5, 1.16), ncols=3, frameon=False, fontsize=9)
+            axis.scatter(value, place, marker="|", s=330, color=PUBLISHED, lw=2, zorder=4)
+    axis.set_yticks(range(len(pairs)), [name for name, _ in pairs], fontsize=9)
+    axis.set(xlim=(0, 100), ylim=(len(pairs) - 0.4, -0.8), xlabel="accuracy on test clips in %")
+    handles = [
+        plt.Line2D([], [], marker="o", ls="", ms=8, color=RANDOM, label=TITLES["random"]),
+        plt.Line2D([], [], marker="o", ls="", ms=8, color=SPEAKER, label=TITLES["speaker"]),
+        plt.Line2D([], [], marker="|", ls="", ms=12, mew=2, color=PUBLISHED, label="published (more corpora, random split)"),
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False, fontsize=9)
     _plain(axis)
     axis.spines["left"].set_visible(False)
+    axis.tick_params(axis="y", length=0)
     save(figure, path)
 
 
