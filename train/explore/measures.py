@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,10 +49,15 @@ def measure(root: Path, rows: Sequence[Row], cache: Path, *, progress: bool = Tr
     return Measures(x[0], x[1], x[2], np.array([row.duration_s for row in rows]))
 
 
+@functools.lru_cache(maxsize=1)
+def _transform() -> FrameTransform:
+    return FrameTransform(SPEC)
+
+
 def clip_measures(item: Item) -> dict[str, Any]:
     """For ``features.per_clip``: level, peak and pitch as a column."""
     samples = features.read_clip(item[0], SPEC.sample_rate)
-    transform = FrameTransform(SPEC)
+    transform = _transform()
     count = 1 + (len(samples) - SPEC.n_fft) // SPEC.hop_length
     strided = np.lib.stride_tricks.sliding_window_view(samples, SPEC.n_fft)[:: SPEC.hop_length][:count]
     out = np.empty((transform.n_columns, count), np.float32)

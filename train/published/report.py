@@ -139,9 +139,9 @@ def _absent(rows: Sequence[Row]) -> str:
     if not absent:
         return ""
     return (
-        f"Corpora of the authors that are not here: {', '.join(absent)}. Where some are missing the row ran on the others, and its "
-        "figures compare the two protocols with each other rather than with the published ones: the corpora that remain are "
-        "cleaner, and TESS has two voices only, which a random split puts on both sides."
+        f"Corpora of the authors that are not here: {', '.join(absent)}. Where some are missing the row ran on the others, and "
+        "its figures compare the two protocols with each other rather than with the published ones: the corpora that remain "
+        "are cleaner, and TESS has two voices only, which a random split puts on both sides."
     )
 
 
