@@ -77,7 +77,11 @@ def fit(data: Data, train: Sequence[Row], run: Path, *, seed: int, dev: Sequence
     recipe = data.recipe
     # How many networks are averaged later is no concern of one of them.
     settings = asdict(replace(recipe, networks=1))
-    identity = json.dumps([settings, seed, sorted(row.path for row in train)], default=str, sort_keys=True)
+    learned = [settings, seed, sorted(row.path for row in train)]
+    if not data.stacked:
+        # The vector's layout may change while the settings do not.
+        learned.append(features.VERSION)
+    identity = json.dumps(learned, default=str, sort_keys=True)
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid that costs a tenth of the time
