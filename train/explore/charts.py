@@ -202,7 +202,7 @@ def nearest(found: dict[str, Neighbours], path: Path) -> Path:
     axis.set_yticks(range(len(rows)), [named(name) for name, _ in rows])
     axis.invert_yaxis()
     axis.set(xlim=(0, 112), xlabel="% of clips whose nearest neighbour in the flattened vector shares")
-    axis.legend(loc="upper center", bbox_to_anchor=(0.42, -0.22 - 0.25 / len(rows)), ncols=3, frameon=False, fontsize=8)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
     plain(axis)
     axis.grid(False, axis="y")
     return save(figure, path)

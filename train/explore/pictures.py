@@ -125,6 +125,8 @@ def _panel(axis: Any, kind: str, samples: FloatArray) -> None:
     cmap = {"mel": "magma", "chroma": "viridis", "mfcc": "RdBu_r"}[kind]
     first = 1 if kind == "mfcc" else 0
     extent = (0, seconds, first - 0.5, first + len(part) - 0.5)
+    if kind == "mfcc":
+        axis.set_yticks([1, 5, 10, 15, 19])
     axis.imshow(
         part, origin="lower", aspect="auto", cmap=cmap, vmin=limits[0], vmax=limits[1], extent=extent, interpolation="nearest"
     )
