@@ -44,7 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     options = _parser().parse_args(arguments)
     try:
-        with _native_stderr_silenced() if options.native else contextlib.nullcontext():
+        # Signals are ours before anything heavy is imported: Ctrl-C during an import is easily lost in it.
+        with (
+            _signals() if options.hears else contextlib.nullcontext(_Interrupt()) as options.interrupt,
+            _native_stderr_silenced() if options.native else contextlib.nullcontext(),
+        ):
             return int(options.run(options))
     except SerError as error:
         _complain(str(error))
@@ -178,23 +182,23 @@ def _hear(sources: Sequence[Source], options: argparse.Namespace, config: Config
     from realtime_ser.model import load_model
     from realtime_ser.pipeline import run
 
+    interrupt: _Interrupt = options.interrupt
     engine = Engine(load_model(config.model), config)
     sinks = _sinks(options, config, live=live)
     status = 0
     try:
-        with _signals() as interrupt:
-            for source in sources:
-                try:
-                    with source, interrupt.stopping(source):
-                        run(source, engine, sinks, config, duration_s=options.duration)
-                except SourceError as error:
-                    # One bad file of many loses nothing of the others; it is said, and the exit code says it too.
-                    status = error.exit_code
-                    if len(sources) == 1:
-                        raise
-                    _complain(str(error))
-                if interrupt.happened or sinks.exhausted:
-                    break
+        for source in sources:
+            if interrupt.happened or sinks.exhausted:
+                break
+            try:
+                with source, interrupt.stopping(source):
+                    run(source, engine, sinks, config, duration_s=options.duration)
+            except SourceError as error:
+                # One bad file of many loses nothing of the others; it is said, and the exit code says it too.
+                status = error.exit_code
+                if len(sources) == 1:
+                    raise
+                _complain(str(error))
     finally:
         sinks.close()
         for failure in sinks.failures:
@@ -377,7 +381,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="realtime-ser", description="Real-time speech-emotion classification. Audio stays on this machine.")
     parser.add_argument("--version", action="version", version=f"realtime-ser {__version__}")
-    parser.set_defaults(native=False)
+    parser.set_defaults(native=False, hears=False)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     common = _Parser(add_help=False)
@@ -397,18 +401,18 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("monitor", parents=[common, outputs], help="listen to a microphone")
     command.add_argument("--device", metavar="NAME|INDEX", type=_device, help="input device: index or unique part of its name")
     command.add_argument("--retry-for", metavar="S", type=_wait, help="how long to wait for a vanished device")
-    command.set_defaults(run=_monitor, native=True)
+    command.set_defaults(run=_monitor, native=True, hears=True)
 
     command = commands.add_parser("replay", parents=[common, outputs], help="replay recordings through the same path")
     command.add_argument("files", metavar="FILE", nargs="+", help="WAV, FLAC, OGG or MP3 files, or folders of them")
     command.add_argument("--speed", metavar="1|N|max", type=_speed, default=1.0, help="times real time (default 1)")
     command.add_argument("--faults", metavar="FILE.yaml", help="inject the faults of a scenario (see docs/faults.yaml)")
-    command.set_defaults(run=_replay, native=True)
+    command.set_defaults(run=_replay, native=True, hears=True)
 
     command = commands.add_parser("demo", parents=[common, outputs], help="replay the shipped sample")
     command.add_argument("--speed", metavar="1|N|max", type=_speed, default=1.0, help="times real time (default 1)")
     command.add_argument("--faults", metavar="FILE.yaml", help="inject the faults of a scenario (see docs/faults.yaml)")
-    command.set_defaults(run=_demo, native=True)
+    command.set_defaults(run=_demo, native=True, hears=True)
 
     command = commands.add_parser("bench", parents=[common], help="measure latency and throughput on this machine")
     command.add_argument("--json", metavar="FILE", help="write the figures")
