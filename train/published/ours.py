@@ -65,7 +65,7 @@ def our_rows(weights: Path | None = None) -> list[dict[str, Any]]:
 
 
 def _latency(classifier: Classifier) -> dict[str, float]:
-    """Milliseconds of CPU time for one hop: its new audio through the front end, then the network on a full window; least of 30 runs."""
+    """Milliseconds of CPU time for one hop, least of 30: its new audio through the front end, the network on a full window."""
     spec, hop = classifier.card.spec, 4000
     front_end = FrontEnd(spec, classifier.card.window_s)
     audio = np.random.default_rng(0).normal(0, 0.1, 4 * spec.sample_rate).astype(np.float32)
