@@ -18,8 +18,11 @@ from bundles import FRONT_ENDS, LABELS, MakeBundle, make_network, write_bundle
 from realtime_ser.config import Config, StreamConfig
 from realtime_ser.engine import Engine
 from realtime_ser.errors import ConfigError, ModelError, SerError
-from realtime_ser.features.spec import RECIPES
+from realtime_ser.features.spec import RECIPES, FrontEndSpec
+from realtime_ser.features.windows import FrontEnd
 from realtime_ser.model import find_card, list_bundles, load_model, read_card
+
+WIDTH = FrontEnd(FrontEndSpec(**FRONT_ENDS["flatstats"]), 1.0).n_features or 0
 
 
 def refused(path: Path, *words: str) -> None:
@@ -52,8 +55,10 @@ def test_a_batch_predicts_what_its_windows_do_alone(recipe: str, bundles: dict[s
     front_end = model.front_end()
     rng = np.random.default_rng(0)
     windows = []
-    for level in (0.3, 0.01, 0.1, 0.003):
-        front_end.push(rng.normal(0, level, 40_000).astype(np.float32))
+    for level, smoothing in ((0.3, 1), (0.01, 8), (0.1, 3), (0.003, 30)):
+        # Of different colours too: a model may be deaf to level.
+        noise = np.convolve(rng.normal(0, level, 40_000), np.ones(smoothing) / smoothing, "same")
+        front_end.push(noise.astype(np.float32))
         windows.append(front_end.window())
     batch = model.predict(np.stack(windows))
     assert np.abs(batch[0] - batch[1]).max() > 1e-4, "the windows must differ for this test to say anything"
@@ -72,7 +77,7 @@ def test_logits_are_softmaxed_at_the_cards_temperature(make_bundle: MakeBundle) 
     network = make_network("flatstats", FRONT_ENDS["flatstats"], tail="Identity").SerializeToString()
     output = {"name": "output", "kind": "logits"}
     sharp = load_model(make_bundle(network=network, output=output))
-    features = np.random.default_rng(0).normal(0, 100, (3, 550)).astype(np.float32)
+    features = np.random.default_rng(0).normal(0, 100, (3, WIDTH)).astype(np.float32)
     sharp_probs = sharp.predict(features)
     soft_probs = load_model(make_bundle(network=network, output=output, temperature=2.0)).predict(features)
     (logits,) = sharp._session.run(["output"], {"input": features})
@@ -84,7 +89,7 @@ def test_logits_are_softmaxed_at_the_cards_temperature(make_bundle: MakeBundle) 
 def test_huge_logits_do_not_overflow(make_bundle: MakeBundle) -> None:
     network = make_network("flatstats", FRONT_ENDS["flatstats"], tail="Identity").SerializeToString()
     model = load_model(make_bundle(network=network, output={"name": "output", "kind": "logits"}, temperature=0.01))
-    probs = model.predict(np.full((1, 550), 1e6, np.float32))
+    probs = model.predict(np.full((1, WIDTH), 1e6, np.float32))
     assert np.isfinite(probs).all()
     np.testing.assert_allclose(probs.sum(), 1, atol=1e-5)
 
@@ -212,11 +217,11 @@ def test_weights_outside_the_bundle_are_refused(make_bundle: MakeBundle, tmp_pat
     """ONNX may keep tensors in other files; a bundle may not reach for them."""
     network = make_network("flatstats", FRONT_ENDS["flatstats"])
     secret = tmp_path / "secret.bin"
-    secret.write_bytes(bytes(550 * 4 * 4))
+    secret.write_bytes(bytes(WIDTH * 4 * 4))
     tensor = next(item for item in network.graph.initializer if item.name == "weights")
     tensor.ClearField("raw_data")
     tensor.data_location = TensorProto.EXTERNAL
-    for key, value in (("location", str(secret)), ("offset", "0"), ("length", str(550 * 4 * 4))):
+    for key, value in (("location", str(secret)), ("offset", "0"), ("length", str(WIDTH * 4 * 4))):
         tensor.external_data.add(key=key, value=value)
     refused(make_bundle(network=network.SerializeToString()), "tiny.onnx")
 
