@@ -52,6 +52,14 @@ audit: $(BIN)/python          ## the pinned versions against known advisories
 bench: $(VENV)/dev            ## speed on this machine, beside the usual way
 	$(BIN)/realtime-ser bench --against-librosa --live 20
 
+train: $(VENV)/dev            ## train, score and export both models on the corpora found: hours
+	$(BIN)/python -m train prepare
+	$(BIN)/python -m train audit
+	$(BIN)/python -m train evaluate --system mlp
+	$(BIN)/python -m train export --system mlp
+	$(BIN)/python -m train evaluate --system cnn
+	$(BIN)/python -m train export --system cnn
+
 wheel: $(VENV)/dev            ## build the wheel into dist/
 	$(BIN)/python -m build --wheel
 

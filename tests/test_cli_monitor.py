@@ -39,7 +39,9 @@ def test_monitor_hears_speech(pulse_server: PulseServer, tmp_path: Path) -> None
 
 def test_monitor_outlives_the_audio_server(pulse_server: PulseServer, tmp_path: Path) -> None:  # noqa: F811
     out = tmp_path / "out.jsonl"
-    process = start("monitor", "--jsonl", out, "--no-dashboard", "--retry-for", "60", env=pulse_server.env)
+    # A busy test machine may fall behind, which is another test: here only the device is to be heard of.
+    options = ("--retry-for", "60", "--set", "stream.max_lag_s=9")
+    process = start("monitor", "--jsonl", out, "--no-dashboard", *options, env=pulse_server.env)
     wait_for_lines(out, 4, kind="window")
     pulse_server.kill()
     wait_for_lines(out, 1, kind="event")
@@ -47,7 +49,8 @@ def test_monitor_outlives_the_audio_server(pulse_server: PulseServer, tmp_path: 
     time.sleep(1.0)
     pulse_server.start()
     rows = wait_for_lines(out, 2, kind="event")
-    assert [row["kind"] for row in of_type(rows, "event")] == ["device_lost", "device_back"]
+    devices = [row for row in of_type(rows, "event") if str(row["kind"]).startswith("device")]
+    assert [row["kind"] for row in devices] == ["device_lost", "device_back"]
     player = pulse_server.play(SAMPLE)
     try:
         wait_for_lines(out, before + 16, kind="window")
@@ -60,7 +63,7 @@ def test_monitor_outlives_the_audio_server(pulse_server: PulseServer, tmp_path: 
     assert_accounted(rows[-1])
     # The time that nobody heard is in the timeline, as lost.
     assert rows[-1]["dropped_samples"] >= rows[0]["sample_rate"]
-    returned = rows.index(of_type(rows, "event")[1])
+    returned = rows.index(devices[1])
     assert any(row["type"] == "window" and row["state"] != "no_speech" for row in rows[returned:])
 
 
