@@ -42,8 +42,14 @@ def start(*arguments: str | Path, env: Mapping[str, str] | None = None, **option
         [sys.executable, "-m", "realtime_ser", *map(str, arguments)],
         stdin=subprocess.DEVNULL,
         env=None if env is None else dict(env),
+        preexec_fn=_hear_hang_up if os.name == "posix" else None,
         **pipes,
     )
+
+
+def _hear_hang_up() -> None:
+    # A test run under nohup hands down an ignored SIGHUP, and the program respects that.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def interrupt(process: subprocess.Popen[str], number: int = signal.SIGINT) -> tuple[int, str, str]:
