@@ -95,7 +95,8 @@ def test_gaps_xruns_and_notices_of_the_source_pass_through():
         (500, 600),
         "device_back",
     ]
-    assert items[2].xruns == 2
+    # A reader that comes late hears of them with the first audio that it reads.
+    assert sum(item.xruns for item in items if isinstance(item, Block)) == 2
 
 
 @pytest.mark.parametrize("fault", [SourceError("the disk is gone"), RuntimeError("a bug"), MemoryError()])
