@@ -121,9 +121,11 @@ def findings(rows: Sequence[Row]) -> list[str]:
         if row["system"] == "A-cnn" and row["protocol"] == "random":
             flat = by_id.get(row["id"].replace("A-cnn", "A-flat"))
             if flat:
-                times = (row["seconds"] / row["epochs"]) / (flat["seconds"] / flat["epochs"])
+                whole = row["seconds"] / flat["seconds"]
+                epoch = whole * flat["epochs"] / row["epochs"]
                 found.append(
-                    f"A-cnn, {row['data']}: an epoch takes {times:.0f} times as long as A-flat's (published: training 20 x)."
+                    f"A-cnn, {row['data']}: training takes {whole:.0f} times as long as A-flat's, an epoch {epoch:.0f} times "
+                    "(published: 20 times)."
                 )
         where = f"{row['system']}, {row['data']}, {row['variant']}, {row['protocol']}"
         if row["system"] == "C-dnn" and row.get("confusion"):
