@@ -54,6 +54,7 @@ class Engine:
                 f" {min_window_s:g} to {window_s:g} s (stream.min_window_s, stream.window_s)"
             )
         self._front_end = model.front_end(window_s)
+        self._normaliser = model.normaliser()
         self.window = spec.samples_in(self._front_end.window_frames)
         self.min_window = min(spec.samples_in(spec.frames_in(min_window_s)), self.window)
         self.hop = max(1, round(stream.hop_s * self.sample_rate / spec.hop_length)) * spec.hop_length
@@ -75,6 +76,9 @@ class Engine:
         self._covered = 0  # model index up to which windows, gate or loss account for every sample
         self._xruns = self._windows = self._classified = self._gated = self._dropped = 0
         self._unreported = 0  # lost samples that no estimate has mentioned yet
+        # A gap ends what remembers audio; who speaks into which microphone is still the same after it.
+        if self._normaliser is not None:
+            self._normaliser.reset()
         self._restart()
 
     @property
@@ -230,7 +234,10 @@ class Engine:
         level = _level_dbfs(samples)
         ratio = self._gate.speech_ratio(length_s)
         if self._gate.is_speech(length_s) and self._front_end.frames:
-            window = Window(self._front_end.window(), start, end, len(samples), ratio)
+            features = self._front_end.window()
+            if self._normaliser is not None:
+                features = self._normaliser.normalise(features, len(samples) / self.sample_rate)
+            window = Window(features, start, end, len(samples), ratio)
             estimate = self._classify(window, level)
         else:
             estimate = self._pass_over(start, end, len(samples), ratio, level)

@@ -18,6 +18,7 @@ import numpy as np
 
 from realtime_ser.config import resource
 from realtime_ser.errors import ConfigError, ModelError
+from realtime_ser.features.running import Normalisation, RunningNormaliser
 from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.features.windows import FrontEnd
 from realtime_ser.onnx_file import read_network
@@ -45,6 +46,7 @@ class Card:
     Attributes
     ----------
     spec : the front end
+    normalisation : of what the front end gives, running along with the stream; None: none
     window_s, min_window_s : longest and shortest window it was trained for, in seconds
     labels : one per output
     input_name, output_name : tensors of the ONNX graph
@@ -56,6 +58,7 @@ class Card:
     name: str
     path: Path
     spec: FrontEndSpec
+    normalisation: Normalisation | None
     window_s: float
     min_window_s: float
     labels: tuple[str, ...]
@@ -124,10 +127,12 @@ def _card(path: Path, raw: Any) -> Card:
         raise ModelError(f"output kind {kind!r} is neither 'probabilities' nor 'logits'")
     spec = FrontEndSpec.from_dict(raw["front_end"])
     spec.check_window(window_s)
+    normalisation = _normalisation(raw["normalisation"], spec, window_s) if raw.get("normalisation") is not None else None
     return Card(
         name=raw["name"],
         path=path,
         spec=spec,
+        normalisation=normalisation,
         window_s=window_s,
         min_window_s=min_window_s,
         labels=tuple(labels),
@@ -140,6 +145,14 @@ def _card(path: Path, raw: Any) -> Card:
         licence=str(raw.get("licence", "not stated")),
         raw=raw,
     )
+
+
+def _normalisation(section: Any, spec: FrontEndSpec, window_s: float) -> Normalisation:
+    if not isinstance(section, dict):
+        raise ModelError("'normalisation' must be an object or null")
+    if spec.recipe not in ("flatstats", "stacked"):
+        raise ModelError(f"'normalisation' does not go with the recipe {spec.recipe!r}")
+    return Normalisation.from_dict(section, FrontEnd(spec, window_s).n_features or spec.n_mels)
 
 
 class Classifier:
@@ -191,6 +204,11 @@ class Classifier:
         """A new front end for this model."""
         return FrontEnd(self.card.spec, window_s or self.card.window_s)
 
+    def normaliser(self) -> RunningNormaliser | None:
+        """A new running normaliser for this model, at a stream's start; None where its card asks for none."""
+        normalisation = self.card.normalisation
+        return None if normalisation is None else RunningNormaliser(normalisation, self.card.spec)
+
     def predict(self, features: FloatArray) -> FloatArray:
         """Classify windows of equal length.
 
@@ -230,8 +248,10 @@ class Classifier:
         front_end = self.front_end()
         noise = np.random.default_rng(0).normal(0, 0.01, self.spec.samples_in(front_end.window_frames))
         front_end.push(noise.astype(np.float32))
+        normaliser = self.normaliser()
         for frames in (self.spec.frames_in(self.card.min_window_s), front_end.window_frames):
-            self.predict(front_end.window(frames)[np.newaxis])
+            features = front_end.window(frames)
+            self.predict((features if normaliser is None else normaliser.normalise(features, 0.25))[np.newaxis])
 
 
 def load_model(model: str | Path = "mlp") -> Classifier:

@@ -39,6 +39,7 @@ class StubClassifier:
             name="stub",
             path=Path("stub.json"),
             spec=self.spec,
+            normalisation=None,
             window_s=window_s,
             min_window_s=min_window_s,
             labels=LABELS,
@@ -54,6 +55,9 @@ class StubClassifier:
         self.sleep_s = sleep_s
         self.seen: list[np.ndarray] = []
         self._keep = keep
+
+    def normaliser(self) -> None:
+        return None
 
     def front_end(self, window_s: float | None = None) -> FrontEnd:
         return FrontEnd(self.spec, window_s or self.card.window_s)

@@ -5,14 +5,21 @@ Done to the audio before the front end, once per variant, and cached. What chang
 
 from __future__ import annotations
 
+import io
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import soundfile
 import soxr
+from scipy.fft import next_fast_len
 
 from realtime_ser.records import FloatArray
+
+_PHONE_RATE, _MU = 8000, 255
+_MP3_DELAY = 1105  # samples: 576 of the encoder, 529 of the decoder
+_CODECS = (("MP3", "MPEG_LAYER_III", 0.9), ("OGG", "OPUS", 1.0), ("OGG", "OPUS", 0.9))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,8 @@ class Variant:
     eq_db : largest rise or fall of a random smooth equaliser over the band, in dB
     snr_db : range of the level of added coloured noise below the voice, in dB; None: no noise
     reverb_s : longest reverberation time (RT60) of a random exponential room; 0: none
+    codec : MP3 or Opus at a low rate, by chance
+    phone : the telephone band, 300 to 3,400 Hz, with the steps of mu-law
     seed : makes two variants with the same settings differ
     """
 
@@ -34,6 +43,8 @@ class Variant:
     eq_db: float = 0.0
     snr_db: tuple[float, float] | None = None
     reverb_s: float = 0.0
+    codec: bool = False
+    phone: bool = False
     seed: int = 0
 
     def as_dict(self) -> dict[str, Any]:
@@ -45,7 +56,7 @@ PLAIN = Variant("plain")
 
 
 def vary(
-    samples: FloatArray, speech: npt.NDArray[np.bool_], variant: Variant, rate: int, *, seed: int
+    samples: FloatArray, speech: npt.NDArray[np.bool_], variant: Variant, rate: int, *, seed: int, channel: int = 0
 ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """A variant of a clip and of its speech activity.
 
@@ -53,31 +64,74 @@ def vary(
     ----------
     samples : float32 (n,) at ``rate`` Hz
     speech : bool (m,), activity on any even grid over the clip
-    seed : with the variant's own it decides every draw
+    seed : with the variant's own it decides what differs from clip to clip: the noise, the codec
+    channel : the same for the room and the microphone, which a speaker keeps from clip to clip
     """
     rng = np.random.default_rng([seed, variant.seed])
+    room = np.random.default_rng([channel, variant.seed, 1])
     if variant.speed != 1.0:
         samples = np.asarray(soxr.resample(samples, rate * variant.speed, rate, quality="HQ"), np.float32)
         positions = np.minimum((np.arange(round(len(speech) / variant.speed)) * variant.speed).astype(int), len(speech) - 1)
         speech = speech[positions]
     if variant.reverb_s:
-        samples = _reverb(samples, rng.uniform(0.1, variant.reverb_s), rate, rng)
+        samples = _reverb(samples, room.uniform(0.1, variant.reverb_s), rate, room)
     if variant.eq_db:
-        samples = _filtered(samples, rng.uniform(-variant.eq_db, variant.eq_db, 8))
+        samples = _filtered(samples, room.uniform(-variant.eq_db, variant.eq_db, 8))
     if variant.snr_db is not None:
         # Coloured noise: white (0), pink (1) or between, at a level relative to the speech.
         noise = _coloured(len(samples), rng.uniform(0, 1.2), rng)
         loud = float(np.sqrt(np.mean(samples**2)))
         samples = samples + noise * np.float32(loud * 10 ** (-rng.uniform(*variant.snr_db) / 20))
+    if variant.phone:
+        samples = telephone(samples, rate)
+    if variant.codec:
+        samples = coded(samples, rate, *_CODECS[int(rng.integers(len(_CODECS)))])
     return np.ascontiguousarray(samples, np.float32), speech
+
+
+def telephone(samples: FloatArray, rate: int) -> FloatArray:
+    """The telephone band (ITU-T G.712, 300 to 3,400 Hz) at 8 kHz, in the steps of mu-law (G.711), back at ``rate``."""
+    narrow = np.asarray(soxr.resample(samples, rate, _PHONE_RATE, quality="HQ"), np.float32)
+    size = next_fast_len(len(narrow), real=True)
+    spectrum = np.fft.rfft(narrow, size)
+    hz = np.fft.rfftfreq(size, 1 / _PHONE_RATE)
+    # Edges of an octave's tenth: as steep as a line's filter, without ringing.
+    edges = 1 / (1 + np.exp(-np.log2(np.maximum(hz, 1) / 300) * 60)) / (1 + np.exp(np.log2(np.maximum(hz, 1) / 3400) * 60))
+    narrow = np.clip(np.fft.irfft(spectrum * edges, size)[: len(narrow)], -1, 1)
+    pressed = np.sign(narrow) * np.log1p(_MU * np.abs(narrow)) / np.log1p(_MU)
+    stepped = np.round(pressed * 127) / 127
+    narrow = np.sign(stepped) * np.expm1(np.abs(stepped) * np.log1p(_MU)) / _MU
+    return _fitted(
+        np.asarray(soxr.resample(narrow.astype(np.float32), _PHONE_RATE, rate, quality="HQ"), np.float32), len(samples)
+    )
+
+
+def coded(samples: FloatArray, rate: int, kind: str, subtype: str, level: float) -> FloatArray:
+    """Through a lossy codec of libsndfile and back; ``level`` 0 (best) to 1 (smallest)."""
+    file = io.BytesIO()
+    # Codecs clip at full scale; a scaled copy does not.
+    peak = max(1.0, float(np.abs(samples).max(initial=0)) * 1.1)
+    soundfile.write(file, samples / peak, rate, format=kind, subtype=subtype, compression_level=level)
+    file.seek(0)
+    heard, _ = soundfile.read(file, dtype="float32")
+    # An MP3 decoder hands over the encoder's delay too.
+    late = _MP3_DELAY if kind == "MP3" else 0
+    return _fitted(heard[late:] * np.float32(peak), len(samples))
+
+
+def _fitted(samples: FloatArray, length: int) -> FloatArray:
+    """Cut or padded with silence to ``length``."""
+    return np.pad(samples[:length], (0, max(0, length - len(samples))))
 
 
 def _filtered(samples: FloatArray, points_db: npt.NDArray[np.float64]) -> FloatArray:
     """Apply a zero-phase equaliser given by its gain in dB at points evenly spaced on a square-root frequency axis."""
-    spectrum = np.fft.rfft(samples)
+    # A prime length would cost ten times as much; the equaliser reaches only a little way around the end.
+    spectrum = np.fft.rfft(samples, next_fast_len(len(samples), real=True))
     axis = np.sqrt(np.linspace(0, 1, len(spectrum)))
     gain = np.interp(axis, np.linspace(0, 1, len(points_db)), points_db)
-    return np.asarray(np.fft.irfft(spectrum * 10 ** (gain / 20), len(samples)), np.float32)
+    size = next_fast_len(len(samples), real=True)
+    return np.asarray(np.fft.irfft(spectrum * 10 ** (gain / 20), size)[: len(samples)], np.float32)
 
 
 def _reverb(samples: FloatArray, rt60_s: float, rate: int, rng: np.random.Generator) -> FloatArray:
@@ -86,7 +140,7 @@ def _reverb(samples: FloatArray, rt60_s: float, rate: int, rng: np.random.Genera
     tail = rng.standard_normal(length) * 10 ** (-3 * np.arange(length) / length)
     tail *= rng.uniform(0.2, 0.8) / np.sqrt(np.sum(tail**2))
     tail[0] = 1.0
-    size = len(samples) + length
+    size = next_fast_len(len(samples) + length, real=True)
     wet = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(tail, size), size)[: len(samples)]
     wet *= np.sqrt(np.mean(samples**2) / max(float(np.mean(wet**2)), 1e-12))
     return np.asarray(wet, np.float32)
@@ -94,7 +148,7 @@ def _reverb(samples: FloatArray, rt60_s: float, rate: int, rng: np.random.Genera
 
 def _coloured(length: int, slope: float, rng: np.random.Generator) -> FloatArray:
     """Noise of unit RMS whose power falls with the given exponent of frequency."""
-    spectrum = np.fft.rfft(rng.standard_normal(length))
+    spectrum = np.fft.rfft(rng.standard_normal(next_fast_len(length, real=True)))
     spectrum /= np.maximum(np.arange(len(spectrum)), 20) ** (slope / 2)
-    noise = np.fft.irfft(spectrum, length)
+    noise = np.fft.irfft(spectrum, next_fast_len(length, real=True))[:length]
     return np.asarray(noise / np.sqrt(np.mean(noise**2)), np.float32)

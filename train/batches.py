@@ -11,11 +11,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from realtime_ser.features.running import DEVIATION_DB, band_profile, speech_band
 from realtime_ser.features.spec import FrontEndSpec
+from realtime_ser.records import FloatArray
 from train.corpora import LABELS
 from train.features import HOP_S, MIN_SPEECH_S, MIN_WINDOW_S, RECENT_S, WINDOW_S, Frames, Vectors
 from train.manifest import Row
-from train.masking import Masking, frames_batch
+from train.masking import Masking, channel_batch, mask_batch
+from train.past import NormRecipe, Past
+
+
+CLIP_S = 2.0  # seconds of speech windows that a clip of these corpora gives
 
 
 @dataclass(frozen=True)
@@ -40,14 +46,38 @@ def targets(rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
     return torch.tensor([LABELS.index(row.emotion) for row in rows]), torch.tensor(side)
 
 
-def draws(rows: Sequence[Row], rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """One epoch's clips in random order: as many as there are, every emotion equally often within its corpus."""
+def draws(rows: Sequence[Row], rng: np.random.Generator, corpus_power: float = 1.0) -> npt.NDArray[np.int64]:
+    """One epoch's clips in random order: as many as there are, every emotion equally often within its corpus.
+
+    A corpus's share goes with its number of clips to the power ``corpus_power``: 1 as they are, 0 all alike.
+    """
     count = Counter((row.corpus, row.emotion) for row in rows)
     clips = Counter(row.corpus for row in rows)
     emotions = Counter(corpus for corpus, _ in count)
-    expected = np.array([clips[row.corpus] / emotions[row.corpus] / count[row.corpus, row.emotion] for row in rows])
+    powered = {corpus: number**corpus_power for corpus, number in clips.items()}
+    scale = len(rows) / sum(powered.values())
+    expected = np.array([scale * powered[row.corpus] / emotions[row.corpus] / count[row.corpus, row.emotion] for row in rows])
     times = np.floor(expected + rng.random(len(rows))).astype(int)
     return rng.permutation(np.repeat(np.arange(len(rows)), times))
+
+
+def clip_profiles(frames: Frames, spec: FrontEndSpec) -> FloatArray:
+    """What the running normaliser averages of every clip, float32 (clips, 2, n_mels): each band's mean and deviation."""
+    band = speech_band(spec)
+    columns = zip(frames.offsets[:-1], frames.offsets[1:], strict=True)
+    found = [band_profile(frames.log_mel[:, a:b].astype(np.float32), band, spec.active_db)[1:] for a, b in columns]
+    return np.array(found, np.float32)
+
+
+def profile_batch(log_mel: Tensor, band: slice, active_db: float) -> tuple[Tensor, Tensor, Tensor]:
+    """``band_profile`` of a batch: level (batch,), mean and deviation (batch, n_mels)."""
+    loudness = log_mel[:, band].mean(1)
+    share = (loudness > loudness.amax(1, keepdim=True) - active_db).float()
+    share = share / share.sum(1, keepdim=True)
+    level = (loudness * share).sum(1)
+    mean = torch.einsum("bft,bt->bf", log_mel, share)
+    deviation = torch.einsum("bft,bt->bf", (log_mel - mean[:, :, None]) ** 2, share).sqrt()
+    return level, mean - level[:, None], deviation
 
 
 class FrameBatches:
@@ -67,41 +97,86 @@ class FrameBatches:
         spec: FrontEndSpec,
         masking: Masking,
         size: int,
+        *,
+        profiles: Sequence[FloatArray] = (),
+        norm: NormRecipe | None = None,
+        corpus_power: float = 1.0,
     ) -> None:
         self.rows, self.spec, self.masking, self.size = rows, spec, masking, size
+        self.norm, self.corpus_power = norm, corpus_power
+        if norm:
+            self.past = Past(rows, [table[list(index)] for table in profiles], CLIP_S)
+            self._prior = torch.from_numpy(self.past.prior)
         self.target, self.side = targets(rows)
         self._clips = [
             [(v.log_mel[:, v.offsets[i] : v.offsets[i + 1]], v.speech[v.offsets[i] : v.offsets[i + 1]]) for v in variants]
             for i in index
         ]
+        self._band = speech_band(spec)
         hop = round(HOP_S * spec.sample_rate / spec.hop_length)
         self._lengths = np.arange(spec.frames_in(MIN_WINDOW_S), spec.frames_in(WINDOW_S) + 1, hop)
 
     def epoch(self, rng: np.random.Generator) -> Iterator[Batch]:
         """Every clip about once."""
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        order = draws(self.rows, rng)
+        order = draws(self.rows, rng, self.corpus_power)
         # A full window is what a running stream sees: twice as often as each shorter one.
         chance = np.ones(len(self._lengths))
         chance[-1] = 2
         for first in range(0, max(1, len(order) - self.size // 2), self.size):
             chosen = order[first : first + self.size]
             length = int(rng.choice(self._lengths, p=chance / chance.sum()))
-            x = np.stack([self._cut(self._clips[i], length, rng) for i in chosen])
-            x -= x.max(axis=(1, 2), keepdims=True)
-            x = frames_batch(torch.from_numpy(x), self.masking, generator)
-            x = torch.maximum(x, x.amax((1, 2), keepdim=True) - self.spec.top_db)
-            yield Batch(x, self.target[chosen], self.side[chosen])
+            # The plain audio is half of what is learned, the other variants share the rest.
+            version = np.where(rng.random(len(chosen)) < 0.5, 0, rng.integers(len(self._clips[0]), size=len(chosen)))
+            x = torch.from_numpy(
+                np.stack([self._cut(*self._clips[i][v], length, rng) for i, v in zip(chosen, version, strict=True)])
+            )
+            x = x - x.amax((1, 2), keepdim=True)
+            x = self._normalised(x, chosen, version, rng, generator) if self.norm else self._plain(x, generator)
+            yield Batch(mask_batch(x, self.masking, generator), self.target[chosen], self.side[chosen])
+
+    def _plain(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        x = channel_batch(x, self.masking, generator)
+        return torch.maximum(x, x.amax((1, 2), keepdim=True) - self.spec.top_db)
+
+    def _normalised(
+        self,
+        x: Tensor,
+        chosen: npt.NDArray[np.int64],
+        version: npt.NDArray[np.int64],
+        rng: np.random.Generator,
+        generator: torch.Generator,
+    ) -> Tensor:
+        """As ``RunningNormaliser`` would, after a drawn past and some of the clip."""
+        assert self.norm is not None
+        heard_s, average = self.past.draw(chosen, version, rng)
+        heard, past = torch.from_numpy(heard_s)[:, None], torch.from_numpy(average)
+        level, _, _ = profile_batch(x, self._band, self.spec.active_db)
+        # The past went through the same microphone: it passes as one more frame, at the window's level.
+        frame = (past[:, 0] + level[:, None])[:, :, None]
+        both = channel_batch(torch.cat((x, frame), dim=2), self.masking, generator)
+        x, frame = both[:, :, :-1], both[:, :, -1]
+        x = torch.maximum(x, x.amax((1, 2), keepdim=True) - self.spec.top_db)
+        level, mean, deviation = profile_batch(x, self._band, self.spec.active_db)
+        past_mean = frame - frame[:, self._band].mean(1, keepdim=True)
+        past_mean = past_mean + past[:, 0][:, self._band].mean(1, keepdim=True)
+        own = torch.from_numpy(rng.uniform(0.25, 2.5, len(x)).astype(np.float32))[:, None]
+        heard = heard.clamp(max=self.norm.memory_s - own)
+        total = self.norm.prior_s + heard + own
+        prior = self._prior
+        mean = (self.norm.prior_s * prior[0] + heard * past_mean + own * mean) / total
+        deviation = (self.norm.prior_s * prior[1] + heard * past[:, 1] + own * deviation) / total
+        scale = DEVIATION_DB / deviation
+        return (x - (mean + level[:, None])[:, :, None]) * scale[:, :, None]
 
     def _cut(
         self,
-        variants: Sequence[tuple[npt.NDArray[np.float16], npt.NDArray[np.bool_]]],
+        log_mel: npt.NDArray[np.float16],
+        speech: npt.NDArray[np.bool_],
         length: int,
         rng: np.random.Generator,
     ) -> npt.NDArray[np.float32]:
         """A window with speech in it: half of them from the clip's start, as a stream begins, the others from anywhere."""
-        # The plain audio is half of what is learned, the other variants share the rest.
-        log_mel, speech = variants[0 if rng.random() < 0.5 else rng.integers(len(variants))]
         frames = log_mel.shape[1]
         if frames < length:
             quiet = np.percentile(log_mel.astype(np.float32), 10, axis=1, keepdims=True)
@@ -147,25 +222,67 @@ class VectorBatches:
     """Window vectors; a clip gives ``per_clip`` windows an epoch, of any variant."""
 
     def __init__(
-        self, rows: Sequence[Row], index: Sequence[int], variants: Sequence[Vectors], size: int, per_clip: int
+        self,
+        rows: Sequence[Row],
+        index: Sequence[int],
+        variants: Sequence[Vectors],
+        size: int,
+        per_clip: int,
+        *,
+        norm: NormRecipe | None = None,
+        corpus_power: float = 1.0,
     ) -> None:
-        self.rows, self.size, self.per_clip = rows, size, per_clip
+        self.rows, self.size, self.per_clip, self.norm, self.corpus_power = rows, size, per_clip, norm, corpus_power
         self.target, self.side = targets(rows)
         place = np.full(max(int(variant.clip.max()) for variant in variants) + 1, -1)
         place[list(index)] = np.arange(len(index))
         kept = [np.flatnonzero(place[variant.clip] >= 0) for variant in variants]
         clip = np.concatenate([place[variant.clip[keep]] for variant, keep in zip(variants, kept, strict=True)])
+        version = np.repeat(np.arange(len(variants)), [len(keep) for keep in kept])
         order = np.argsort(clip, kind="stable")
         everything = np.concatenate([variant.X[keep] for variant, keep in zip(variants, kept, strict=True)])
         self.X = torch.from_numpy(everything[order])
+        self._version = version[order]
         self._count = np.bincount(clip, minlength=len(rows))
         self._first = np.concatenate(([0], np.cumsum(self._count)[:-1]))
+        if norm:
+            tables = [
+                _clip_means(variant.X[keep], place[variant.clip[keep]], len(rows))
+                for variant, keep in zip(variants, kept, strict=True)
+            ]
+            self.past = Past(rows, tables, CLIP_S)
+            deviation = self.X.std(0).clamp_min(1e-3)
+            self.prior = torch.stack((torch.from_numpy(self.past.prior[0]), deviation))
 
     def epoch(self, rng: np.random.Generator) -> Iterator[Batch]:
         """Every clip about ``per_clip`` times."""
-        order = np.concatenate([draws(self.rows, rng) for _ in range(self.per_clip)])
+        order = np.concatenate([draws(self.rows, rng, self.corpus_power) for _ in range(self.per_clip)])
         order = order[self._count[order] > 0]
         for first in range(0, max(1, len(order) - self.size // 2), self.size):
             chosen = order[first : first + self.size]
             windows = self._first[chosen] + (rng.random(len(chosen)) * self._count[chosen]).astype(int)
-            yield Batch(self.X[windows], self.target[chosen], self.side[chosen])
+            x = self.X[windows]
+            if self.norm:
+                x = self._normalised(x, chosen, self._version[windows], rng)
+            yield Batch(x, self.target[chosen], self.side[chosen])
+
+    def _normalised(
+        self, x: Tensor, chosen: npt.NDArray[np.int64], version: npt.NDArray[np.int64], rng: np.random.Generator
+    ) -> Tensor:
+        """As ``RunningNormaliser`` would, after a drawn past and some of the clip."""
+        assert self.norm is not None
+        heard_s, average = self.past.draw(chosen, version, rng)
+        own = torch.from_numpy(rng.uniform(0.25, 2.5, len(x)).astype(np.float32))[:, None]
+        heard = torch.from_numpy(heard_s)[:, None].clamp(max=self.norm.memory_s - own)
+        past, prior_s = torch.from_numpy(average[:, 0]), self.norm.prior_s
+        mean = (prior_s * self.prior[0] + heard * past + own * x) / (prior_s + heard + own)
+        return (x - mean) / self.prior[1]
+
+
+def _clip_means(x: FloatArray, clip: npt.NDArray[np.int64], clips: int) -> FloatArray:
+    """Mean vector of each clip's windows, float32 (clips, 1, D); that of all where a clip has none."""
+    total = np.zeros((clips, x.shape[1]))
+    np.add.at(total, clip, x)
+    count = np.bincount(clip, minlength=clips)
+    total[count == 0] = x.mean(axis=0)
+    return np.asarray(total / np.maximum(count, 1)[:, np.newaxis], np.float32)[:, np.newaxis]

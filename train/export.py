@@ -6,6 +6,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch
 from torch import nn
 
 from realtime_ser.errors import ModelError
+from realtime_ser.features.running import Normalisation
 from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.model import Card, Classifier, read_card
 from realtime_ser.records import FloatArray
@@ -34,6 +36,7 @@ def export(
     *,
     name: str,
     temperature: float = 1.0,
+    normalisation: Normalisation | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> Card:
     """Write the bundle and check it against torch.
@@ -43,6 +46,7 @@ def export(
     networks : trained, their probabilities are averaged
     path : ``.../NAME.onnx``; the card lies beside it
     temperature : goes into the graph
+    normalisation : the running one that the networks expect
     facts : further keys of the card: description, training, scores, ...
 
     Raises
@@ -75,6 +79,7 @@ def export(
         "name": name,
         "recipe": spec.recipe,
         "front_end": spec.as_dict(),
+        "normalisation": asdict(normalisation) if normalisation else None,
         "window_s": WINDOW_S,
         "min_window_s": MIN_WINDOW_S,
         "labels": list(LABELS),

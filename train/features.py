@@ -15,6 +15,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -37,15 +38,15 @@ from train.augment import Variant, vary
 from train.manifest import Row
 
 WINDOW_S, MIN_WINDOW_S, HOP_S = 3.0, 1.0, 0.25  # as the engine cuts a stream
-MIN_SPEECH_S, RECENT_S, VAD_THRESHOLD = 0.25, 0.75, 0.5  # as its gate asks
+MIN_SPEECH_S, RECENT_S, VAD_THRESHOLD = 0.16, 0.75, 0.25  # as its gate asks
 VAD_RATE = 16000
 CHUNK = 512  # samples that Silero's detector judges at a time, at 16 kHz
 FEW = 40  # clips for which starting processes is not worth it
-VERSION = 11  # goes into every key: raise it when the code below changes what it computes
+VERSION = 13  # goes into every key: raise it when the code below changes what it computes
 
 
-# A clip's file, its number, and its speech activity where known.
-Item = tuple[Path, int, "npt.NDArray[np.bool_] | None"]
+# A clip's file, its number, its speaker's number, and its speech activity where known.
+Item = tuple[Path, int, int, "npt.NDArray[np.bool_] | None"]
 
 
 @dataclass(frozen=True)
@@ -167,15 +168,15 @@ def per_clip(
 
 
 def _clip_activity(item: Item) -> dict[str, Any]:
-    path, _, _ = item
+    path, *_ = item
     return {"speech": speech_chunks(read_clip(path, VAD_RATE), VAD_THRESHOLD)}
 
 
 def _clip_frames(item: Item, spec: FrontEndSpec, variant: Variant) -> dict[str, Any]:
-    path, index, chunks = item
+    path, index, speaker, chunks = item
     assert chunks is not None
     samples = read_clip(path, spec.sample_rate)
-    samples, chunks = vary(samples, chunks, variant, spec.sample_rate, seed=index)
+    samples, chunks = vary(samples, chunks, variant, spec.sample_rate, seed=index, channel=speaker)
     transform = FrameTransform(spec)
     count = 1 + (len(samples) - spec.n_fft) // spec.hop_length
     strided = np.lib.stride_tricks.sliding_window_view(samples, spec.n_fft)[:: spec.hop_length][:count]
@@ -188,11 +189,11 @@ def _clip_frames(item: Item, spec: FrontEndSpec, variant: Variant) -> dict[str, 
 
 def _clip_vectors(item: Item, spec: FrontEndSpec, variant: Variant) -> dict[str, Any]:
     """The engine's windows, and at each of them a second one of random length: a stream that began in mid-sentence."""
-    path, index, chunks = item
+    path, index, speaker, chunks = item
     assert chunks is not None
     rng = np.random.default_rng([index, 1])
     samples = read_clip(path, spec.sample_rate)
-    samples, chunks = vary(samples, chunks, variant, spec.sample_rate, seed=index)
+    samples, chunks = vary(samples, chunks, variant, spec.sample_rate, seed=index, channel=speaker)
     front_end = FrontEnd(spec, WINDOW_S)
     shortest = spec.frames_in(MIN_WINDOW_S)
     found, streamed, done = [], [], 0
@@ -228,12 +229,12 @@ def _cached(
     progress: bool,
 ) -> dict[str, npt.NDArray[Any]]:
     settings = [item and item.as_dict() for item in (spec, variant)]
-    identity = json.dumps([VERSION if kind == "vectors" else 2, kind, *settings, [(row.path, row.sha256) for row in rows]])
+    identity = json.dumps([VERSION if kind == "vectors" else 4, kind, *settings, [(row.path, row.sha256) for row in rows]])
     key = hashlib.sha256(identity.encode()).hexdigest()[:20]
     name = f"{kind}-{variant.name}" if variant else kind
     file = cache / f"{name}-{key}.npz"
     if not file.exists():
-        items = [(root / row.path, index, speech[index]) for index, row in enumerate(rows)]
+        items = [(root / row.path, index, zlib.crc32(row.speaker.encode()), speech[index]) for index, row in enumerate(rows)]
         bar = partial(tqdm, desc=name, total=len(items), disable=not progress, leave=False)
         if len(items) <= FEW:
             parts = [work(item) for item in bar(items)]

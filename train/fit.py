@@ -20,10 +20,12 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from realtime_ser.errors import ConfigError
+from realtime_ser.features.running import Normalisation, RunningNormaliser
 from train import features
 from train.atomic import replacing, write_text
-from train.batches import FrameBatches, VectorBatches, streamed_windows
+from train.batches import FrameBatches, VectorBatches, clip_profiles, streamed_windows
 from train.corpora import LABELS
+from train.features import HOP_S
 from train.manifest import Row
 from train.settings import Recipe
 from train.systems import Cnn, Mlp
@@ -41,14 +43,33 @@ class Data:
         self.stacked = self.spec.recipe == "stacked"
         make: Any = features.frames if self.stacked else features.vectors
         self.variants = [make(root, self.rows, self.spec, cache, variant, progress=progress) for variant in recipe.all_variants]
+        self.profiles = [clip_profiles(variant, self.spec) for variant in self.variants] if self.stacked and recipe.norm else []
 
     def batches(self, rows: Sequence[Row]) -> FrameBatches | VectorBatches:
         """What to train on, for some of the clips (those with a label we know)."""
         rows = [row for row in rows if row.path in self._place]
         index = [self._place[row.path] for row in rows]
         if self.stacked:
-            return FrameBatches(rows, index, self.variants, self.spec, self.recipe.masking, self.recipe.batch)
-        return VectorBatches(rows, index, self.variants, self.recipe.batch, self.recipe.per_clip)
+            return FrameBatches(
+                rows,
+                index,
+                self.variants,
+                self.spec,
+                self.recipe.masking,
+                self.recipe.batch,
+                profiles=self.profiles,
+                norm=self.recipe.norm,
+                corpus_power=self.recipe.corpus_power,
+            )
+        return VectorBatches(
+            rows,
+            index,
+            self.variants,
+            self.recipe.batch,
+            self.recipe.per_clip,
+            norm=self.recipe.norm,
+            corpus_power=self.recipe.corpus_power,
+        )
 
     def streamed(self, row: Row) -> list[Tensor]:
         """The windows that the engine would classify in the plain clip, each (1, ...)."""
@@ -61,7 +82,7 @@ class Data:
 def build(recipe: Recipe, n_features: int | None) -> nn.Module:
     """A fresh network. ``n_features`` is the vector's length for vector recipes."""
     if recipe.spec.recipe == "stacked":
-        return Cnn(recipe.spec.n_mels, len(LABELS), **recipe.network)
+        return Cnn(recipe.spec.n_mels, len(LABELS), normalised=recipe.norm is not None, **recipe.network)
     if n_features is None:
         raise ConfigError(f"no network takes the recipe {recipe.spec.recipe!r}")
     return Mlp(n_features, len(LABELS), **recipe.network)
@@ -90,9 +111,13 @@ def fit(data: Data, train: Sequence[Row], run: Path, *, seed: int, dev: Sequence
     network = build(recipe, None if isinstance(batches, FrameBatches) else batches.X.shape[1])
     if isinstance(network, Mlp):
         assert isinstance(batches, VectorBatches)
-        network.fit_scaler(batches.X)
+        if recipe.norm:
+            network.prior.copy_(batches.prior)
+        network.fit_scaler(torch.cat([batch.x for batch, _ in zip(batches.epoch(np.random.default_rng(seed)), range(80))]))
     else:
         network = network.to(memory_format=torch.channels_last)
+        if isinstance(batches, FrameBatches) and recipe.norm:
+            network.prior.copy_(torch.from_numpy(batches.past.prior))
     mean = copy.deepcopy(network).eval()
     matrices = [p for p in network.parameters() if p.ndim > 1]
     vectors = [p for p in network.parameters() if p.ndim <= 1]
@@ -187,11 +212,31 @@ def loss_of(network: Any, x: Tensor, target: Tensor, side: Tensor, recipe: Recip
     return loss
 
 
+def normaliser(network: Any, recipe: Recipe) -> RunningNormaliser | None:
+    """The running normalisation that a trained network expects, at a stream's start."""
+    section = normalisation(network, recipe)
+    return RunningNormaliser(section, recipe.spec) if section else None
+
+
+def normalisation(network: Any, recipe: Recipe) -> Normalisation | None:
+    """What a trained network's card says about it; None: it expects none."""
+    if recipe.norm is None:
+        return None
+    mean, deviation = (tuple(round(float(value), 4) for value in part) for part in network.prior)
+    return Normalisation(mean, deviation, recipe.norm.prior_s, recipe.norm.memory_s)
+
+
 @torch.no_grad()
 def clip_probs(network: nn.Module, data: Data, rows: Sequence[Row]) -> Tensor:
     """Mean probability over each clip's windows, (clips, classes): a quick stand-in for the engine; zeros where none speaks."""
     network.eval()
-    windows = [(i, window) for i, row in enumerate(rows) for window in data.streamed(row)]
+    running = normaliser(network, data.recipe)
+    windows = []
+    for i, row in enumerate(rows):
+        if running:
+            running.reset()
+        for window in data.streamed(row):
+            windows.append((i, torch.from_numpy(running.normalise(window[0].numpy(), HOP_S))[None] if running else window))
     result, count = torch.zeros(len(rows), len(LABELS)), torch.zeros(len(rows), 1)
     for length in sorted({window.shape[-1] for _, window in windows}):
         same = [(i, window) for i, window in windows if window.shape[-1] == length]

@@ -12,23 +12,23 @@ import torch
 
 @dataclass(frozen=True, slots=True)
 class Masking:
-    """How ``frames_batch`` changes log-mel: probabilities per clip, sizes in bands, frames and dB."""
+    """How log-mel is changed: probabilities per window, sizes in bands, frames and dB."""
 
     tilt_db: float = 6.0
     shift_bands: float = 2.0
     noise_probability: float = 0.3
     noise_db: tuple[float, float] = (-60.0, -15.0)
+    limit_probability: float = 0.0
     time_masks: int = 2
     time_width: int = 16
     band_masks: int = 2
     band_width: int = 8
 
 
-def frames_batch(log_mel: torch.Tensor, masking: Masking, generator: torch.Generator) -> torch.Tensor:
-    """Augment a batch of windows.
+def channel_batch(log_mel: torch.Tensor, masking: Masking, generator: torch.Generator) -> torch.Tensor:
+    """Another microphone, room and vocal tract for each window of a batch.
 
-    A tilt and a bend of the spectrum (microphone, room), a warp of the mel axis (vocal tract length), noise added as
-    power, SpecAugment masks (Park et al. 2019, https://arxiv.org/abs/1904.08779) filled with the window's mean.
+    A tilt and a bend of the spectrum, a warp of the mel axis (vocal tract length), noise added as power, a band limit.
 
     Parameters
     ----------
@@ -68,9 +68,35 @@ def frames_batch(log_mel: torch.Tensor, masking: Masking, generator: torch.Gener
         noise = level + slope + 0.6 * flutter
         x[noisy] = 10 * torch.log10(10 ** (x[noisy] / 10) + 10 ** (noise / 10))
 
+    if masking.limit_probability:
+        limited = uniform(batch) < masking.limit_probability
+        # From 2.5 to 8 kHz upwards and, for half of them, from 100 to 400 Hz downwards little is left.
+        top = bands * (0.55 + 0.45 * uniform(batch, 1))
+        bottom = bands * 0.12 * uniform(batch, 1) * (uniform(batch, 1) < 0.5)
+        beyond = (axis - top).clamp(min=0) + (bottom - axis).clamp(min=0)
+        x = x - (beyond * 20).clamp(max=70)[:, :, None] * limited[:, None, None]
+    return x
+
+
+def mask_batch(x: torch.Tensor, masking: Masking, generator: torch.Generator) -> torch.Tensor:
+    """SpecAugment masks (Park et al. 2019, https://arxiv.org/abs/1904.08779) filled with the window's mean.
+
+    Parameters
+    ----------
+    x : float32 (batch, n_mels, frames)
+
+    Returns
+    -------
+    a new tensor of that shape
+    """
+    batch, bands, frames = x.shape
+
+    def uniform(*shape: int) -> torch.Tensor:
+        return torch.rand(*shape, generator=generator)
+
     fill = x.mean((1, 2), keepdim=True)
     hidden = torch.zeros(batch, bands, frames, dtype=torch.bool)
-    times, every = torch.arange(frames)[None], axis[None]
+    times, every = torch.arange(frames)[None], torch.arange(bands, dtype=torch.float32)[None]
     for _ in range(masking.time_masks):
         width = uniform(batch, 1) * min(masking.time_width, frames // 5)
         start = uniform(batch, 1) * (frames - width)

@@ -12,6 +12,7 @@ from realtime_ser.errors import ConfigError
 from realtime_ser.features.spec import FrontEndSpec
 from train.augment import PLAIN, Variant
 from train.masking import Masking
+from train.past import NormRecipe
 from train.select import Selection
 
 
@@ -31,6 +32,8 @@ class Recipe:
     side : weight of the auxiliary loss (gender, intensity)
     per_clip : windows of a clip per epoch (vectors only)
     networks : trained with successive seeds and averaged in one graph
+    norm : the running normalisation, or None
+    corpus_power : see ``batches.draws``
     """
 
     front_end: Mapping[str, Any]
@@ -47,6 +50,8 @@ class Recipe:
     side: float = 0.2
     per_clip: int = 8
     networks: int = 1
+    norm: NormRecipe | None = None
+    corpus_power: float = 1.0
 
     @property
     def spec(self) -> FrontEndSpec:
@@ -61,10 +66,12 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class TrainSettings:
-    """The whole section. ``corpora`` is the folder that holds them, or None; ``use`` names those that train."""
+    """The whole section. ``corpora`` is the folder that holds them, or None; ``use`` names those that ship and leave-one-corpus-out
+    learn from, ``within`` those that the folds inside one corpus are made of."""
 
     corpora: str | None = None
     use: tuple[str, ...] = ("ravdess_speech",)
+    within: tuple[str, ...] = ("ravdess_speech",)
     seed: int = 0
     select: Selection = field(default_factory=Selection)
     mlp: Recipe = field(default_factory=lambda: Recipe({"recipe": "flatstats"}))
@@ -85,11 +92,16 @@ def train_settings(section: Mapping[str, Any]) -> TrainSettings:
     ConfigError : a key is unknown or a value of the wrong kind
     """
     values = dict(section)
+    shared = values.pop("variants", None)
     for name in ("mlp", "cnn"):
         if name in values:
-            values[name] = _recipe(values[name], f"train.{name}")
-    if "use" in values:
-        values["use"] = tuple(values["use"])
+            own = _mapping(values[name], f"train.{name}")
+            if "variants" not in own and shared is not None:
+                own = {**own, "variants": shared}
+            values[name] = _recipe(own, f"train.{name}")
+    for name in ("use", "within"):
+        if name in values:
+            values[name] = tuple(values[name])
     if "select" in values:
         chosen = dict(_mapping(values["select"], "train.select"))
         for name in ("corpora", "emotions", "channels"):
@@ -114,6 +126,8 @@ def _recipe(values: Any, where: str) -> Recipe:
         if "noise_db" in masking:
             masking["noise_db"] = tuple(float(edge) for edge in masking["noise_db"])
         values["masking"] = _make(Masking, masking, f"{where}.masking")
+    if values.get("norm") is not None:
+        values["norm"] = _make(NormRecipe, _mapping(values["norm"], f"{where}.norm"), f"{where}.norm")
     if "front_end" not in values:
         raise ConfigError(f"config: '{where}.front_end' is missing")
     return _make(Recipe, values, where)

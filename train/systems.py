@@ -33,6 +33,7 @@ class Mlp(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("scale", torch.ones(size))
+        self.register_buffer("prior", torch.stack((torch.zeros(size), torch.ones(size))))  # of the running normalisation
         self.members = nn.ModuleList()
         for _ in range(members):
             layers: list[nn.Module] = []
@@ -97,6 +98,18 @@ class Level(nn.Module):
         return ((log_mel - level).clamp(-self.range_db, self.range_db) / self.scale_db).unsqueeze(1)
 
 
+class Scaled(nn.Module):
+    """Normalised log-mel -> input planes; what lies ``range_db`` beyond the mean is cut."""
+
+    def __init__(self, range_db: float = 40.0, scale_db: float = 15.0) -> None:
+        super().__init__()
+        self.range_db, self.scale_db = range_db, scale_db
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, n_mels, frames) dB -> (batch, 1, n_mels, frames), about -3 to 3."""
+        return (x.clamp(-self.range_db, self.range_db) / self.scale_db).unsqueeze(1)
+
+
 class Pooling(nn.Module):
     """Attentive mean and deviation over time (Okabe et al. 2018, https://arxiv.org/abs/1803.10963), with several heads."""
 
@@ -122,6 +135,8 @@ class Cnn(nn.Module):
     n_mels : bands of the input
     widths : channels after the stem and after each residual block
     time_stride : of stem and blocks
+    normalised : the front end's running normalisation has removed the level and the channel; else the first layer removes the
+        level. ``prior`` (2, n_mels) holds that normalisation's prior
     """
 
     def __init__(
@@ -132,9 +147,11 @@ class Cnn(nn.Module):
         time_stride: Sequence[int] = (2, 2, 2, 1),
         embedding: int = 128,
         dropout: float = 0.3,
+        normalised: bool = False,
     ) -> None:
         super().__init__()
-        self.level = Level()
+        self.level = Scaled() if normalised else Level()
+        self.register_buffer("prior", torch.zeros(2, n_mels))
         self.stem = nn.Conv2d(1, widths[0], 5, stride=(2, time_stride[0]), padding=2, bias=False)
         self.norm = nn.BatchNorm2d(widths[0])
         pairs = zip(widths[:-1], widths[1:], time_stride[1:], strict=True)

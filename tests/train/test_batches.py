@@ -7,12 +7,14 @@ from collections import Counter
 import numpy as np
 import torch
 
+from realtime_ser.features.running import Normalisation, RunningNormaliser
 from realtime_ser.features.spec import FrontEndSpec
 from train.augment import PLAIN, Variant, vary
-from train.batches import FrameBatches, VectorBatches, draws, streamed_windows, valid_ends
+from train.batches import FrameBatches, VectorBatches, clip_profiles, draws, streamed_windows, valid_ends
 from train.features import Frames, Vectors, window_ends
 from train.manifest import Row
-from train.masking import Masking, frames_batch
+from train.masking import Masking, channel_batch, mask_batch
+from train.past import NormRecipe, Past
 
 SPEC = FrontEndSpec("stacked")
 RATE = SPEC.sample_rate
@@ -29,11 +31,11 @@ def made(clips: int, frames: int, first: int, last: int) -> Frames:
     return Frames(log_mel, speech, np.arange(clips + 1) * frames)
 
 
-def test_a_window_needs_a_quarter_second_of_speech_and_some_of_it_lately() -> None:
+def test_a_window_needs_a_little_speech_and_some_of_it_lately() -> None:
     speech = np.zeros(256, bool)
     speech[64:96] = True  # from 1.0 to 1.5 s
     ends = valid_ends(speech, 64, SPEC)
-    assert ends[0] == 64 + 16
+    assert ends[0] == 64 + 11  # 0.16 s is ten and a quarter frames
     assert ends[-1] == 95 + 48
     assert not len(valid_ends(np.zeros(256, bool), 64, SPEC))
 
@@ -106,10 +108,64 @@ def test_vector_batches_pair_each_window_with_its_clip() -> None:
 def test_augmentation_changes_a_batch_and_keeps_its_shape() -> None:
     x = torch.randn(3, 64, 80) * 10 - 40
     heavy = Masking(noise_probability=1.0)
-    out = frames_batch(x, heavy, torch.Generator().manual_seed(0))
-    assert out.shape == x.shape
-    assert bool(torch.isfinite(out).all())
-    assert not torch.allclose(out, x, atol=1.0)
+    for change in (channel_batch, mask_batch):
+        out = change(x, heavy, torch.Generator().manual_seed(0))
+        assert out.shape == x.shape
+        assert bool(torch.isfinite(out).all())
+        assert not torch.allclose(out, x, atol=1.0)
+
+
+def test_a_band_limit_takes_the_top_and_leaves_the_middle() -> None:
+    x = torch.zeros(200, 64, 10)
+    still = Masking(tilt_db=0, shift_bands=0, noise_probability=0, limit_probability=1.0)
+    out = channel_batch(x, still, torch.Generator().manual_seed(0))
+    assert bool((out[:, 10:34] == 0).all())
+    assert 0.8 < float((out[:, 63] < -10).float().mean())
+    assert float(out.min()) >= -70
+
+
+def test_normalised_batches_are_what_the_live_normaliser_gives() -> None:
+    """One clip, heard from the start of a stream through an unchanged microphone: the same code path, twice."""
+    rng = np.random.default_rng(0)
+    log_mel = rng.normal(-40, 8, (64, 250)).astype(np.float16)
+    frames = Frames(log_mel, np.ones(250, bool), np.array([0, 250]))
+    still = Masking(tilt_db=0, shift_bands=0, noise_probability=0, time_masks=0, band_masks=0)
+    norm = NormRecipe(prior_s=4.0, memory_s=40.0)
+    batches = FrameBatches([row(0, "sad")], [0], [frames], SPEC, still, 1, profiles=[clip_profiles(frames, SPEC)], norm=norm)
+    mean, deviation = (tuple(float(value) for value in part) for part in batches.past.prior)
+    running = RunningNormaliser(Normalisation(mean, deviation, norm.prior_s, norm.memory_s), SPEC)
+    # The clip's own profile is prior, past and present: whatever their shares, both normalise by it.
+    for batch in batches.epoch(np.random.default_rng(3)):
+        length = batch.x.shape[2]
+        closest = np.inf
+        for end in range(length, 251):
+            running.reset()
+            live = running.normalise(log_mel[:, end - length : end].astype(np.float32), 1.0)
+            closest = min(closest, float(np.abs(live - batch.x[0].numpy()).mean()))
+        assert closest < 0.25  # dB; only the window's share of the average differs
+
+
+def test_a_past_comes_from_the_same_voice_through_the_same_microphone() -> None:
+    rows = [row(i % 2, "sad" if i < 4 else "happy") for i in range(8)]
+    tables = [np.arange(8, dtype=np.float32)[:, None, None] % 2 * 10 + version * 100 for version in range(2)]
+    past = Past(rows, tables, 2.0)
+    chosen, version = np.arange(8).repeat(50), np.tile([0, 1], 200)
+    heard, average = past.draw(chosen, version, np.random.default_rng(0))
+    cold = heard == 0
+    assert 0.3 < cold.mean() < 0.5
+    np.testing.assert_allclose(average[~cold, 0, 0], (chosen % 2 * 10 + version * 100)[~cold])
+    assert past.prior[0, 0] == 5.0
+
+
+def test_normalised_vectors_lose_what_all_of_a_speakers_windows_share() -> None:
+    rng = np.random.default_rng(0)
+    rows = [row(i, "sad") for i in range(2)]
+    x = rng.normal(0, 1, (40, 3)).astype(np.float32)
+    x[20:] += 50.0
+    variant = Vectors(x, np.repeat([0, 1], 20), np.ones(40, bool))
+    batches = VectorBatches(rows, [0, 1], [variant], 16, 40, norm=NormRecipe(prior_s=0.01, memory_s=60.0))
+    seen = torch.cat([batch.x for batch in batches.epoch(rng)])
+    assert float(seen.abs().mean() * batches.prior[1].mean()) < 2.0
 
 
 def test_a_variant_keeps_speech_where_it_is() -> None:

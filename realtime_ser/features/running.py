@@ -1,0 +1,160 @@
+"""Running normalisation: what this stream's speech has sounded like so far, taken out of what it sounds like now.
+
+A stranger's voice, room and microphone colour everything alike; an emotion is what changes. So the mean and deviation of each
+feature run along with the stream, from the training speakers' as a prior, and every window is seen relative to them. It is
+cepstral mean and variance normalisation done online (Viikki and Laurila 1998, "Cepstral domain segmental feature vector
+normalization for noise robust speech recognition") with a maximum a posteriori start. Causal, and forgotten by ``reset``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from realtime_ser.errors import ModelError
+from realtime_ser.features.spec import FrontEndSpec
+from realtime_ser.records import FloatArray
+
+SPEECH_BAND_HZ = (300.0, 3400.0)  # what every channel carries: the level is measured here
+DEVIATION_DB = 12.0  # what a band's deviation becomes, so that the network sees decibels still
+_LEAST_DEVIATION = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Normalisation:
+    """A card's ``normalisation``: the prior, and how fast a stream replaces it.
+
+    Attributes
+    ----------
+    mean, deviation : of each feature (flatstats) or band (stacked) in the training speakers' speech
+    prior_s : seconds of speech that weigh as much as the prior
+    memory_s : seconds of speech after which the oldest fades: an average of at most this much
+    """
+
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+    prior_s: float
+    memory_s: float
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], size: int) -> Normalisation:
+        """Read a card's section for ``size`` features.
+
+        Raises
+        ------
+        ModelError : a key is unknown, missing, ill-typed or out of range
+        """
+        known = ("mean", "deviation", "prior_s", "memory_s")
+        for key in values:
+            if key not in known:
+                near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.0)[0]
+                raise ModelError(f"normalisation: unknown key {key!r}; did you mean {near!r}?")
+        for key in known:
+            if key not in values:
+                raise ModelError(f"normalisation: {key!r} is missing")
+        for key in ("mean", "deviation"):
+            numbers = values[key]
+            if not isinstance(numbers, Sequence) or len(numbers) != size or not all(map(_is_number, numbers)):
+                raise ModelError(f"normalisation: {key!r} must be {size} finite numbers, one for each of the front end's")
+        if min(values["deviation"]) < _LEAST_DEVIATION:
+            raise ModelError(f"normalisation: 'deviation' must be at least {_LEAST_DEVIATION:g}")
+        prior_s, memory_s = values["prior_s"], values["memory_s"]
+        if not (_is_number(prior_s) and _is_number(memory_s) and 0 < prior_s <= 3600 and 0 < memory_s <= 3600):
+            raise ModelError("normalisation: needs 'prior_s' and 'memory_s' above 0 and at most 3600 s")
+        return cls(tuple(values["mean"]), tuple(values["deviation"]), float(prior_s), float(memory_s))
+
+
+class RunningNormaliser:
+    """Learns from each window of speech, then returns it normalised.
+
+    Parameters
+    ----------
+    normalisation : the card's
+    spec : its front end; recipe "flatstats" or "stacked"
+
+    Attributes
+    ----------
+    heard_s : seconds of speech that the averages rest on, up to ``memory_s``
+    """
+
+    def __init__(self, normalisation: Normalisation, spec: FrontEndSpec) -> None:
+        self._prior = normalisation
+        self._stacked = spec.recipe == "stacked"
+        self._band = speech_band(spec) if self._stacked else slice(0)
+        self._active_db = np.float32(spec.active_db)
+        self.reset()
+
+    def reset(self) -> None:
+        """A new stream: back to the prior."""
+        self.heard_s = 0.0
+        self._mean = np.array(self._prior.mean, np.float32)
+        self._scale = 1 / np.array(self._prior.deviation, np.float32)
+        self._deviation = np.array(self._prior.deviation, np.float32)
+
+    def normalise(self, features: FloatArray, hop_s: float) -> FloatArray:
+        """Take a window of speech into the averages and return it relative to them.
+
+        Parameters
+        ----------
+        features : float32, flatstats (n,) or stacked (n_mels, frames) in dB
+        hop_s : seconds since the last such window, which is what this one weighs
+
+        Returns
+        -------
+        float32 of the same shape: flatstats in prior deviations, stacked in dB about 0 with a deviation of about
+        ``DEVIATION_DB``, whatever the recording's level
+        """
+        self.heard_s = min(self.heard_s + hop_s, self._prior.memory_s)
+        rate = np.float32(hop_s / (self._prior.prior_s + self.heard_s))
+        if not self._stacked:
+            self._mean += rate * (features - self._mean)
+            return np.asarray((features - self._mean) * self._scale, np.float32)
+        level, mean, deviation = band_profile(features, self._band, self._active_db)
+        self._mean += rate * (mean - self._mean)
+        self._deviation += rate * (deviation - self._deviation)
+        scale = np.float32(DEVIATION_DB) / self._deviation
+        return (features - (self._mean + level)[:, np.newaxis]) * scale[:, np.newaxis]
+
+
+def speech_band(spec: FrontEndSpec) -> slice:
+    """The mel bands whose centres lie in ``SPEECH_BAND_HZ``; at least one."""
+    from realtime_ser.features.filters import mel_filters
+
+    bank = mel_filters(spec.sample_rate, spec.n_fft, spec.n_mels, fmin=spec.fmin, fmax=spec.fmax)
+    hz = np.linspace(0, spec.sample_rate / 2, bank.shape[1])
+    centres = (bank @ hz) / np.maximum(bank.sum(axis=1), 1e-12)
+    inside = np.flatnonzero((centres >= SPEECH_BAND_HZ[0]) & (centres <= SPEECH_BAND_HZ[1]))
+    return slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0, spec.n_mels)
+
+
+def band_profile(log_mel: FloatArray, band: slice, active_db: float) -> tuple[np.float32, FloatArray, FloatArray]:
+    """Level of a window's active frames, and each band's mean and deviation relative to it.
+
+    Parameters
+    ----------
+    log_mel : float32 (n_mels, frames) in dB
+    band : bands that give the level
+    active_db : frames this far below the loudest do not count
+
+    Returns
+    -------
+    level in dB, mean float32 (n_mels,) and deviation float32 (n_mels,) in dB
+    """
+    loudness = log_mel[band].mean(axis=0)
+    share = (loudness > loudness.max() - np.float32(active_db)).astype(np.float32)
+    share /= share.sum()
+    level = np.float32(loudness @ share)
+    mean = log_mel @ share
+    deviation = log_mel - mean[:, np.newaxis]
+    deviation *= deviation
+    return level, mean - level, np.sqrt(deviation @ share)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
