@@ -1,7 +1,7 @@
 """The microphone, through PortAudio. The only module that imports sounddevice.
 
-A device that vanishes is announced, waited for with growing pauses, and picked up again under its name; the time it was away
-becomes a gap on the timeline.
+A device that vanishes is announced, waited for, and picked up again under its name; the time it was away becomes a gap on the
+timeline.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from realtime_ser.records import Block, Notice
 _POLL_S = 0.1
 # An audio server may need seconds to wake its hardware; until then, silence of the line is no fault.
 _FIRST_DATA_S = 5.0
-_BACKOFF_S = (0.1, 1.0)
 _TEARDOWN_S = 2.0
 # A jump of the capture clock below this is jitter, above it what an overflow lost.
 _JITTER_S = 0.005
@@ -197,19 +196,18 @@ class MicSource:
     def _wait_for_return(self, lost_at: float) -> Capture | None:
         """A capture from the same device that delivers data, or None when stopped."""
         deadline = lost_at + self._config.retry_for_s
-        pause = _BACKOFF_S[0]
         while True:
             capture = self._try_again(deadline)
             if capture is not None:
                 self._offset, self._ring_end = self._end, 0
                 return capture
-            if self._sleep(min(pause, deadline - time.monotonic())):
+            now = time.monotonic()
+            if self._sleep(min(pause_s(now - lost_at), deadline - now)):
                 return None
             if time.monotonic() >= deadline:
                 raise SourceError(
                     f"microphone {self.name} did not return within {self._config.retry_for_s:g} s; plug it in and start again"
                 )
-            pause = min(2 * pause, _BACKOFF_S[1])
 
     def _try_again(self, deadline: float) -> Capture | None:
         if self._reopening is None:
@@ -272,6 +270,15 @@ class MicSource:
         while not self._stopped and (left := until - time.monotonic()) > 0:
             self._wakeup.wait(left)
         return self._stopped
+
+
+def pause_s(away_s: float) -> float:
+    """How long to wait before the next try to open a device that has been away for ``away_s`` seconds.
+
+    A try restarts PortAudio, which probes every device and takes 20 ms of CPU time. Short pauses hear a device at once when it
+    returns; nobody waits at the screen for one that has long been away, so the pauses grow with the absence.
+    """
+    return min(max(0.2, 0.02 * away_s), 1.0)
 
 
 def _reason(error: BaseException) -> str:

@@ -163,6 +163,11 @@ def test_a_device_that_vanishes_and_returns_leaves_a_gap_of_its_absence(portaudi
     assert back.at_s == pytest.approx(after.end / RATE, abs=0.05)
 
 
+@pytest.mark.parametrize(("away_s", "expected"), [(0, 0.2), (10, 0.2), (25, 0.5), (50, 1.0), (86_400, 1.0)])
+def test_pauses_between_tries_grow_with_the_absence(away_s, expected):
+    assert mic.pause_s(away_s) == pytest.approx(expected)
+
+
 def test_a_device_that_falls_silent_has_vanished(portaudio):
     with MicSource(None, config(stall_s=0.2)) as source:
         stream = source.blocks()
