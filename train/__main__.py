@@ -66,7 +66,10 @@ def prepare(options: argparse.Namespace) -> int:
 def audit(options: argparse.Namespace) -> int:
     """Every fold of a protocol; exit code 1 when one leaks."""
     settings, _ = _settings(options)
-    folds = splits.make(options.protocol, _rows(options, settings), dev_speakers=options.dev_speakers)
+    rows = _rows(options, settings)
+    if options.protocol != "cross":
+        rows = tuple(row for row in rows if row.corpus in settings.within)
+    folds = splits.make(options.protocol, rows, dev_speakers=options.dev_speakers)
     by_sentence = options.protocol == "sentence"
     asked = {"speakers": not by_sentence, "sentences": by_sentence or options.sentences}
     problems = [problem for fold in folds for problem in splits.audit(fold, **asked)]
@@ -83,7 +86,7 @@ def fit(options: argparse.Namespace) -> int:
     if not options.fold:
         _networks(options, settings, root, rows, rows, "all")
     for number in options.fold:
-        folds = splits.make(options.protocol, rows, dev_speakers=0)
+        folds = _folds(options.protocol, rows, settings)
         if not 1 <= number <= len(folds):
             raise ConfigError(f"--fold {number}: {options.protocol} has folds 1 to {len(folds)}")
         _networks(options, settings, root, rows, folds[number - 1].train, folds[number - 1].name)
@@ -91,57 +94,92 @@ def fit(options: argparse.Namespace) -> int:
 
 
 def evaluate(options: argparse.Namespace) -> int:
-    """One network per fold, streamed through the engine; writes scores.json into the run's folder."""
+    """One network per fold, streamed through the engine; writes scores-PROTOCOL.json into the system's runs."""
     from realtime_ser.model import Classifier
     from train import evaluate as scoring
     from train.export import export as write_bundle
-    from train.fit import Data
+    from train.fit import Data, normalisation
 
     settings, root = _settings(options)
     recipe, rows = settings.recipe(options.system), _rows(options, settings)
     began = time.perf_counter()
-    folds = splits.make(options.protocol, rows, dev_speakers=0)
+    folds = _folds(options.protocol, rows, settings)
     problems = [problem for fold in folds for problem in splits.audit(fold)]
     if problems and options.protocol != "random":
         raise ConfigError(f"the split leaks: {problems[0]} (and {len(problems) - 1} more); see `python -m train audit`")
     data = Data(root, rows, recipe, options.cache)
-    results = []
-    for fold in folds:
-        networks = _networks(options, settings, root, rows, fold.train, fold.name, data)
-        bundle = options.runs / options.system / fold.name / "bundle.onnx"
-        card = write_bundle(networks, recipe.spec, bundle, name=f"{options.system}-{fold.name}")
-        tested = [row for row in fold.test if row.emotion in scoring.LABELS]
-        results.append(scoring.stream_clips(Classifier(card), root, tested))
-        print(f"{fold.name}: {scoring.uar(results[-1]):.1f} % UAR on {len(tested)} clips", flush=True)
-    # A fold's temperature comes from the other folds' test speakers, whom its own score never sees.
-    others = [scoring.join([part for part in results if part is not one]) for one in results]
-    temperatures = [scoring.best_temperature(part) for part in others] if len(results) > 1 else [1.0]
-    calibrated = [scoring.tempered(one, t) for one, t in zip(results, temperatures, strict=True)]
-    table: dict[str, Any] = {
-        "protocol": f"{options.protocol}: each clip streamed through the engine, mean of its windows weighed by their speech",
-        **scoring.scores(calibrated),
-        "command": f"python -m train evaluate --system {options.system} --protocol {options.protocol}",
-    }
-    temperature = scoring.best_temperature(scoring.join(results))
+    seeds: list[list[Any]] = []
+    strangers = []
+    for number in range(options.seeds):
+        seeds.append([])
+        for fold in folds:
+            networks = _networks(options, settings, root, rows, fold.train, fold.name, data, first=number * recipe.networks)
+            bundle = options.runs / options.system / f"{fold.name}-{number * recipe.networks}" / "bundle.onnx"
+            running = normalisation(networks[0], recipe)
+            card = write_bundle(networks, recipe.spec, bundle, name=f"{options.system}-{fold.name}", normalisation=running)
+            tested = [row for row in fold.test if row.emotion in scoring.LABELS]
+            classifier = Classifier(card)
+            seeds[-1].append(scoring.stream_clips(classifier, root, tested))
+            print(f"{fold.name}: {scoring.uar(seeds[-1][-1]):.1f} % UAR on {len(tested)} clips", flush=True)
+            if options.protocol == "cross" and number == 0:
+                joined = scoring.stream_clips(classifier, root, tested, by_speaker=True)
+                known = sorted({row.emotion for row in fold.train if row.emotion in scoring.LABELS})
+                strangers.append((fold.name.removeprefix("cross-"), known, seeds[-1][-1], joined))
+    command = f"python -m train evaluate --system {options.system} --protocol {options.protocol}"
+    if options.seeds > 1:
+        command += f" --seeds {options.seeds}"
+    if strangers:
+        table: dict[str, Any] = {"protocol": _CROSS, **scoring.cross_scores(strangers), "command": command}
+    else:
+        table = {"protocol": f"{options.protocol}: {_CLIPS}", **scoring.scores(_calibrated(seeds)), "command": command}
+    temperature = scoring.best_temperature(scoring.join(seeds[0]))
     text = json.dumps({"scores": table, "temperature": temperature, "seconds": time.perf_counter() - began}, indent=2)
     write_text(options.runs / options.system / f"scores-{options.protocol}.json", text + "\n")
     print(json.dumps(table, indent=2))
     return 0
 
 
+_CLIPS = "each clip streamed through the engine, mean of its windows weighed by their speech"
+_CROSS = (
+    "leave-one-corpus-out: nothing of the tested corpus was learned. stream: a speaker's clips in random order as one stream;"
+    " clip: each clip a stream of its own. four: neutral, happy, sad, angry; all: the labels both sides know"
+)
+
+
+def _calibrated(seeds: list[list[Any]]) -> list[list[Any]]:
+    """A fold's temperature comes from the other folds' test speakers, whom its own score never sees."""
+    from train import evaluate as scoring
+
+    if len(seeds[0]) < 2:
+        return seeds
+    result = []
+    for folds in seeds:
+        others = [scoring.join([part for part in folds if part is not one]) for one in folds]
+        result.append([scoring.tempered(one, scoring.best_temperature(rest)) for one, rest in zip(folds, others, strict=True)])
+    return result
+
+
+def _folds(protocol: str, rows: Sequence[Row], settings: TrainSettings) -> list[splits.Split]:
+    """Leave-one-corpus-out is about all corpora in use, the other protocols about those of ``within``."""
+    inside = [row for row in rows if row.corpus in settings.within]
+    if protocol != "cross" and not inside:
+        raise ConfigError(f"{protocol} folds are made of {settings.within}, which the manifest lacks; see train.within")
+    return splits.make(protocol, rows if protocol == "cross" else inside, dev_speakers=0)
+
+
 def export(options: argparse.Namespace) -> int:
     """The shipped bundle: the network of ``fit`` with the scores and the temperature of ``evaluate``."""
     from train.card import facts
     from train.export import export as write_bundle
+    from train.fit import normalisation
 
     settings, root = _settings(options)
     rows = _rows(options, settings)
     networks = _networks(options, settings, root, rows, rows, "all")
-    file = options.runs / options.system / "scores-emobox.json"
-    scored = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    scored = _scored(options, "emobox")
     seconds = sum(_seconds(options.runs / options.system / f"all-{i}") for i in range(len(networks)))
     used = [row for row in rows if row.emotion in _labels()]
-    about = facts(options.system, settings, used, scored.get("scores"), seconds)
+    about = facts(options.system, settings, used, scored.get("scores"), _scored(options, "cross").get("scores"), seconds)
     path = options.weights / f"{options.system}.onnx"
     card = write_bundle(
         networks,
@@ -149,6 +187,7 @@ def export(options: argparse.Namespace) -> int:
         path,
         name=options.system,
         temperature=scored.get("temperature", 1.0),
+        normalisation=normalisation(networks[0], settings.recipe(options.system)),
         facts=about,
     )
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB, {card.raw['parameters']:,} parameters, {card.headline}")
@@ -163,8 +202,9 @@ def _networks(
     train: Sequence[Row],
     name: str,
     data: Any = None,
+    first: int = 0,
 ) -> list[Any]:
-    """Train, resume or just load the networks of one set of training clips."""
+    """Train, resume or just load the networks of one set of training clips, from the ``first`` seed on."""
     import torch
 
     from train.fit import Data
@@ -176,8 +216,13 @@ def _networks(
     train = [row for row in train if row.emotion in _labels()]
     return [
         fit_one(data, train, options.runs / options.system / f"{name}-{i}", seed=settings.seed + i)
-        for i in range(recipe.networks)
+        for i in range(first, first + recipe.networks)
     ]
+
+
+def _scored(options: argparse.Namespace, protocol: str) -> dict[str, Any]:
+    file = options.runs / options.system / f"scores-{protocol}.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
 
 
 def _labels() -> tuple[str, ...]:
@@ -215,6 +260,8 @@ def _parser() -> argparse.ArgumentParser:
         verb.add_argument("--cache", type=Path, default=REPOSITORY / ".cache" / "train", metavar="DIR")
         if run in (audit, fit, evaluate):
             verb.add_argument("--protocol", default="emobox", choices=splits.PROTOCOLS)
+        if run is evaluate:
+            verb.add_argument("--seeds", type=int, default=1, metavar="N", help="train every fold N times")
         if run is fit:
             verb.add_argument("--fold", type=int, nargs="+", default=[], metavar="N", help="train these folds instead")
         if run is audit:

@@ -20,7 +20,6 @@ from train.manifest import Row
 from train.masking import Masking, channel_batch, mask_batch
 from train.past import NormRecipe, Past
 
-
 CLIP_S = 2.0  # seconds of speech windows that a clip of these corpora gives
 
 

@@ -22,13 +22,26 @@ _FAILURES = [
 
 
 def facts(
-    system: str, settings: TrainSettings, rows: Sequence[Row], scores: Mapping[str, Any] | None, seconds: float
+    system: str,
+    settings: TrainSettings,
+    rows: Sequence[Row],
+    scores: Mapping[str, Any] | None,
+    strangers: Mapping[str, Any] | None,
+    seconds: float,
 ) -> dict[str, Any]:
-    """The card's readable part; ``scores`` is what ``evaluate`` wrote, or None before it ran."""
+    """The card's readable part.
+
+    Parameters
+    ----------
+    scores, strangers : what ``evaluate`` wrote for the folds of RAVDESS and for leave-one-corpus-out, or None before it ran
+    """
     recipe = settings.recipe(system)
     headline = "not yet scored"
     if scores:
         headline = f"{scores['uar_mean']:.1f} % UAR, 8 emotions, unseen speakers (RAVDESS, acted English)"
+    if scores and strangers:
+        four = strangers["four_stream"]
+        headline += f"; unseen corpora, 4 emotions: {four['mean']:.1f} %, worst {four['worst']:.1f} %"
     return {
         "description": _DESCRIPTIONS[system],
         "headline": headline,
@@ -44,5 +57,6 @@ def facts(
             "recipe": {key: value for key, value in asdict(recipe).items() if key != "front_end"},
         },
         "scores": dict(scores or {}),
+        "strangers": dict(strangers or {}),
         "known_failures": _FAILURES,
     }

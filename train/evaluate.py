@@ -20,6 +20,7 @@ from train.corpora import LABELS
 from train.features import read_clip
 from train.manifest import Row
 
+FOUR = ("neutral", "happy", "sad", "angry")  # what every corpus knows
 BINS = 10  # of confidence, for the calibration error
 
 
@@ -55,17 +56,43 @@ class Clips:
         return np.where(self.probs.sum(1) > 0, self.probs.argmax(1), -1)
 
 
-def stream_clips(classifier: Classifier, root: Path, rows: Sequence[Row], *, progress: bool = True) -> Clips:
-    """Play each clip through a fresh stream of the engine."""
+def stream_clips(
+    classifier: Classifier, root: Path, rows: Sequence[Row], *, by_speaker: bool = False, seed: int = 0, progress: bool = True
+) -> Clips:
+    """Play clips through the engine.
+
+    Parameters
+    ----------
+    by_speaker : a speaker's clips are one stream, in random order, with a break between clips that no window spans: what
+        the running normalisation has learned of a voice stays. Else every clip is a stream of its own
+    seed : of that order
+    """
     engine = Engine(classifier)
-    windows, speech_s = [], []
-    for row in tqdm(rows, "streaming", disable=not progress, leave=False):
-        engine.reset()
-        estimates = engine.push(read_clip(root / row.path, engine.sample_rate)) + engine.flush()
+    order = list(range(len(rows)))
+    if by_speaker:
+        order = sorted(np.random.default_rng(seed).permutation(len(rows)).tolist(), key=lambda i: rows[i].speaker)
+    windows: dict[int, FloatArray] = {}
+    speech_s: dict[int, FloatArray] = {}
+    voice = None
+    for i in tqdm(order, "streaming", disable=not progress, leave=False):
+        if not by_speaker or rows[i].speaker != voice:
+            engine.reset()
+        voice = rows[i].speaker
+        estimates = engine.push(read_clip(root / rows[i].path, engine.sample_rate)) + engine.flush()
         spoken = [estimate for estimate in estimates if estimate.probs]
-        windows.append(np.array([estimate.probs for estimate in spoken], np.float32).reshape(-1, len(LABELS)))
-        speech_s.append(np.array([each.speech_ratio * (each.end_s - each.start_s) for each in spoken], np.float32))
-    return Clips(tuple(rows), tuple(windows), tuple(speech_s))
+        windows[i] = np.array([estimate.probs for estimate in spoken], np.float32).reshape(-1, len(LABELS))
+        speech_s[i] = np.array([each.speech_ratio * (each.end_s - each.start_s) for each in spoken], np.float32)
+    every = range(len(rows))
+    return Clips(tuple(rows), tuple(windows[i] for i in every), tuple(speech_s[i] for i in every))
+
+
+def among(clips: Clips, labels: Sequence[str]) -> Clips:
+    """The clips of these labels, asked which of them it is: other labels' probabilities are set to zero."""
+    keep = [i for i, row in enumerate(clips.rows) if row.emotion in labels]
+    open_ = np.array([label in labels for label in LABELS], np.float32)
+    windows = [clips.windows[i] * open_ for i in keep]
+    windows = [part / np.maximum(part.sum(axis=1, keepdims=True), 1e-9) for part in windows]
+    return Clips(tuple(clips.rows[i] for i in keep), tuple(windows), tuple(clips.speech_s[i] for i in keep))
 
 
 def join(parts: Sequence[Clips]) -> Clips:
@@ -127,10 +154,11 @@ def best_temperature(clips: Clips) -> float:
     return float(grid[int(np.argmin(costs))])
 
 
-def scores(folds: Sequence[Clips]) -> dict[str, Any]:
-    """Everything a card says about a protocol's folds; percent with one decimal."""
-    every = join(folds)
-    each = [uar(fold) for fold in folds]
+def scores(seeds: Sequence[Sequence[Clips]]) -> dict[str, Any]:
+    """Everything a card says about a protocol's folds, for each of several seeds; percent with one decimal."""
+    every = join([fold for folds in seeds for fold in folds])
+    each = np.mean([[uar(fold) for fold in folds] for folds in seeds], axis=0)
+    by_seed = [float(np.mean([uar(fold) for fold in folds])) for folds in seeds]
     by = {
         "per_gender": ("gender", ("female", "male")),
         "per_intensity": ("intensity", ("normal", "strong")),
@@ -142,14 +170,59 @@ def scores(folds: Sequence[Clips]) -> dict[str, Any]:
     return {
         "uar_mean": round(float(np.mean(each)), 1),
         "uar_std_folds": round(float(np.std(each)), 1),
-        "uar_folds": [round(value, 1) for value in each],
+        "uar_folds": [round(float(value), 1) for value in each],
+        "uar_seeds": [round(value, 1) for value in by_seed],
+        "uar_std_seeds": round(float(np.std(by_seed)), 1),
+        "uar_ci95": interval(join(seeds[0])),
         "accuracy": round(accuracy(every), 1),
         "per_class_recall": {label: round(value, 1) for label, value in recalls(every).items()},
         **groups,
         "ece": round(calibration_error(every), 3),
-        "clips": len(every.rows),
-        "clips_without_speech": int(np.sum(every.guess < 0)),
+        "clips": len(every.rows) // len(seeds),
+        "clips_without_speech": int(np.sum(every.guess < 0)) // len(seeds),
     }
+
+
+def cross_scores(folds: Sequence[tuple[str, Sequence[str], Clips, Clips]]) -> dict[str, Any]:
+    """Leave-one-corpus-out; percent with one decimal.
+
+    Parameters
+    ----------
+    folds : for each corpus left out: its name, the labels that the others know too, its clips each as a stream of its own,
+        and its speakers' clips as one stream each
+    """
+    table: dict[str, Any] = {"corpora": {}}
+    for name, known, apart, joined in folds:
+        shared = [label for label in known if any(row.emotion == label for row in apart.rows)]
+        table["corpora"][name] = {
+            "labels": shared,
+            "speakers": len({row.speaker for row in apart.rows}),
+            **{
+                f"{what}_{how}": round(uar(among(clips, labels)), 1)
+                for what, labels in (("four", FOUR), ("all", shared))
+                for how, clips in (("stream", joined), ("clip", apart))
+            },
+            "recall_four_stream": {label: round(value, 1) for label, value in recalls(among(joined, FOUR)).items()},
+            "four_stream_ci95": interval(among(joined, FOUR)),
+        }
+    for key in ("four_stream", "four_clip", "all_stream", "all_clip"):
+        each = [part[key] for part in table["corpora"].values()]
+        table[key] = {"mean": round(float(np.mean(each)), 1), "worst": min(each)}
+    return table
+
+
+def interval(clips: Clips, draws: int = 1000) -> list[float]:
+    """95 % confidence interval of the UAR, percent, by the bootstrap over speakers; they differ more than clips do."""
+    speakers = sorted({row.speaker for row in clips.rows})
+    place = np.array([speakers.index(row.speaker) for row in clips.rows])
+    total, right = (np.zeros((len(speakers), len(LABELS))) for _ in range(2))
+    np.add.at(total, (place, clips.target), 1)
+    np.add.at(right, (place, clips.target), clips.guess == clips.target)
+    chosen = np.random.default_rng(0).integers(len(speakers), size=(draws, len(speakers)))
+    total, right = total[chosen].sum(axis=1), right[chosen].sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        values = np.nanmean(np.where(total > 0, right / total, np.nan), axis=1)
+    return [round(100 * float(edge), 1) for edge in np.percentile(values, (2.5, 97.5))]
 
 
 def _where(clips: Clips, field: str, value: str) -> Clips | None:

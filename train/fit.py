@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,7 @@ def fit(data: Data, train: Sequence[Row], run: Path, *, seed: int, dev: Sequence
         assert isinstance(batches, VectorBatches)
         if recipe.norm:
             network.prior.copy_(batches.prior)
-        network.fit_scaler(torch.cat([batch.x for batch, _ in zip(batches.epoch(np.random.default_rng(seed)), range(80))]))
+        network.fit_scaler(torch.cat([batch.x for batch in islice(batches.epoch(np.random.default_rng(seed)), 80)]))
     else:
         network = network.to(memory_format=torch.channels_last)
         if isinstance(batches, FrameBatches) and recipe.norm:

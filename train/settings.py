@@ -66,8 +66,15 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class TrainSettings:
-    """The whole section. ``corpora`` is the folder that holds them, or None; ``use`` names those that ship and leave-one-corpus-out
-    learn from, ``within`` those that the folds inside one corpus are made of."""
+    """The whole section.
+
+    Attributes
+    ----------
+    corpora : the folder that holds them, or None
+    use : those that the shipped models and leave-one-corpus-out learn from
+    within : those that the folds inside one corpus are made of
+    seed : of everything random
+    """
 
     corpora: str | None = None
     use: tuple[str, ...] = ("ravdess_speech",)

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from realtime_ser.errors import ModelError
 from realtime_ser.features.spec import FrontEndSpec
@@ -119,7 +118,9 @@ class RunningNormaliser:
         self._mean += rate * (mean - self._mean)
         self._deviation += rate * (deviation - self._deviation)
         scale = np.float32(DEVIATION_DB) / self._deviation
-        return (features - (self._mean + level)[:, np.newaxis]) * scale[:, np.newaxis]
+        relative: FloatArray = features - (self._mean + level)[:, np.newaxis]
+        relative *= scale[:, np.newaxis]
+        return relative
 
 
 def speech_band(spec: FrontEndSpec) -> slice:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -78,8 +80,48 @@ def test_the_temperature_takes_bluster_back() -> None:
 def test_scores_name_folds_genders_and_what_was_not_heard() -> None:
     first = heard((row("sad"), row("happy", "male", "strong")), (says("sad"), says("sad")))
     second = heard((row("sad"), row("happy", "male")), (says("sad"), NOTHING))
-    table = evaluate.scores([first, second])
+    table = evaluate.scores([[first, second]])
     assert table["uar_folds"] == [50.0, 50.0]
     assert table["per_gender"] == {"female": 100.0, "male": 0.0}
     assert table["per_class_recall"] == {"happy": 0.0, "sad": 100.0}
     assert (table["clips"], table["clips_without_speech"]) == (4, 1)
+
+
+def test_seeds_are_averaged_and_their_spread_is_told() -> None:
+    right = heard((row("sad"), row("happy")), (says("sad"), says("happy")))
+    half = heard((row("sad"), row("happy")), (says("sad"), says("sad")))
+    table = evaluate.scores([[right, right], [right, half]])
+    assert table["uar_seeds"] == [100.0, 75.0]
+    assert table["uar_mean"] == 87.5
+    assert table["uar_std_seeds"] == 12.5
+    assert table["uar_folds"] == [100.0, 75.0]
+    assert table["clips"] == 4
+
+
+def test_an_interval_spans_the_speakers() -> None:
+    rows = tuple(replace(row(emotion), speaker=f"s{i}") for i in range(10) for emotion in ("sad", "happy"))
+    heard_right = heard(rows, tuple(says(each.emotion) for each in rows))
+    assert evaluate.interval(heard_right) == [100.0, 100.0]
+    mixed = heard(rows, tuple(says(each.emotion if int(each.speaker[1:]) < 5 else "calm") for each in rows))
+    low, high = evaluate.interval(mixed)
+    assert low < 40 < 60 < high
+
+
+def test_among_four_the_others_have_no_say() -> None:
+    probs = np.full(len(LABELS), 0.0, np.float32)
+    probs[LABELS.index("calm")], probs[LABELS.index("sad")], probs[LABELS.index("angry")] = 0.6, 0.3, 0.1
+    clips = heard((row("sad"), row("calm")), (probs[None], probs[None]))
+    four = evaluate.among(clips, evaluate.FOUR)
+    assert [each.emotion for each in four.rows] == ["sad"]
+    assert LABELS[four.guess[0]] == "sad"
+    assert four.windows[0].sum() == pytest.approx(1)
+
+
+def test_strangers_are_scored_over_what_both_sides_know() -> None:
+    rows = tuple(replace(row(emotion), speaker="x") for emotion in ("sad", "angry", "calm"))
+    right = heard(rows, tuple(says(each.emotion) for each in rows))
+    wrong = heard(rows, tuple(says("happy") for _ in rows))
+    table = evaluate.cross_scores([("here", ["sad", "angry", "happy"], wrong, right), ("there", ["sad"], right, right)])
+    assert table["corpora"]["here"]["labels"] == ["sad", "angry"]
+    assert table["corpora"]["here"]["four_stream"] == 100.0
+    assert table["four_clip"] == {"mean": 50.0, "worst": 0.0}
