@@ -240,8 +240,8 @@ def build(cls: type[_T], values: Mapping[str, Any], origin: str, prefix: str) ->
     arguments: dict[str, Any] = {}
     for key, value in values.items():
         if key not in known:
-            near = difflib.get_close_matches(_short(key, str), list(known), n=1, cutoff=0.0)
-            raise ConfigError(f"{origin}: unknown setting '{prefix}{_short(key, str)}'; did you mean '{prefix}{near[0]}'?")
+            near = difflib.get_close_matches(shown(key, str), list(known), n=1, cutoff=0.0)
+            raise ConfigError(f"{origin}: unknown setting '{prefix}{shown(key, str)}'; did you mean '{prefix}{near[0]}'?")
         arguments[key] = _convert(hints[key], value, origin, f"{prefix}{key}")
         if _BETWEEN in known[key].metadata:
             _check_range(arguments[key], known[key].metadata[_BETWEEN], origin, f"{prefix}{key}")
@@ -251,11 +251,11 @@ def build(cls: type[_T], values: Mapping[str, Any], origin: str, prefix: str) ->
 def _convert(hint: Any, value: Any, origin: str, key: str) -> Any:
     if is_dataclass(hint):
         if not isinstance(value, Mapping):
-            raise ConfigError(f"{origin}: '{key}' is a section; expected settings inside it, got {_short(value)}")
+            raise ConfigError(f"{origin}: '{key}' is a section; expected settings inside it, got {shown(value)}")
         return build(typing.cast("type[Any]", hint), value, origin, f"{key}.")
     if typing.get_origin(hint) is Mapping:
         if not isinstance(value, Mapping):
-            raise ConfigError(f"{origin}: '{key}' is a section; expected settings inside it, got {_short(value)}")
+            raise ConfigError(f"{origin}: '{key}' is a section; expected settings inside it, got {shown(value)}")
         return value
     allowed = typing.get_args(hint) if isinstance(hint, UnionType) else (hint,)
     if isinstance(value, int) and not isinstance(value, bool) and float in allowed and int not in allowed:
@@ -263,24 +263,24 @@ def _convert(hint: Any, value: Any, origin: str, key: str) -> Any:
         value = float(value) if abs(value) < 2**1000 else math.inf
     if type(value) not in allowed:
         expected = " or ".join("nothing (null)" if kind is type(None) else kind.__name__ for kind in allowed)
-        raise ConfigError(f"{origin}: '{key}' takes {expected}, got {_short(value)}")
+        raise ConfigError(f"{origin}: '{key}' takes {expected}, got {shown(value)}")
     if isinstance(value, float) and key in _RANGES:
         _check_range(value, _RANGES[key], origin, key)
     if key in _CHOICES and value not in _CHOICES[key]:
-        raise ConfigError(f"{origin}: '{key}' must be one of {', '.join(_CHOICES[key])}, got {_short(value)}")
+        raise ConfigError(f"{origin}: '{key}' must be one of {', '.join(_CHOICES[key])}, got {shown(value)}")
     return value
 
 
 def _check_range(value: float | None, limits: tuple[float, float], origin: str, key: str) -> None:
     low, high = limits
     if value is not None and not low <= value <= high:
-        raise ConfigError(f"{origin}: '{key}' must be between {low:g} and {high:g}, got {value:g}")
+        raise ConfigError(f"{origin}: '{key}' must be between {low:g} and {high:g}, got {shown(value, '{:g}'.format)}")
 
 
-def _short(value: Any, form: Callable[[Any], str] = repr) -> str:
+def shown(value: Any, form: Callable[[Any], str] = repr) -> str:
     """A value as a message may show it: what a file holds can be of any length."""
     try:
         text = form(value)
-    except (ValueError, RecursionError):  # an integer of more digits than Python prints
+    except (ValueError, OverflowError, RecursionError):  # an integer of more digits than Python prints, or than a float holds
         text = f"something that is too long to show ({type(value).__name__})"
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"

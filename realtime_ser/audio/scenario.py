@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from realtime_ser.config import between, build, read_yaml
+from realtime_ser.config import between, build, read_yaml, shown
 from realtime_ser.errors import ConfigError
 
 _LONGEST_S = 1e7
@@ -212,7 +212,7 @@ def parse_scenario(values: Mapping[str, Any], origin: str) -> Scenario:
     head = build(_Head, {key: {} if key == "faults" else value for key, value in values.items()}, origin, "")
     listed = values.get("faults")
     if not isinstance(listed, list):
-        raise ConfigError(f"{origin}: 'faults' must be a list, such as '- kind: vanish'; got {_short(listed)}")
+        raise ConfigError(f"{origin}: 'faults' must be a list, such as '- kind: vanish'; got {shown(listed)}")
     faults = tuple(_fault(item, origin, f"faults[{number}]") for number, item in enumerate(listed))
     for kind in (LyingRate, ClockDrift):
         if sum(isinstance(fault, kind) for fault in faults) > 1:
@@ -222,11 +222,11 @@ def parse_scenario(values: Mapping[str, Any], origin: str) -> Scenario:
 
 def _fault(item: Any, origin: str, where: str) -> Any:
     if not isinstance(item, dict) or not isinstance(item.get("kind"), str):
-        raise ConfigError(f"{origin}: '{where}' needs a kind, one of {', '.join(KINDS)}; got {_short(item)}")
+        raise ConfigError(f"{origin}: '{where}' needs a kind, one of {', '.join(KINDS)}; got {shown(item)}")
     kind = item["kind"]
     if kind not in KINDS:
         near = difflib.get_close_matches(kind, list(KINDS), n=1, cutoff=0.0)[0]
-        raise ConfigError(f"{origin}: '{where}.kind' is {kind!r}, which is none; did you mean {near!r}?")
+        raise ConfigError(f"{origin}: '{where}.kind' is {shown(kind)}, which is none; did you mean {near!r}?")
     rest = {key: value for key, value in item.items() if key != "kind"}
     fault = build(KINDS[kind], rest, origin, f"{where}.")
     if isinstance(fault, Fault):
@@ -269,8 +269,3 @@ def strikes(fault: Fault, key: tuple[int, int], rate: int, start: int, end: int)
 
 def _kind_of(cls: type[Any]) -> str:
     return next(name for name, known in KINDS.items() if known is cls)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

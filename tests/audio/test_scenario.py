@@ -46,6 +46,10 @@ def test_the_shipped_example_shows_every_kind() -> None:
         ("faults: [{kind: lying_rate, at_s: 1}]", ["'faults[0].at_s'", "did you mean"]),
         ("- vanish", ["expected named settings", "seed: 1"]),
         ("faults: [", ["not valid YAML"]),
+        # Numbers that Python refuses to print, or to make a float of.
+        (f"faults: [0x{'f' * 6000}]", ["'faults[0]' needs a kind", "too long to show"]),
+        (f"seed: {'9' * 400}\nfaults: []", ["'seed' must be between"]),
+        (f"faults: [{{kind: channels, count: 0x{'f' * 6000}}}]", ["'faults[0].count' must be between 1 and 64"]),
     ],
 )
 def test_a_bad_file_is_said_in_one_line(text: str, words: list[str], tmp_path: Path) -> None:

@@ -78,12 +78,12 @@ _TOKENS = (
     *("model", "stream.hop_s", "hop", "train", "x" * 5000, "\x00", "\x85", "\ufeff", "/etc/passwd", "a" * 300 + ".json", "~"),
     *("[" * 2000, "- " * 500, "{a: " * 300, "<script>", "[bold]", "none", "majority", "1000000", "0.01", "60"),
 )
-_BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
 )
 
 
-def _changed(rng: random.Random, lines: list[str]) -> str:
+def changed(rng: random.Random, lines: list[str]) -> str:
     """Settings with one to four lines replaced, removed, repeated, moved, or given another value."""
     lines = list(lines)
     for _ in range(rng.choice((1, 1, 2, 4))):
@@ -117,11 +117,11 @@ def test_damaged_settings(tmp_path: Path, bundles: dict[str, Path], torture: Any
             rng = random.Random(number)
             kind = rng.choices(("lines", "bytes", "bomb", "huge"), (80, 18, 1, 1))[0]
             if kind == "lines":
-                content = _changed(rng, lines).encode("utf-8", "surrogatepass")
+                content = changed(rng, lines).encode("utf-8", "surrogatepass")
             elif kind == "bytes":
                 content = damage(rng, shipped.encode(), [shipped.encode()])
             elif kind == "bomb":
-                content = (_BOMB + rng.choice(("train: *i", "stream: {hop_s: *i}", "model: *i"))).encode()
+                content = (BOMB + rng.choice(("train: *i", "stream: {hop_s: *i}", "model: *i"))).encode()
             else:
                 content = rng.choice((b"[" * 200_000, b"a: 1\n" * 200_000, b"#" * 10**7, b"x" * 10**6, b"- " * 30_000))
             path.write_bytes(content)
