@@ -13,6 +13,7 @@ import multiprocessing
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -30,12 +31,13 @@ BUCKET_S = 1.0
 
 
 class SlowClassifier:
-    """A model that takes ``extra_s`` longer while ``slow`` is set."""
+    """A model that takes ``extra_s`` longer while ``slow`` is set; all else is the model's own."""
 
     def __init__(self, model: Classifier, extra_s: float) -> None:
         self.model, self.extra_s, self.slow = model, extra_s, False
-        self.card, self.labels, self.spec = model.card, model.labels, model.spec
-        self.front_end = model.front_end
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
 
     def predict(self, features: FloatArray) -> FloatArray:
         if self.slow:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from realtime_ser.sinks.jsonl import JsonlSink
 from realtime_ser.sinks.recorder import RecorderSink
 from stub_model import StubClassifier
 
+ROOT = Path(__file__).parents[2]
 RATE = 4000
 CONFIG = Config(gate=GateConfig(enabled=False))
 
@@ -89,6 +92,16 @@ def test_at_full_speed_nothing_is_ever_skipped() -> None:
     summary = run(ArraySource(noise(30), RATE), Engine(model, CONFIG), SinkGroup([keeper]), CONFIG)
     assert keeper.notices == []
     assert summary.health.dropped == 0
+
+
+def test_the_benchmark_draws_its_picture(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    picture = tmp_path / "overload.png"
+    command = [sys.executable, ROOT / "benchmarks" / "overload.py", "--seconds", "6", "--out", picture]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert [line.split(":")[0] for line in result.stdout.splitlines()[:3]] == ["before", "during", "after"]
 
 
 def _spin() -> None:
