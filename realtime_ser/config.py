@@ -65,7 +65,7 @@ class GateConfig:
     vad: bool = True
     vad_threshold: float = 0.25
     floor_margin_db: float = 6.0
-    floor_min_db: float = -70.0
+    floor_min_db: float = -80.0
     floor_span_s: float = 4.0
     min_speech_s: float = 0.16
     recent_s: float = 0.75

@@ -1,11 +1,12 @@
 """Is anyone speaking in this window?
 
 Two steps, the cheap one first: an energy floor that adapts to the room, then the Silero voice activity detector, which is asked
-only about chunks above the floor. A window counts as speech when it holds enough of it, some of it recent.
+only about chunks above the floor and hears them at an even level. A window counts as speech when it holds enough of it, some of it recent.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import numpy as np
@@ -18,6 +19,9 @@ from realtime_ser.records import FloatArray
 _RATE = 16000
 _CHUNK = 512  # 32 ms: what Silero takes at 16 kHz
 _UNKNOWN_ROOM_DB = -50.0  # until the room has been heard for floor_span_s, no floor is higher than this
+_HEARD_AT_DB = -25.0  # RMS at which the detector hears the loudest of late: soft speech, as it is, often escapes it
+_MAX_GAIN_DB = 60.0
+_FALL_DB = 3.0 * _CHUNK / _RATE  # the loudest is forgotten by 3 dB a second: a soft voice may follow a loud one
 _STALE_CHUNKS = 31  # after a second unasked, the detector's memory is of another time
 
 
@@ -77,6 +81,7 @@ class SpeechGate:
         self._decisions.clear()
         self._tail = np.zeros(0, np.float32)
         self._unasked = 0
+        self._loudest_db = -math.inf
         if self._resampler is not None:
             self._resampler.reset()
         if self._detector is not None:
@@ -118,6 +123,7 @@ class SpeechGate:
 
     def _hear(self, chunk: FloatArray, level_db: float) -> bool:
         floor = self._floor.update(level_db)
+        self._loudest_db = max(level_db, self._loudest_db - _FALL_DB)
         if level_db < max(self._config.floor_min_db, floor + self._config.floor_margin_db):
             self._unasked += 1
             return False
@@ -126,7 +132,12 @@ class SpeechGate:
         if self._unasked >= _STALE_CHUNKS:
             self._detector.reset()
         self._unasked = 0
-        return self._detector.probability(chunk) >= self._config.vad_threshold
+        return self._detector.probability(self._levelled(chunk)) >= self._config.vad_threshold
+
+    def _levelled(self, chunk: FloatArray) -> FloatArray:
+        """The chunk at the level that the detector knows speech at: amplified where all has been soft, never turned down."""
+        gain_db = min(max(0.0, _HEARD_AT_DB - self._loudest_db), _MAX_GAIN_DB)
+        return np.clip(chunk * np.float32(10 ** (gain_db / 20)), -1, 1)
 
 
 class SileroDetector:
