@@ -1,7 +1,8 @@
 """Is anyone speaking in this window?
 
 Two steps, the cheap one first: an energy floor that adapts to the room, then the Silero voice activity detector, which is asked
-only about chunks above the floor and hears them at an even level. A window counts as speech when it holds enough of it, some of it recent.
+only about chunks above the floor and hears them at an even level. A window counts as speech when it holds enough of it, some of
+it recent.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ _UNKNOWN_ROOM_DB = -50.0  # until the room has been heard for floor_span_s, no f
 _HEARD_AT_DB = -25.0  # RMS at which the detector hears the loudest of late: soft speech, as it is, often escapes it
 _MAX_GAIN_DB = 60.0
 _FALL_DB = 3.0 * _CHUNK / _RATE  # the loudest is forgotten by 3 dB a second: a soft voice may follow a loud one
+_JUMP_DB = 12.0  # so much less gain from one chunk to the next, and the detector starts afresh: it would miss a scream
 _STALE_CHUNKS = 31  # after a second unasked, the detector's memory is of another time
 
 
@@ -82,6 +84,7 @@ class SpeechGate:
         self._tail = np.zeros(0, np.float32)
         self._unasked = 0
         self._loudest_db = -math.inf
+        self._gain_db = 0.0
         if self._resampler is not None:
             self._resampler.reset()
         if self._detector is not None:
@@ -129,15 +132,13 @@ class SpeechGate:
             return False
         if self._detector is None:
             return True
-        if self._unasked >= _STALE_CHUNKS:
-            self._detector.reset()
-        self._unasked = 0
-        return self._detector.probability(self._levelled(chunk)) >= self._config.vad_threshold
-
-    def _levelled(self, chunk: FloatArray) -> FloatArray:
-        """The chunk at the level that the detector knows speech at: amplified where all has been soft, never turned down."""
+        # Amplified where all has been soft, never turned down.
         gain_db = min(max(0.0, _HEARD_AT_DB - self._loudest_db), _MAX_GAIN_DB)
-        return np.clip(chunk * np.float32(10 ** (gain_db / 20)), -1, 1)
+        if self._unasked >= _STALE_CHUNKS or self._gain_db - gain_db > _JUMP_DB:
+            self._detector.reset()
+        self._unasked, self._gain_db = 0, gain_db
+        levelled = np.clip(chunk * np.float32(10 ** (gain_db / 20)), -1, 1)
+        return self._detector.probability(levelled) >= self._config.vad_threshold
 
 
 class SileroDetector:

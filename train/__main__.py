@@ -5,7 +5,9 @@ prepare   read the corpora, write the manifest, fill the feature cache
 explore   pictures of the corpora: how many, how loud, how long, how high, and what a random split hides
 audit     fail when a split has a speaker or identical audio on both sides
 fit       train the network that ships, on every speaker
-evaluate  train one network per fold on the other speakers and score it through the engine, as a stream
+evaluate  train one network per fold on the other speakers and score it through the engine, as a stream;
+          with --stream: in conversation, where nobody speaks, and in bad conditions
+tune      try windows, smoothers and gates on the folds' networks
 reproduce train and score every published system, as its authors did and on unseen speakers
 export    write weights/NAME.onnx and its card, with the scores of evaluate
 """
@@ -18,16 +20,20 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from realtime_ser.config import load_config
 from realtime_ser.errors import ConfigError, SerError
+from realtime_ser.model import Card, Classifier
 from train import commands, manifest, splits
 from train.atomic import write_text
 from train.corpora import CORPORA, corpora_folder
 from train.manifest import Row
 from train.select import select
 from train.settings import TrainSettings, train_settings
+
+if TYPE_CHECKING:
+    from train.streaming.robustness import Fold
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -94,19 +100,39 @@ def fit(options: argparse.Namespace) -> int:
 
 
 def evaluate(options: argparse.Namespace) -> int:
-    """One network per fold, streamed through the engine; writes scores-PROTOCOL.json into the system's runs."""
-    from realtime_ser.model import Classifier
-    from train import evaluate as scoring
-    from train.export import export as write_bundle
-    from train.fit import Data, normalisation
+    """One network per fold, streamed through the engine; writes scores-PROTOCOL.json into the system's runs.
+
+    With --stream: conversations, steady speech, sounds and spoilt audio instead, written into --output.
+    """
+    settings, root = _settings(options)
+    rows = _rows(options, settings)
+    if options.stream or options.bundle:
+        from train.streaming import verbs as streaming
+
+        known = [row for row in rows if row.emotion in _labels() and row.corpus in settings.within]
+        return streaming.evaluate(options, root, known, settings.seed, lambda: _listeners(options, settings, root, rows))
+    _score(options, settings, root, rows)
+    return 0
+
+
+def tune(options: argparse.Namespace) -> int:
+    """Try windows, smoothers and gates on half of the folds' networks; print the frontier and what is gained on the other half."""
+    from train.streaming import verbs as streaming
 
     settings, root = _settings(options)
-    recipe, rows = settings.recipe(options.system), _rows(options, settings)
+    rows = _rows(options, settings)
+    return streaming.tune(options, root, settings.seed, lambda: _listeners(options, settings, root, rows))
+
+
+def _score(options: argparse.Namespace, settings: TrainSettings, root: Path, rows: Sequence[Row]) -> dict[str, Any]:
+    """Score the folds clip by clip; returns what is written."""
+    from train import calibration
+    from train import evaluate as scoring
+    from train.fit import Data
+
+    recipe = settings.recipe(options.system)
     began = time.perf_counter()
-    folds = _folds(options.protocol, rows, settings)
-    problems = [problem for fold in folds for problem in splits.audit(fold)]
-    if problems and options.protocol != "random":
-        raise ConfigError(f"the split leaks: {problems[0]} (and {len(problems) - 1} more); see `python -m train audit`")
+    folds = _honest_folds(options, settings, rows)
     data = Data(root, rows, recipe, options.cache)
     seeds: list[list[Any]] = []
     strangers = []
@@ -114,9 +140,7 @@ def evaluate(options: argparse.Namespace) -> int:
         seeds.append([])
         for fold in folds:
             networks = _networks(options, settings, root, rows, fold.train, fold.name, data, first=number * recipe.networks)
-            bundle = options.runs / options.system / f"{fold.name}-{number * recipe.networks}" / "bundle.onnx"
-            running = normalisation(networks[0], recipe)
-            card = write_bundle(networks, recipe.spec, bundle, name=f"{options.system}-{fold.name}", normalisation=running)
+            card = _bundle(options, settings, networks, f"{fold.name}-{number * recipe.networks}", fold.name)
             tested = [row for row in fold.test if row.emotion in scoring.LABELS]
             classifier = Classifier(card)
             seeds[-1].append(scoring.stream_clips(classifier, root, tested))
@@ -132,11 +156,23 @@ def evaluate(options: argparse.Namespace) -> int:
         table: dict[str, Any] = {"protocol": _CROSS, **scoring.cross_scores(strangers), "command": command}
     else:
         table = {"protocol": f"{options.protocol}: {_CLIPS}", **scoring.scores(_calibrated(seeds)), "command": command}
-    temperature = scoring.best_temperature(scoring.join(seeds[0]))
-    text = json.dumps({"scores": table, "temperature": temperature, "seconds": time.perf_counter() - began}, indent=2)
-    write_text(options.runs / options.system / f"scores-{options.protocol}.json", text + "\n")
+    written: dict[str, Any] = {
+        "scores": table,
+        "temperature": scoring.best_temperature(scoring.join(seeds[0])),
+        "fold_temperatures": dict(zip([fold.name for fold in folds], _temperatures(seeds[0]), strict=True)),
+        "seconds": time.perf_counter() - began,
+    }
     print(json.dumps(table, indent=2))
-    return 0
+    if not strangers:
+        smoothing = load_config(options.config, options.set).smoothing
+        every = scoring.join([fold for folds in _calibrated(seeds) for fold in folds])
+        written["calibration"] = calibration.table(every, smoothing)
+        print(calibration.told(written["calibration"]))
+        folder = options.output / "calibration"
+        print(calibration.picture(every, smoothing, options.system, folder / f"{options.system}.png"))
+        write_text(folder / f"{options.system}.json", json.dumps(written["calibration"], indent=1) + "\n")
+    write_text(options.runs / options.system / f"scores-{options.protocol}.json", json.dumps(written, indent=2) + "\n")
+    return written
 
 
 _CLIPS = "each clip streamed through the engine, mean of its windows weighed by their speech"
@@ -147,16 +183,70 @@ _CROSS = (
 
 
 def _calibrated(seeds: list[list[Any]]) -> list[list[Any]]:
+    """All folds of all seeds at the temperatures of their own seed."""
+    from train import evaluate as scoring
+
+    return [[scoring.tempered(one, t) for one, t in zip(folds, _temperatures(folds), strict=True)] for folds in seeds]
+
+
+def _temperatures(folds: list[Any]) -> list[float]:
     """A fold's temperature comes from the other folds' test speakers, whom its own score never sees."""
     from train import evaluate as scoring
 
-    if len(seeds[0]) < 2:
-        return seeds
+    if len(folds) < 2:
+        return [1.0] * len(folds)
+    return [scoring.best_temperature(scoring.join([part for part in folds if part is not one])) for one in folds]
+
+
+def _listeners(options: argparse.Namespace, settings: TrainSettings, root: Path, rows: Sequence[Row]) -> list[Fold]:
+    """The folds' networks of the first seed, calibrated on the other folds' speakers, each with its own unseen ones."""
+    from train.fit import Data
+    from train.streaming.robustness import Fold
+
+    if options.protocol == "cross":
+        raise ConfigError("--stream and tune take protocols within a corpus, such as emobox")
+    folds = _honest_folds(options, settings, rows)
+    wrong = [number for number in options.fold if not 1 <= number <= len(folds)]
+    if wrong:
+        raise ConfigError(f"--fold {wrong[0]}: {options.protocol} has folds 1 to {len(folds)}")
+    scored = _scored(options, options.protocol)
+    if "fold_temperatures" not in scored:
+        scored = _score(options, settings, root, rows)
+    data = Data(root, rows, settings.recipe(options.system), options.cache)
     result = []
-    for folds in seeds:
-        others = [scoring.join([part for part in folds if part is not one]) for one in folds]
-        result.append([scoring.tempered(one, scoring.best_temperature(rest)) for one, rest in zip(folds, others, strict=True)])
+    for fold in [folds[number - 1] for number in options.fold] or folds:
+        networks = _networks(options, settings, root, rows, fold.train, fold.name, data)
+        temperature = scored["fold_temperatures"][fold.name]
+        card = _bundle(options, settings, networks, f"{fold.name}-0", fold.name, temperature)
+        result.append(Fold(fold.name, Classifier(card), tuple(row for row in fold.test if row.emotion in _labels())))
     return result
+
+
+def _honest_folds(options: argparse.Namespace, settings: TrainSettings, rows: Sequence[Row]) -> list[splits.Split]:
+    """The protocol's folds; but for ``random``, which is known to, none may leak."""
+    folds = _folds(options.protocol, rows, settings)
+    problems = [problem for fold in folds for problem in splits.audit(fold)]
+    if problems and options.protocol != "random":
+        raise ConfigError(f"the split leaks: {problems[0]} (and {len(problems) - 1} more); see `python -m train audit`")
+    return folds
+
+
+def _bundle(
+    options: argparse.Namespace, settings: TrainSettings, networks: list[Any], run: str, fold: str, temperature: float | None = None
+) -> Card:
+    """A fold's bundle in its run's folder; with a temperature beside the one without."""
+    from train.export import export as write_bundle
+    from train.fit import normalisation
+
+    recipe = settings.recipe(options.system)
+    return write_bundle(
+        networks,
+        recipe.spec,
+        options.runs / options.system / run / ("bundle.onnx" if temperature is None else "calibrated.onnx"),
+        name=f"{options.system}-{fold}",
+        temperature=1.0 if temperature is None else temperature,
+        normalisation=normalisation(networks[0], recipe),
+    )
 
 
 def _folds(protocol: str, rows: Sequence[Row], settings: TrainSettings) -> list[splits.Split]:
@@ -251,28 +341,35 @@ def _rows(options: argparse.Namespace, settings: TrainSettings) -> tuple[Row, ..
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m train", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    for run in (prepare, audit, fit, evaluate, export):
+    for run in (prepare, audit, fit, evaluate, tune, export):
         verb = verbs.add_parser(run.__name__, help=(run.__doc__ or "").splitlines()[0], description=run.__doc__)
         verb.set_defaults(run=run)
         verb.add_argument("--corpora", type=Path, metavar="DIR", help="folder that holds ravdess_speech, tess, ...")
         verb.add_argument("--config", type=Path, metavar="FILE", help="YAML laid over config.yaml")
         verb.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="such as train.cnn.epochs=20")
         verb.add_argument("--cache", type=Path, default=REPOSITORY / ".cache" / "train", metavar="DIR")
-        if run in (audit, fit, evaluate):
+        if run in (audit, fit, evaluate, tune):
             verb.add_argument("--protocol", default="emobox", choices=splits.PROTOCOLS)
         if run is evaluate:
             verb.add_argument("--seeds", type=int, default=1, metavar="N", help="train every fold N times")
-        if run is fit:
-            verb.add_argument("--fold", type=int, nargs="+", default=[], metavar="N", help="train these folds instead")
+        if run in (fit, evaluate, tune):
+            what = "train these folds instead" if run is fit else "use these folds only (not without --stream)"
+            verb.add_argument("--fold", type=int, nargs="+", default=[], metavar="N", help=what)
+        if run in (evaluate, tune):
+            verb.add_argument("--output", type=Path, default=REPOSITORY / "docs" / "results", metavar="DIR")
         if run is audit:
             verb.add_argument("--dev-speakers", type=int, default=4, metavar="N")
             verb.add_argument("--sentences", action="store_true", help="a sentence on both sides is a leak too")
-        if run in (fit, evaluate, export):
-            verb.add_argument("--system", required=True, choices=("mlp", "cnn"))
+        if run in (fit, evaluate, tune, export):
+            verb.add_argument("--system", required=run is not evaluate, default="mlp", choices=("mlp", "cnn"))
             verb.add_argument("--runs", type=Path, default=REPOSITORY / "runs", metavar="DIR")
             verb.add_argument(
                 "--threads", type=int, default=1, metavar="N", help="of torch; with another number rounding differs"
             )
+        if run in (evaluate, tune):
+            from train.streaming import verbs as streaming
+
+            (streaming.add_evaluate if run is evaluate else streaming.add_tune)(verb)
         if run is export:
             verb.add_argument("--weights", type=Path, default=REPOSITORY / "weights", metavar="DIR")
     commands.add(verbs)

@@ -3,7 +3,7 @@ each weighed by the speech it holds."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,14 +13,17 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from realtime_ser.config import Config
 from realtime_ser.engine import Engine
 from realtime_ser.model import Classifier
-from realtime_ser.records import FloatArray
+from realtime_ser.records import Block, FloatArray
 from train.corpora import LABELS
 from train.features import read_clip
 from train.manifest import Row
 
 FOUR = ("neutral", "happy", "sad", "angry")  # what every corpus knows
+Change = Callable[[FloatArray, int, Row], tuple[FloatArray, int]]
+
 BINS = 10  # of confidence, for the calibration error
 
 
@@ -57,7 +60,15 @@ class Clips:
 
 
 def stream_clips(
-    classifier: Classifier, root: Path, rows: Sequence[Row], *, by_speaker: bool = False, seed: int = 0, progress: bool = True
+    classifier: Classifier,
+    root: Path,
+    rows: Sequence[Row],
+    *,
+    by_speaker: bool = False,
+    seed: int = 0,
+    config: Config | None = None,
+    change: Change | None = None,
+    progress: bool = True,
 ) -> Clips:
     """Play clips through the engine.
 
@@ -66,8 +77,11 @@ def stream_clips(
     by_speaker : a speaker's clips are one stream, in random order, with a break between clips that no window spans: what
         the running normalisation has learned of a voice stays. Else every clip is a stream of its own
     seed : of that order
+    config : of the engine; None: the defaults
+    change : what befalls the audio on its way: (float32 (n,), rate in Hz, row) -> (float32 (m,), rate in Hz). For clips that
+        are streams of their own
     """
-    engine = Engine(classifier)
+    engine = Engine(classifier, config)
     order = list(range(len(rows)))
     if by_speaker:
         order = sorted(np.random.default_rng(seed).permutation(len(rows)).tolist(), key=lambda i: rows[i].speaker)
@@ -78,7 +92,10 @@ def stream_clips(
         if not by_speaker or rows[i].speaker != voice:
             engine.reset()
         voice = rows[i].speaker
-        estimates = engine.push(read_clip(root / rows[i].path, engine.sample_rate)) + engine.flush()
+        heard: Block | FloatArray = read_clip(root / rows[i].path, engine.sample_rate)
+        if change is not None:
+            heard = Block(*change(heard, engine.sample_rate, rows[i]), 0)
+        estimates = engine.push(heard) + engine.flush()
         spoken = [estimate for estimate in estimates if estimate.probs]
         windows[i] = np.array([estimate.probs for estimate in spoken], np.float32).reshape(-1, len(LABELS))
         speech_s[i] = np.array([each.speech_ratio * (each.end_s - each.start_s) for each in spoken], np.float32)

@@ -24,6 +24,7 @@ from train.augment import PLAIN, Variant
 from train.fit import Data, clip_probs, fit, schedule
 from train.manifest import Manifest
 from train.settings import Recipe
+from train.streaming.conditions import conditions
 
 SAMPLE = Path(__file__).parents[2] / "realtime_ser" / "sample" / "demo.flac"
 RATE = 16_000
@@ -133,7 +134,7 @@ def test_the_cache_is_used_and_keyed(corpus: Path, tmp_path: Path, listed: Manif
 
 
 def test_the_command_line_from_corpora_to_a_bundle_that_the_live_path_loads(
-    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     common = ["--corpora", str(corpus), "--cache", str(tmp_path / "cache")]
     for key, value in (("variants", "[]"), ("epochs", "2"), ("network", "{widths: [4, 6, 8, 8], embedding: 16}")):
@@ -145,11 +146,24 @@ def test_the_command_line_from_corpora_to_a_bundle_that_the_live_path_loads(
     assert main(["audit", *common, "--protocol", "speaker", "--dev-speakers", "1"]) == 0
     assert main(["audit", *common, "--protocol", "random"]) == 1
     assert "both train and test" in capsys.readouterr().out
-    assert main(["evaluate", *run, "--protocol", "speaker"]) == 0
+    scoring = [*run, "--output", str(tmp_path / "results"), "--protocol", "speaker"]
+    assert main(["evaluate", *scoring]) == 0
+    assert (tmp_path / "results" / "calibration" / "cnn.png").exists()
     scored = json.loads((tmp_path / "runs" / "cnn" / "scores-speaker.json").read_text())["scores"]
     assert scored["clips"] == 24
     assert 0 <= scored["uar_mean"] <= 100
+    monkeypatch.setattr("train.streaming.report.SOUND_S", 1.0)
+    monkeypatch.setattr("train.streaming.report.conditions", lambda root, rows: conditions(root, rows)[:6])
+    assert main(["evaluate", *scoring, "--stream", "--fold", "1", "--clips", "2"]) == 0
+    assert "SHORT" in capsys.readouterr().out
+    assert "speaker-1" in (tmp_path / "results" / "stream" / "cnn.md").read_text()
+    assert main(["tune", *scoring, "--fold", "1", "2", "--windows", "1.5"]) == 0
+    assert "folds that did not choose" in capsys.readouterr().out
     assert main(["export", *run, "--weights", str(tmp_path / "weights")]) == 0
+    bundle = ["--bundle", str(tmp_path / "weights" / "cnn.onnx"), "--output", str(tmp_path / "results"), "--clips", "2"]
+    assert main(["evaluate", *common, *bundle]) == 0
+    assert "NOT scores for unseen speakers" in capsys.readouterr().out
+    assert (tmp_path / "results" / "stream" / "bundle-cnn.md").exists()
     model = load_model(tmp_path / "weights" / "cnn.json")
     assert model.card.raw["training"]["speakers"] == 6
     assert model.card.headline == "not yet scored"

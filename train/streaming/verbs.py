@@ -1,0 +1,105 @@
+"""``evaluate --stream`` and ``tune``, as the command line asks for them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from realtime_ser.config import load_config
+from realtime_ser.errors import ConfigError
+from realtime_ser.model import load_model
+from train.corpora import LABELS
+from train.manifest import Row
+from train.streaming import report
+from train.streaming import tune as tuning
+from train.streaming.robustness import Fold
+
+Listeners = Callable[[], list[Fold]]
+
+
+def evaluate(options: argparse.Namespace, root: Path, rows: Sequence[Row], seed: int, listeners: Listeners) -> int:
+    """Conversations, steady speech, sounds and spoilt audio: of the folds' networks, or with --bundle of one bundle."""
+    config = load_config(options.config, options.set)
+    if options.bundle:
+        folds, about = _bundle_alone(options.bundle, rows)
+        name = f"bundle-{folds[0].name}"
+    else:
+        folds, name = listeners(), options.system
+        about = (
+            f"{options.protocol}: each fold's network hears only speakers whom it never learned from, at a temperature from"
+            f" the other folds. Folds: {', '.join(fold.name for fold in folds)}."
+        )
+    result = {
+        "about": about,
+        "command": f"python -m train evaluate {_told(options)}",
+        **report.score(folds, root, config, clips=options.clips, seed=seed, others=rows),
+    }
+    print(about)
+    for bar in report.bars(result):
+        print(bar)
+    for path in report.write(result, name, options.output / "stream"):
+        print(path)
+    return 0
+
+
+def tune(options: argparse.Namespace, root: Path, seed: int, listeners: Listeners) -> int:
+    """Choose on half of the folds; print the frontier and what the choice gives on the other half."""
+    base = load_config(options.config, options.set)
+    folds = listeners()
+    half = (len(folds) + 1) // 2
+    if half == len(folds):
+        raise ConfigError("tune needs two folds at least: one to choose on, one to report")
+    trials = tuning.search(
+        folds[:half], root, base, windows_s=options.windows, hops_s=options.hops, with_gates=not options.no_gates, seed=seed
+    )
+    best = tuning.choose(trials)
+    told = {
+        what: tuning.record(folds[half:], root, one.config, seed=seed).tried(one.config.smoothing)
+        for what, one in (("as it was", trials[0]), ("chosen", best))
+    }
+    tuning.show(trials, best, told)
+    command = f"tune --system {options.system} --protocol {options.protocol}"
+    for path in tuning.write(trials, best, told, options.system, options.output / "stream", command):
+        print(path)
+    return 0
+
+
+def add_evaluate(verb: argparse.ArgumentParser) -> None:
+    """The options of ``evaluate --stream``."""
+    verb.add_argument("--stream", action="store_true", help="conversations, silence and noise, bad conditions")
+    verb.add_argument("--bundle", metavar="NAME|PATH", help="as --stream, with a bundle instead of the folds' networks")
+    verb.add_argument("--clips", type=int, default=96, metavar="N", help="of each fold, for the curves of --stream; 0: all")
+
+
+def add_tune(verb: argparse.ArgumentParser) -> None:
+    """The options of ``tune``."""
+    verb.add_argument("--windows", type=float, nargs="+", default=[1.0, 1.5, 2.0, 3.0], metavar="S")
+    verb.add_argument("--hops", type=float, nargs="+", default=[0.25], metavar="S")
+    verb.add_argument("--no-gates", action="store_true", help="leave the gate as it is")
+
+
+def _bundle_alone(bundle: str, rows: Sequence[Row]) -> tuple[list[Fold], str]:
+    """One bundle on all clips whose emotion it knows, and what such scores are worth."""
+    classifier = load_model(bundle)
+    card = classifier.card
+    if set(card.labels) != set(LABELS):
+        raise ConfigError(f"{card.name} knows {', '.join(card.labels)}; only bundles with our eight labels are scored")
+    learned = set((card.raw.get("training") or {}).get("corpora", ()))
+    tested = {row.corpus for row in rows}
+    about = f"{card.name} on {', '.join(sorted(tested))}. "
+    if learned & tested:
+        about += f"It has learned from {', '.join(sorted(learned & tested))}: these are NOT scores for unseen speakers."
+    else:
+        about += "Its card names none of these corpora as training data."
+    return [Fold(card.name, classifier, tuple(rows))], about
+
+
+def _told(options: argparse.Namespace) -> str:
+    """The options that say what was run."""
+    what = f"--system {options.system} --protocol {options.protocol} --stream"
+    if options.bundle:
+        what = f"--bundle {options.bundle}"
+    folds = f" --fold {' '.join(map(str, options.fold))}" if options.fold else ""
+    sets = "".join(f" --set {item}" for item in options.set)
+    return f"{what}{folds} --clips {options.clips}{sets}"
