@@ -153,7 +153,7 @@ def picture(clips: Clips, smoothing: SmoothingConfig, name: str, path: Path) -> 
         point = at(answers, smoothing.unsure_below)
         text = f"{what}: {point['answered']:.0f} % answered, {_percent(point['accuracy'])} of them right"
         axis.plot(100 * share[shown], 100 * right[shown], color=tint, lw=1.8, label=text)
-        if point["accuracy"] is not None:
+        if point["answered"] and point["accuracy"]:
             axis.plot(point["answered"], point["accuracy"], "o", color=tint, ms=9, mec="w", mew=1.5, zorder=4)
     axis.set(xlim=(0, 103), ylim=(0, 102), xlabel="% answered, the surest first", ylabel="% of the answers right")
     axis.set_title(f"Saying nothing when unsure (dots: below {smoothing.unsure_below:g})", fontsize=10)

@@ -125,8 +125,10 @@ def trial(uar: float, onset_s: float, flips: float, **smoothing: float) -> Trial
 
 def test_within_the_bars_the_highest_uar_wins_and_outside_the_nearest() -> None:
     slow, jumpy, fine, better = trial(60, 2.0, 1), trial(60, 0.5, 9), trial(40, 1.4, 3.9), trial(45, 1.5, 4.0)
-    assert tune.choose([slow, jumpy, fine, better]) is better
-    assert tune.choose([slow, jumpy]) is slow
+    base = trial(42, 2.5, 8)
+    assert tune.choose([base, slow, jumpy, fine, better]) is better
+    assert tune.choose([base, slow, jumpy]) is slow
+    assert tune.choose([slow, jumpy, fine, better]) is slow, "the bars are not worth fifteen points"
     assert tune.frontier([slow, jumpy, fine, better, trial(39, 1.4, 4.0)]) == [jumpy, fine, better, slow]
 
 
