@@ -31,6 +31,7 @@ from train.corpora import CORPORA, corpora_folder
 from train.manifest import Row
 from train.select import select
 from train.settings import TrainSettings, train_settings
+from train.streaming import options as stream_options
 
 if TYPE_CHECKING:
     from train.streaming.robustness import Fold
@@ -111,12 +112,12 @@ def evaluate(options: argparse.Namespace) -> int:
 
         known = [row for row in rows if row.emotion in _labels() and row.corpus in settings.within]
         return streaming.evaluate(options, root, known, settings.seed, lambda: _listeners(options, settings, root, rows))
-    _score(options, settings, root, rows)
+    _score(options, settings, root, rows, options.seeds)
     return 0
 
 
 def tune(options: argparse.Namespace) -> int:
-    """Try windows, smoothers and gates on half of the folds' networks; print the frontier and what is gained on the other half."""
+    """Try windows, smoothers and gates on half of the folds' networks; print the best and what they give on the other half."""
     from train.streaming import verbs as streaming
 
     settings, root = _settings(options)
@@ -124,8 +125,10 @@ def tune(options: argparse.Namespace) -> int:
     return streaming.tune(options, root, settings.seed, lambda: _listeners(options, settings, root, rows))
 
 
-def _score(options: argparse.Namespace, settings: TrainSettings, root: Path, rows: Sequence[Row]) -> dict[str, Any]:
-    """Score the folds clip by clip; returns what is written."""
+def _score(
+    options: argparse.Namespace, settings: TrainSettings, root: Path, rows: Sequence[Row], count: int = 1
+) -> dict[str, Any]:
+    """Score the folds clip by clip, trained ``count`` times; returns what is written."""
     from train import calibration
     from train import evaluate as scoring
     from train.fit import Data
@@ -136,7 +139,7 @@ def _score(options: argparse.Namespace, settings: TrainSettings, root: Path, row
     data = Data(root, rows, recipe, options.cache)
     seeds: list[list[Any]] = []
     strangers = []
-    for number in range(options.seeds):
+    for number in range(count):
         seeds.append([])
         for fold in folds:
             networks = _networks(options, settings, root, rows, fold.train, fold.name, data, first=number * recipe.networks)
@@ -150,22 +153,27 @@ def _score(options: argparse.Namespace, settings: TrainSettings, root: Path, row
                 known = sorted({row.emotion for row in fold.train if row.emotion in scoring.LABELS})
                 strangers.append((fold.name.removeprefix("cross-"), known, seeds[-1][-1], joined))
     command = f"python -m train evaluate --system {options.system} --protocol {options.protocol}"
-    if options.seeds > 1:
-        command += f" --seeds {options.seeds}"
+    if count > 1:
+        command += f" --seeds {count}"
+    temperatures = [_temperatures(part) for part in seeds]
+    calibrated = [
+        [scoring.tempered(one, t) for one, t in zip(part, own, strict=True)]
+        for part, own in zip(seeds, temperatures, strict=True)
+    ]
     if strangers:
         table: dict[str, Any] = {"protocol": _CROSS, **scoring.cross_scores(strangers), "command": command}
     else:
-        table = {"protocol": f"{options.protocol}: {_CLIPS}", **scoring.scores(_calibrated(seeds)), "command": command}
+        table = {"protocol": f"{options.protocol}: {_CLIPS}", **scoring.scores(calibrated), "command": command}
     written: dict[str, Any] = {
         "scores": table,
         "temperature": scoring.best_temperature(scoring.join(seeds[0])),
-        "fold_temperatures": dict(zip([fold.name for fold in folds], _temperatures(seeds[0]), strict=True)),
+        "fold_temperatures": dict(zip([fold.name for fold in folds], temperatures[0], strict=True)),
         "seconds": time.perf_counter() - began,
     }
     print(json.dumps(table, indent=2))
     if not strangers:
         smoothing = load_config(options.config, options.set).smoothing
-        every = scoring.join([fold for folds in _calibrated(seeds) for fold in folds])
+        every = scoring.join([one for part in calibrated for one in part])
         written["calibration"] = calibration.table(every, smoothing)
         print(calibration.told(written["calibration"]))
         folder = options.output / "calibration"
@@ -180,13 +188,6 @@ _CROSS = (
     "leave-one-corpus-out: nothing of the tested corpus was learned. stream: a speaker's clips in random order as one stream;"
     " clip: each clip a stream of its own. four: neutral, happy, sad, angry; all: the labels both sides know"
 )
-
-
-def _calibrated(seeds: list[list[Any]]) -> list[list[Any]]:
-    """All folds of all seeds at the temperatures of their own seed."""
-    from train import evaluate as scoring
-
-    return [[scoring.tempered(one, t) for one, t in zip(folds, _temperatures(folds), strict=True)] for folds in seeds]
 
 
 def _temperatures(folds: list[Any]) -> list[float]:
@@ -232,7 +233,12 @@ def _honest_folds(options: argparse.Namespace, settings: TrainSettings, rows: Se
 
 
 def _bundle(
-    options: argparse.Namespace, settings: TrainSettings, networks: list[Any], run: str, fold: str, temperature: float | None = None
+    options: argparse.Namespace,
+    settings: TrainSettings,
+    networks: list[Any],
+    run: str,
+    fold: str,
+    temperature: float | None = None,
 ) -> Card:
     """A fold's bundle in its run's folder; with a temperature beside the one without."""
     from train.export import export as write_bundle
@@ -367,9 +373,7 @@ def _parser() -> argparse.ArgumentParser:
                 "--threads", type=int, default=1, metavar="N", help="of torch; with another number rounding differs"
             )
         if run in (evaluate, tune):
-            from train.streaming import verbs as streaming
-
-            (streaming.add_evaluate if run is evaluate else streaming.add_tune)(verb)
+            (stream_options.add_evaluate if run is evaluate else stream_options.add_tune)(verb)
         if run is export:
             verb.add_argument("--weights", type=Path, default=REPOSITORY / "weights", metavar="DIR")
     commands.add(verbs)

@@ -127,7 +127,14 @@ def gates(base: Config) -> list[Config]:
 
 
 def search(
-    folds: Sequence[Fold], root: Path, base: Config, *, windows_s: Sequence[float], hops_s: Sequence[float], seed: int
+    folds: Sequence[Fold],
+    root: Path,
+    base: Config,
+    *,
+    windows_s: Sequence[float],
+    hops_s: Sequence[float],
+    with_gates: bool = True,
+    seed: int,
 ) -> list[Trial]:
     """Every window and hop with every smoother, then the gates around the best of them. The first trial is the base itself."""
     trials = [record(folds, root, base, seed=seed).tried(base.smoothing)]
@@ -135,7 +142,7 @@ def search(
         heard = record(folds, root, config, seed=seed)
         trials += [heard.tried(smoothing) for smoothing in tqdm([*smoothers(base.smoothing)], "smoothers", leave=False)]
     best = choose(trials).config
-    for config in tqdm(gates(best), "gates", leave=False):
+    for config in tqdm(gates(best) if with_gates else [], "gates", leave=False):
         trials.append(record(folds, root, config, seed=seed).tried(best.smoothing))
     return trials
 

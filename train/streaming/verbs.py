@@ -65,20 +65,6 @@ def tune(options: argparse.Namespace, root: Path, seed: int, listeners: Listener
     return 0
 
 
-def add_evaluate(verb: argparse.ArgumentParser) -> None:
-    """The options of ``evaluate --stream``."""
-    verb.add_argument("--stream", action="store_true", help="conversations, silence and noise, bad conditions")
-    verb.add_argument("--bundle", metavar="NAME|PATH", help="as --stream, with a bundle instead of the folds' networks")
-    verb.add_argument("--clips", type=int, default=96, metavar="N", help="of each fold, for the curves of --stream; 0: all")
-
-
-def add_tune(verb: argparse.ArgumentParser) -> None:
-    """The options of ``tune``."""
-    verb.add_argument("--windows", type=float, nargs="+", default=[1.0, 1.5, 2.0, 3.0], metavar="S")
-    verb.add_argument("--hops", type=float, nargs="+", default=[0.25], metavar="S")
-    verb.add_argument("--no-gates", action="store_true", help="leave the gate as it is")
-
-
 def _bundle_alone(bundle: str, rows: Sequence[Row]) -> tuple[list[Fold], str]:
     """One bundle on all clips whose emotion it knows, and what such scores are worth."""
     classifier = load_model(bundle)
