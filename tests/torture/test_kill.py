@@ -112,6 +112,41 @@ def test_killed_at_any_moment(
     assert with_windows >= runs // 4
 
 
+@pytest.mark.parametrize("older", [False, True], ids=["new", "over_an_older_one"])
+def test_killed_while_it_writes_the_report(
+    older: bool, tmp_path: Path, torture: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The moment that a kill at random hardly ever meets."""
+    runs = torture.pick(4, 50)
+    ends = dict.fromkeys(("none", "old", "new", "temporary files"), 0)
+    for number in range(runs):
+        page = _outputs(tmp_path / str(number))["html"]
+        if older:
+            page.write_text("<html>old</html>")
+        process = start("replay", SAMPLE, "--speed", "max", "--no-dashboard", "--report", page, stdout=subprocess.DEVNULL)
+        before = len(list(page.parent.iterdir()))
+        deadline = time.monotonic() + 60
+        while len(list(page.parent.iterdir())) == before and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.0005)
+        time.sleep(random.Random(number).choice((0.0, 0.001, 0.003, 0.01)))
+        process.kill()
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode in (0, -signal.SIGKILL), errors
+        text = page.read_text() if page.exists() else None
+        if text is None:
+            assert not older, "the older report is gone"
+            ends["none"] += 1
+        elif older and text == "<html>old</html>":
+            ends["old"] += 1
+        else:
+            assert len(text) > 20_000
+            assert text.rstrip().endswith("</html>")
+            ends["new"] += 1
+        ends["temporary files"] += len(list(page.parent.glob(".report-*")))
+    with capsys.disabled():
+        print(f"\n{runs} runs killed at their report: {ends}")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_asked_to_end_at_any_moment(number: int, recording: Path, tmp_path: Path, torture: Any) -> None:
     for turn in range(torture.pick(3, 30)):
