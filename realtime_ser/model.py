@@ -150,9 +150,10 @@ def _card(path: Path, raw: Any) -> Card:
 def _normalisation(section: Any, spec: FrontEndSpec, window_s: float) -> Normalisation:
     if not isinstance(section, dict):
         raise ModelError("'normalisation' must be an object or null")
-    if spec.recipe not in ("flatstats", "stacked"):
+    size = FrontEnd(spec, window_s).n_normalised
+    if not size:
         raise ModelError(f"'normalisation' does not go with the recipe {spec.recipe!r}")
-    return Normalisation.from_dict(section, FrontEnd(spec, window_s).n_features or spec.n_mels)
+    return Normalisation.from_dict(section, size)
 
 
 class Classifier:

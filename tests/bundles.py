@@ -23,6 +23,7 @@ FRONT_ENDS: dict[str, dict[str, Any]] = {
     "flat268": FLAT268,
     "flatstats": {"recipe": "flatstats", "n_fft": 1024, "hop_length": 250},
     "stacked": {"recipe": "stacked"},
+    "joint": {"recipe": "joint"},
     "waveform": {"recipe": "waveform", "n_fft": 320, "hop_length": 320},
 }
 
@@ -40,6 +41,16 @@ def make_network(
     if recipe == "stacked":
         width, shape = spec.n_mels, ["batch", spec.n_mels, "time"]
         nodes.append(helper.make_node("ReduceMean", ["input"], ["flat"], axes=[2], keepdims=0))
+    elif recipe == "joint":
+        # The statistics as they are; of the log-mel after them only the mean.
+        size = FrontEnd(spec, 1.0).n_statistics
+        width, shape = size + 1, ["batch", "length"]
+        for name, value in (("zero", [0]), ("size", [size]), ("all", [2**31]), ("one", [1])):
+            nodes.append(helper.make_node("Constant", [], [name], value_ints=value))
+        nodes.append(helper.make_node("Slice", ["input", "zero", "size", "one"], ["vector"]))
+        nodes.append(helper.make_node("Slice", ["input", "size", "all", "one"], ["log_mel"]))
+        nodes.append(helper.make_node("ReduceMean", ["log_mel"], ["mean"], axes=[1], keepdims=1))
+        nodes.append(helper.make_node("Concat", ["vector", "mean"], ["flat"], axis=1))
     elif recipe == "waveform":
         width, shape = 1, ["batch", "time"]
         nodes.append(helper.make_node("Abs", ["input"], ["magnitude"]))
@@ -49,7 +60,7 @@ def make_network(
         shape = ["batch", width]
         nodes.append(helper.make_node("Identity", ["input"], ["flat"]))
     # So that the probabilities are neither all alike nor 0 and 1.
-    scale = {"flat268": 3e-3, "flatstats": 3e-4, "stacked": 2e-2, "waveform": 30.0}[recipe]
+    scale = {"flat268": 3e-3, "flatstats": 3e-4, "stacked": 2e-2, "joint": 3e-4, "waveform": 30.0}[recipe]
     weights = numpy_helper.from_array(rng.normal(0, scale, (width, outputs)).astype(np.float32), "weights")
     bias = numpy_helper.from_array(rng.normal(0, 0.3, outputs).astype(np.float32), "bias")
     nodes.append(helper.make_node("Gemm", ["flat", "weights", "bias"], ["logits"]))

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from realtime_ser.config import load_config
 from realtime_ser.errors import ConfigError, SerError
-from realtime_ser.model import Card, Classifier
+from realtime_ser.model import Classifier
 from train import commands, manifest, splits
 from train.atomic import write_text
 from train.corpora import CORPORA, corpora_folder
@@ -87,16 +87,19 @@ def audit(options: argparse.Namespace) -> int:
 
 
 def fit(options: argparse.Namespace) -> int:
-    """The network that ships, from every clip of the corpora in use; or with --fold those of a protocol's folds."""
+    """The networks that ship, from every clip of the corpora in use; or with --fold those of a protocol's folds."""
+    from train import ensemble
+
     settings, root = _settings(options)
     rows = _rows(options, settings)
+    data = ensemble.load_data(root, rows, settings, options.system, options.cache)
     if not options.fold:
-        _networks(options, settings, root, rows, rows, "all")
+        _train(options, settings, data, rows, "all")
     for number in options.fold:
         folds = _folds(options.protocol, rows, settings)
         if not 1 <= number <= len(folds):
             raise ConfigError(f"--fold {number}: {options.protocol} has folds 1 to {len(folds)}")
-        _networks(options, settings, root, rows, folds[number - 1].train, folds[number - 1].name)
+        _train(options, settings, data, folds[number - 1].train, folds[number - 1].name)
     return 0
 
 
@@ -129,29 +132,30 @@ def _score(
     options: argparse.Namespace, settings: TrainSettings, root: Path, rows: Sequence[Row], count: int = 1
 ) -> dict[str, Any]:
     """Score the folds clip by clip, trained ``count`` times; returns what is written."""
-    from train import calibration
+    from train import calibration, ensemble
     from train import evaluate as scoring
-    from train.fit import Data
 
-    recipe = settings.recipe(options.system)
     began = time.perf_counter()
     folds = _honest_folds(options, settings, rows)
-    data = Data(root, rows, recipe, options.cache)
+    data = ensemble.load_data(root, rows, settings, options.system, options.cache)
     seeds: list[list[Any]] = []
+    warm: list[list[Any]] = []
     strangers = []
     for number in range(count):
         seeds.append([])
+        warm.append([])
         for fold in folds:
-            networks = _networks(options, settings, root, rows, fold.train, fold.name, data, first=number * recipe.networks)
-            card = _bundle(options, settings, networks, f"{fold.name}-{number * recipe.networks}", fold.name)
+            trained = _train(options, settings, data, fold.train, fold.name, number)
+            card = trained.export(_place(options, fold.name, number) / "bundle.onnx", name=f"{options.system}-{fold.name}")
             tested = [row for row in fold.test if row.emotion in scoring.LABELS]
             classifier = Classifier(card)
             seeds[-1].append(scoring.stream_clips(classifier, root, tested))
-            print(f"{fold.name}: {scoring.uar(seeds[-1][-1]):.1f} % UAR on {len(tested)} clips", flush=True)
+            warm[-1].append(scoring.stream_clips(classifier, root, tested, by_speaker=True))
+            both = f"{scoring.uar(seeds[-1][-1]):.1f} % UAR, a speaker's clips as one stream {scoring.uar(warm[-1][-1]):.1f} %"
+            print(f"{fold.name}: {both}, {len(tested)} clips", flush=True)
             if options.protocol == "cross" and number == 0:
-                joined = scoring.stream_clips(classifier, root, tested, by_speaker=True)
                 known = sorted({row.emotion for row in fold.train if row.emotion in scoring.LABELS})
-                strangers.append((fold.name.removeprefix("cross-"), known, seeds[-1][-1], joined))
+                strangers.append((fold.name.removeprefix("cross-"), known, seeds[-1][-1], warm[-1][-1]))
     command = f"python -m train evaluate --system {options.system} --protocol {options.protocol}"
     if count > 1:
         command += f" --seeds {count}"
@@ -164,6 +168,7 @@ def _score(
         table: dict[str, Any] = {"protocol": _CROSS, **scoring.cross_scores(strangers), "command": command}
     else:
         table = {"protocol": f"{options.protocol}: {_CLIPS}", **scoring.scores(calibrated), "command": command}
+        table["by_speaker"] = {"protocol": _BY_SPEAKER, **scoring.scores(warm)}
     written: dict[str, Any] = {
         "scores": table,
         "temperature": scoring.best_temperature(scoring.join(seeds[0])),
@@ -184,6 +189,7 @@ def _score(
 
 
 _CLIPS = "each clip streamed through the engine, mean of its windows weighed by their speech"
+_BY_SPEAKER = "the same, a speaker's clips in random order as one stream, so that the running normalisation knows the voice"
 _CROSS = (
     "leave-one-corpus-out: nothing of the tested corpus was learned. stream: a speaker's clips in random order as one stream;"
     " clip: each clip a stream of its own. four: neutral, happy, sad, angry; all: the labels both sides know"
@@ -201,7 +207,7 @@ def _temperatures(folds: list[Any]) -> list[float]:
 
 def _listeners(options: argparse.Namespace, settings: TrainSettings, root: Path, rows: Sequence[Row]) -> list[Fold]:
     """The folds' networks of the first seed, calibrated on the other folds' speakers, each with its own unseen ones."""
-    from train.fit import Data
+    from train import ensemble
     from train.streaming.robustness import Fold
 
     if options.protocol == "cross":
@@ -213,12 +219,13 @@ def _listeners(options: argparse.Namespace, settings: TrainSettings, root: Path,
     scored = _scored(options, options.protocol)
     if "fold_temperatures" not in scored:
         scored = _score(options, settings, root, rows)
-    data = Data(root, rows, settings.recipe(options.system), options.cache)
+    data = ensemble.load_data(root, rows, settings, options.system, options.cache)
     result = []
     for fold in [folds[number - 1] for number in options.fold] or folds:
-        networks = _networks(options, settings, root, rows, fold.train, fold.name, data)
         temperature = scored["fold_temperatures"][fold.name]
-        card = _bundle(options, settings, networks, f"{fold.name}-0", fold.name, temperature)
+        path = _place(options, fold.name) / "calibrated.onnx"
+        trained = _train(options, settings, data, fold.train, fold.name)
+        card = trained.export(path, name=f"{options.system}-{fold.name}", temperature=temperature)
         result.append(Fold(fold.name, Classifier(card), tuple(row for row in fold.test if row.emotion in _labels())))
     return result
 
@@ -232,27 +239,18 @@ def _honest_folds(options: argparse.Namespace, settings: TrainSettings, rows: Se
     return folds
 
 
-def _bundle(
-    options: argparse.Namespace,
-    settings: TrainSettings,
-    networks: list[Any],
-    run: str,
-    fold: str,
-    temperature: float | None = None,
-) -> Card:
-    """A fold's bundle in its run's folder; with a temperature beside the one without."""
-    from train.export import export as write_bundle
-    from train.fit import normalisation
+def _train(
+    options: argparse.Namespace, settings: TrainSettings, data: Any, rows: Sequence[Row], name: str, number: int = 0
+) -> Any:
+    from train import ensemble
 
-    recipe = settings.recipe(options.system)
-    return write_bundle(
-        networks,
-        recipe.spec,
-        options.runs / options.system / run / ("bundle.onnx" if temperature is None else "calibrated.onnx"),
-        name=f"{options.system}-{fold}",
-        temperature=1.0 if temperature is None else temperature,
-        normalisation=normalisation(networks[0], recipe),
-    )
+    return ensemble.train(data, rows, settings, options.runs, name, number=number, threads=options.threads)
+
+
+def _place(options: argparse.Namespace, name: str, number: int = 0) -> Path:
+    """Where a fold's bundle lies."""
+    place: Path = options.runs / options.system / (name if number == 0 else f"{name}-again-{number}")
+    return place
 
 
 def _folds(protocol: str, rows: Sequence[Row], settings: TrainSettings) -> list[splits.Split]:
@@ -265,55 +263,21 @@ def _folds(protocol: str, rows: Sequence[Row], settings: TrainSettings) -> list[
 
 def export(options: argparse.Namespace) -> int:
     """The shipped bundle: the network of ``fit`` with the scores and the temperature of ``evaluate``."""
+    from train import ensemble
     from train.card import facts
-    from train.export import export as write_bundle
-    from train.fit import normalisation
 
     settings, root = _settings(options)
     rows = _rows(options, settings)
-    networks = _networks(options, settings, root, rows, rows, "all")
+    data = ensemble.load_data(root, rows, settings, options.system, options.cache)
+    trained = _train(options, settings, data, rows, "all")
     scored = _scored(options, "emobox")
-    seconds = sum(_seconds(options.runs / options.system / f"all-{i}") for i in range(len(networks)))
+    seconds = sum(_seconds(history) for history in ensemble.histories(data, options.runs, "all"))
     used = [row for row in rows if row.emotion in _labels()]
     about = facts(options.system, settings, used, scored.get("scores"), _scored(options, "cross").get("scores"), seconds)
     path = options.weights / f"{options.system}.onnx"
-    card = write_bundle(
-        networks,
-        settings.recipe(options.system).spec,
-        path,
-        name=options.system,
-        temperature=scored.get("temperature", 1.0),
-        normalisation=normalisation(networks[0], settings.recipe(options.system)),
-        facts=about,
-    )
+    card = trained.export(path, name=options.system, temperature=scored.get("temperature", 1.0), facts=about)
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB, {card.raw['parameters']:,} parameters, {card.headline}")
     return 0
-
-
-def _networks(
-    options: argparse.Namespace,
-    settings: TrainSettings,
-    root: Path,
-    rows: Sequence[Row],
-    train: Sequence[Row],
-    name: str,
-    data: Any = None,
-    first: int = 0,
-) -> list[Any]:
-    """Train, resume or just load the networks of one set of training clips, from the ``first`` seed on."""
-    import torch
-
-    from train.fit import Data
-    from train.fit import fit as fit_one
-
-    torch.set_num_threads(options.threads)
-    recipe = settings.recipe(options.system)
-    data = data or Data(root, rows, recipe, options.cache)
-    train = [row for row in train if row.emotion in _labels()]
-    return [
-        fit_one(data, train, options.runs / options.system / f"{name}-{i}", seed=settings.seed + i)
-        for i in range(first, first + recipe.networks)
-    ]
 
 
 def _scored(options: argparse.Namespace, protocol: str) -> dict[str, Any]:
@@ -327,8 +291,8 @@ def _labels() -> tuple[str, ...]:
     return LABELS
 
 
-def _seconds(run: Path) -> float:
-    return float(sum(entry["seconds"] for entry in json.loads((run / "history.json").read_text(encoding="utf-8"))))
+def _seconds(history: Path) -> float:
+    return float(sum(entry["seconds"] for entry in json.loads(history.read_text(encoding="utf-8"))))
 
 
 def _settings(options: argparse.Namespace) -> tuple[TrainSettings, Path]:

@@ -36,6 +36,7 @@ class Variant:
     codec : MP3 or Opus at a low rate, by chance
     phone : the telephone band, 300 to 3,400 Hz, with the steps of mu-law
     seed : makes two variants with the same settings differ
+    share : how often it is drawn, relative to the other variants
     """
 
     name: str
@@ -46,10 +47,13 @@ class Variant:
     codec: bool = False
     phone: bool = False
     seed: int = 0
+    share: float = 1.0
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for a cache key."""
-        return asdict(self)
+        """Plain values for a cache key: all that changes the audio."""
+        values = asdict(self)
+        del values["share"]
+        return values
 
 
 PLAIN = Variant("plain")

@@ -20,6 +20,8 @@ from train.manifest import Row
 from train.masking import Masking, channel_batch, mask_batch
 from train.past import NormRecipe, Past
 
+FULL = 5  # how much more often windows have full length than each shorter one
+FROM_START = 0.25  # share of windows that begin with the clip, as a stream begins
 CLIP_S = 2.0  # seconds of speech windows that a clip of these corpora gives
 
 
@@ -45,16 +47,21 @@ def targets(rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
     return torch.tensor([LABELS.index(row.emotion) for row in rows]), torch.tensor(side)
 
 
-def draws(rows: Sequence[Row], rng: np.random.Generator, corpus_power: float = 1.0) -> npt.NDArray[np.int64]:
+def draws(
+    rows: Sequence[Row], rng: np.random.Generator, corpus_power: float = 1.0, most: int | None = None
+) -> npt.NDArray[np.int64]:
     """One epoch's clips in random order: as many as there are, every emotion equally often within its corpus.
 
-    A corpus's share goes with its number of clips to the power ``corpus_power``: 1 as they are, 0 all alike.
+    Parameters
+    ----------
+    corpus_power : a corpus's share goes with its number of clips to this power: 1 as they are, 0 all alike
+    most : clips in an epoch, where there are more
     """
     count = Counter((row.corpus, row.emotion) for row in rows)
     clips = Counter(row.corpus for row in rows)
     emotions = Counter(corpus for corpus, _ in count)
     powered = {corpus: number**corpus_power for corpus, number in clips.items()}
-    scale = len(rows) / sum(powered.values())
+    scale = min(len(rows), most or len(rows)) / sum(powered.values())
     expected = np.array([scale * powered[row.corpus] / emotions[row.corpus] / count[row.corpus, row.emotion] for row in rows])
     times = np.floor(expected + rng.random(len(rows))).astype(int)
     return rng.permutation(np.repeat(np.arange(len(rows)), times))
@@ -86,6 +93,10 @@ class FrameBatches:
     ----------
     rows, index : the clips to use and their places in every ``Frames``
     variants : the same clips under each variant of the audio
+    chances : probability of each variant; None: all alike
+    profiles : ``clip_profiles`` of every clip under each variant, for ``norm``
+    norm : the running normalisation, or None
+    corpus_power, most : see ``draws``
     """
 
     def __init__(
@@ -97,12 +108,15 @@ class FrameBatches:
         masking: Masking,
         size: int,
         *,
+        chances: Sequence[float] | None = None,
         profiles: Sequence[FloatArray] = (),
         norm: NormRecipe | None = None,
         corpus_power: float = 1.0,
+        most: int | None = None,
     ) -> None:
-        self.rows, self.spec, self.masking, self.size = rows, spec, masking, size
+        self.rows, self.spec, self.masking, self.size, self.most = rows, spec, masking, size, most
         self.norm, self.corpus_power = norm, corpus_power
+        self._chances = np.array(chances or [1 / len(variants)] * len(variants))
         if norm:
             self.past = Past(rows, [table[list(index)] for table in profiles], CLIP_S)
             self._prior = torch.from_numpy(self.past.prior)
@@ -115,18 +129,22 @@ class FrameBatches:
         hop = round(HOP_S * spec.sample_rate / spec.hop_length)
         self._lengths = np.arange(spec.frames_in(MIN_WINDOW_S), spec.frames_in(WINDOW_S) + 1, hop)
 
+    @property
+    def clips(self) -> int:
+        """About how many clips an epoch has."""
+        return min(len(self.rows), self.most or len(self.rows))
+
     def epoch(self, rng: np.random.Generator) -> Iterator[Batch]:
         """Every clip about once."""
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        order = draws(self.rows, rng, self.corpus_power)
-        # A full window is what a running stream sees: twice as often as each shorter one.
+        order = draws(self.rows, rng, self.corpus_power, self.most)
+        # A full window is what a running stream sees: much more often than each shorter one.
         chance = np.ones(len(self._lengths))
-        chance[-1] = 2
+        chance[-1] = FULL
         for first in range(0, max(1, len(order) - self.size // 2), self.size):
             chosen = order[first : first + self.size]
             length = int(rng.choice(self._lengths, p=chance / chance.sum()))
-            # The plain audio is half of what is learned, the other variants share the rest.
-            version = np.where(rng.random(len(chosen)) < 0.5, 0, rng.integers(len(self._clips[0]), size=len(chosen)))
+            version = rng.choice(len(self._chances), size=len(chosen), p=self._chances)
             x = torch.from_numpy(
                 np.stack([self._cut(*self._clips[i][v], length, rng) for i, v in zip(chosen, version, strict=True)])
             )
@@ -165,8 +183,7 @@ class FrameBatches:
         prior = self._prior
         mean = (self.norm.prior_s * prior[0] + heard * past_mean + own * mean) / total
         deviation = (self.norm.prior_s * prior[1] + heard * past[:, 1] + own * deviation) / total
-        scale = DEVIATION_DB / deviation
-        return (x - (mean + level[:, None])[:, :, None]) * scale[:, :, None]
+        return (x - (mean + level[:, None])[:, :, None]) * (DEVIATION_DB / deviation)[:, :, None]
 
     def _cut(
         self,
@@ -186,10 +203,13 @@ class FrameBatches:
         ends = valid_ends(speech, length, self.spec)
         if not len(ends):
             end = int(rng.integers(length, frames + 1))
-        elif ends[0] == length and rng.random() < 0.5:
+        elif ends[0] == length and rng.random() < FROM_START:
             end = length
         else:
-            end = int(rng.choice(ends))
+            # A window tells as much about the emotion as it holds speech.
+            total = np.concatenate(([0], np.cumsum(speech)))
+            held = (total[ends] - total[ends - length]).astype(float)
+            end = int(rng.choice(ends, p=held / held.sum()))
         return log_mel[:, end - length : end].astype(np.float32)
 
 
@@ -228,22 +248,22 @@ class VectorBatches:
         size: int,
         per_clip: int,
         *,
+        chances: Sequence[float] | None = None,
         norm: NormRecipe | None = None,
         corpus_power: float = 1.0,
     ) -> None:
         self.rows, self.size, self.per_clip, self.norm, self.corpus_power = rows, size, per_clip, norm, corpus_power
         self.target, self.side = targets(rows)
+        self._chances = np.array(chances or [1 / len(variants)] * len(variants))
         place = np.full(max(int(variant.clip.max()) for variant in variants) + 1, -1)
         place[list(index)] = np.arange(len(index))
         kept = [np.flatnonzero(place[variant.clip] >= 0) for variant in variants]
-        clip = np.concatenate([place[variant.clip[keep]] for variant, keep in zip(variants, kept, strict=True)])
-        version = np.repeat(np.arange(len(variants)), [len(keep) for keep in kept])
-        order = np.argsort(clip, kind="stable")
-        everything = np.concatenate([variant.X[keep] for variant, keep in zip(variants, kept, strict=True)])
-        self.X = torch.from_numpy(everything[order])
-        self._version = version[order]
-        self._count = np.bincount(clip, minlength=len(rows))
-        self._first = np.concatenate(([0], np.cumsum(self._count)[:-1]))
+        # The windows of a clip under a variant lie together: ``_count`` of them from ``_first`` on, both (variants, clips).
+        clips = [place[variant.clip[keep]] for variant, keep in zip(variants, kept, strict=True)]
+        orders = [keep[np.argsort(clip, kind="stable")] for keep, clip in zip(kept, clips, strict=True)]
+        self.X = torch.from_numpy(np.concatenate([v.X[order] for v, order in zip(variants, orders, strict=True)]))
+        self._count = np.stack([np.bincount(clip, minlength=len(rows)) for clip in clips])
+        self._first = np.cumsum(self._count).reshape(self._count.shape) - self._count
         if norm:
             tables = [
                 _clip_means(variant.X[keep], place[variant.clip[keep]], len(rows))
@@ -253,16 +273,24 @@ class VectorBatches:
             deviation = self.X.std(0).clamp_min(1e-3)
             self.prior = torch.stack((torch.from_numpy(self.past.prior[0]), deviation))
 
+    @property
+    def clips(self) -> int:
+        """About how many clips an epoch has."""
+        return len(self.rows)
+
     def epoch(self, rng: np.random.Generator) -> Iterator[Batch]:
         """Every clip about ``per_clip`` times."""
         order = np.concatenate([draws(self.rows, rng, self.corpus_power) for _ in range(self.per_clip)])
-        order = order[self._count[order] > 0]
         for first in range(0, max(1, len(order) - self.size // 2), self.size):
             chosen = order[first : first + self.size]
-            windows = self._first[chosen] + (rng.random(len(chosen)) * self._count[chosen]).astype(int)
+            version = rng.choice(len(self._chances), size=len(chosen), p=self._chances)
+            # In some variants of a clip the detector may hear no speech.
+            spoken = self._count[version, chosen] > 0
+            chosen, version = chosen[spoken], version[spoken]
+            windows = self._first[version, chosen] + (rng.random(len(chosen)) * self._count[version, chosen]).astype(int)
             x = self.X[windows]
             if self.norm:
-                x = self._normalised(x, chosen, self._version[windows], rng)
+                x = self._normalised(x, chosen, version, rng)
             yield Batch(x, self.target[chosen], self.side[chosen])
 
     def _normalised(

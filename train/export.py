@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from realtime_ser.errors import ModelError
-from realtime_ser.features.running import Normalisation
+from realtime_ser.features.running import Normalisation, RunningNormaliser
 from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.model import Card, Classifier, read_card
 from realtime_ser.records import FloatArray
@@ -54,9 +54,13 @@ def export(
     ModelError : the graph's probabilities differ from torch's by more than 1e-5
     """
     model = Calibrated(networks, temperature).eval()
-    examples = example_inputs(spec)
-    stacked = spec.recipe == "stacked"
-    axes = {"features": {0: "batch", 2: "time"} if stacked else {0: "batch"}, "probs": {0: "batch"}}
+    examples = example_inputs(spec, normalisation)
+    shape = {
+        "stacked": ["batch", spec.n_mels, "time"],
+        "joint": ["batch", "statistics and log-mel"],
+    }.get(spec.recipe, ["batch", examples[0].shape[-1]])
+    free = {axis: size.split()[0] for axis, size in enumerate(shape) if isinstance(size, str)}
+    axes = {"features": free, "probs": {0: "batch"}}
     with replacing(path) as temporary, warnings.catch_warnings():
         # The TorchScript exporter announces its retirement; the new one writes graphs that older runtimes refuse.
         warnings.simplefilter("ignore")
@@ -83,7 +87,7 @@ def export(
         "window_s": WINDOW_S,
         "min_window_s": MIN_WINDOW_S,
         "labels": list(LABELS),
-        "input": {"name": "features", "shape": ["batch", spec.n_mels, "time"] if stacked else ["batch", examples[0].shape[1]]},
+        "input": {"name": "features", "shape": shape},
         "output": {"name": "probs", "shape": ["batch", len(LABELS)], "kind": "probabilities"},
         "temperature": 1.0,
         "fitted_temperature": round(float(temperature), 4),
@@ -99,12 +103,13 @@ def export(
     return written
 
 
-def example_inputs(spec: FrontEndSpec) -> list[FloatArray]:
+def example_inputs(spec: FrontEndSpec, normalisation: Normalisation | None = None) -> list[FloatArray]:
     """Features of voiced noise, shortest and longest window, batches of one and three."""
     from realtime_ser.features.windows import FrontEnd
 
     rng = np.random.default_rng(0)
     front_end = FrontEnd(spec, WINDOW_S)
+    running = RunningNormaliser(normalisation, spec) if normalisation else None
     examples = []
     for frames in (spec.frames_in(MIN_WINDOW_S), front_end.window_frames):
         batch = []
@@ -113,7 +118,8 @@ def example_inputs(spec: FrontEndSpec) -> list[FloatArray]:
             voice = np.sign(np.sin(2 * np.pi * pitch * t)) * 0.1 * (1 + np.sin(2 * np.pi * 4 * t))
             front_end.reset()
             front_end.push((voice + rng.normal(0, 0.01, len(t))).astype(np.float32))
-            batch.append(front_end.window(frames))
+            window = front_end.window(frames)
+            batch.append(running.normalise(window, 1.0) if running else window)
         examples += [np.stack(batch), np.stack(batch[:1])]
     return examples
 

@@ -58,9 +58,11 @@ class Data:
                 self.spec,
                 self.recipe.masking,
                 self.recipe.batch,
+                chances=self.recipe.chances,
                 profiles=self.profiles,
                 norm=self.recipe.norm,
                 corpus_power=self.recipe.corpus_power,
+                most=self.recipe.epoch_clips or None,
             )
         return VectorBatches(
             rows,
@@ -68,6 +70,7 @@ class Data:
             self.variants,
             self.recipe.batch,
             self.recipe.per_clip,
+            chances=self.recipe.chances,
             norm=self.recipe.norm,
             corpus_power=self.recipe.corpus_power,
         )
@@ -98,7 +101,7 @@ def fit(data: Data, train: Sequence[Row], run: Path, *, seed: int, dev: Sequence
     """
     recipe = data.recipe
     # How many networks are averaged later is no concern of one of them.
-    settings = asdict(replace(recipe, networks=1))
+    settings = asdict(replace(recipe, networks=1, joined=None))
     learned = [settings, seed, sorted(row.path for row in train)]
     if not data.stacked:
         # The vector's layout may change while the settings do not.
@@ -147,7 +150,7 @@ def fit(data: Data, train: Sequence[Row], run: Path, *, seed: int, dev: Sequence
         began, losses = time.perf_counter(), []
         network.train()
         for step, batch in enumerate(batches.epoch(rng)):
-            share = (epoch + step / (len(train) * (1 if data.stacked else recipe.per_clip) / recipe.batch)) / recipe.epochs
+            share = (epoch + step / (batches.clips * (1 if data.stacked else recipe.per_clip) / recipe.batch)) / recipe.epochs
             for group in optimizer.param_groups:
                 group["lr"] = recipe.rate * schedule(share)
             loss = loss_of(network, batch.x, batch.target, batch.side, recipe, rng)

@@ -32,8 +32,11 @@ class Recipe:
     side : weight of the auxiliary loss (gender, intensity)
     per_clip : windows of a clip per epoch (vectors only)
     networks : trained with successive seeds and averaged in one graph
+    joined : another system whose networks are averaged in too, or None
     norm : the running normalisation, or None
+    plain : share of windows from the plain audio; the variants have the rest, by their own ``share``
     corpus_power : see ``batches.draws``
+    epoch_clips : an epoch has at most so many clips (stacked only), so that more corpora do not take more time; 0: all
     """
 
     front_end: Mapping[str, Any]
@@ -50,13 +53,22 @@ class Recipe:
     side: float = 0.2
     per_clip: int = 8
     networks: int = 1
+    joined: str | None = None
     norm: NormRecipe | None = None
+    plain: float = 0.5
     corpus_power: float = 1.0
+    epoch_clips: int = 0
 
     @property
     def spec(self) -> FrontEndSpec:
         """The front end."""
         return FrontEndSpec.from_dict(self.front_end)
+
+    @property
+    def chances(self) -> tuple[float, ...]:
+        """Probability of each of ``all_variants``."""
+        total = sum(variant.share for variant in self.variants)
+        return (self.plain if self.variants else 1.0, *((1 - self.plain) * v.share / total for v in self.variants))
 
     @property
     def all_variants(self) -> tuple[Variant, ...]:

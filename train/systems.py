@@ -177,6 +177,30 @@ class Cnn(nn.Module):
         return self.each(features)[0, :, : self.classes]
 
 
+class OnStatistics(nn.Module):
+    """A network on the first ``size`` numbers of ``joint`` features, the statistics vector."""
+
+    def __init__(self, network: nn.Module, size: int) -> None:
+        super().__init__()
+        self.network, self.size = network, size
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits, (batch, classes)."""
+        return self.network(features[:, : self.size])
+
+
+class OnLogMel(nn.Module):
+    """A network on what follows the first ``size`` numbers of ``joint`` features, the log-mel."""
+
+    def __init__(self, network: nn.Module, size: int, n_mels: int) -> None:
+        super().__init__()
+        self.network, self.size, self.n_mels = network, size, n_mels
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits, (batch, classes)."""
+        return self.network(features[:, self.size :].unflatten(1, (self.n_mels, -1)))
+
+
 class Calibrated(nn.Module):
     """What is exported: one network or several, to the mean of their probabilities at a temperature."""
 

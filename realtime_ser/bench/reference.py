@@ -36,8 +36,8 @@ def reference_ways(model: Classifier) -> dict[str, Way]:
     ``librosa_same_features_hop_ms`` : librosa computing what our recipe computes (flatstats: pitch, centroid, deltas, ...)
 
     The usual way of a vector model is means of 128 MFCC, 12 chroma and 128 mel, then a torch MLP with random weights and as
-    many parameters as ours. A CNN's is librosa's log-mel at its card's frame length and hop, then the same ONNX network. A
-    model of raw audio has no features to compute, and so no usual way.
+    many parameters as ours. A CNN's is librosa's log-mel (and statistics, where it takes them) at its card's frame length and
+    hop, then the same ONNX network. A model of raw audio has no features to compute, and so no usual way.
 
     Raises
     ------
@@ -57,6 +57,15 @@ def reference_ways(model: Classifier) -> dict[str, Way]:
             ways["librosa_same_features_hop_ms"] = lambda audio: network(_statistics(librosa, audio, model)[: _classic_size()])
     elif spec.recipe == "stacked":
         ways = {"librosa_hop_ms": lambda audio: model.predict(_log_mel(librosa, audio, model)[np.newaxis])}
+    elif spec.recipe == "joint":
+        # librosa's statistics lie in another order than ours: they are computed, and the network runs on zeros instead.
+        zeros = np.zeros(model.front_end().n_statistics, np.float32)
+
+        def both(audio: FloatArray) -> object:
+            _statistics(librosa, audio, model)
+            return model.predict(np.concatenate((zeros, _log_mel(librosa, audio, model).ravel()))[np.newaxis])
+
+        ways = {"librosa_hop_ms": both}
     else:
         ways = {}
     noise = np.random.default_rng(0).normal(0, 0.1, model.front_end().window_frames * spec.hop_length + spec.n_fft)
@@ -75,6 +84,8 @@ def describe_way(model: Classifier) -> str:
         return "librosa mel, MFCC and chroma of the whole window, then a torch MLP of the same size"
     if model.spec.recipe == "stacked":
         return "librosa log-mel of the whole window, then the same ONNX network"
+    if model.spec.recipe == "joint":
+        return "librosa log-mel and statistics of the whole window, then the same ONNX network"
     return "none: a model of raw audio has no features to compute"
 
 

@@ -37,21 +37,24 @@ class FrameTransform:
         self._norm: Literal["forward", "backward"] = "backward" if spec.recipe == "flat268" else "forward"
         self._window = hann(spec.n_fft) * np.float32(spec.n_fft if self._norm == "forward" else 1)
         self._mel = mel_filters(spec.sample_rate, spec.n_fft, spec.n_mels, fmin=spec.fmin, fmax=spec.fmax)
+        self._shaped = spec.recipe in ("flatstats", "joint")
+        statistics = [
+            ("log_mel", spec.n_mels),
+            ("mfcc", spec.n_mfcc),
+            ("level", 1),
+            ("zero_crossings", 1),
+            ("centroid", 1),
+            ("rolloff", 1),
+            ("voicing", 1),
+            ("flux", 1),
+            ("pitch", 1),
+            ("change", spec.n_mels + spec.n_mfcc + 6),
+        ]
         names = {
             "flat268": [("mel", spec.n_mels), ("log_mel", spec.n_mels), ("chroma", spec.n_chroma)],
             "stacked": [("log_mel", spec.n_mels)],
-            "flatstats": [
-                ("log_mel", spec.n_mels),
-                ("mfcc", spec.n_mfcc),
-                ("level", 1),
-                ("zero_crossings", 1),
-                ("centroid", 1),
-                ("rolloff", 1),
-                ("voicing", 1),
-                ("flux", 1),
-                ("pitch", 1),
-                ("change", spec.n_mels + spec.n_mfcc + 6),
-            ],
+            "flatstats": statistics,
+            "joint": statistics,
         }[spec.recipe]
         slices, row = {}, 0
         for name, rows in names:
@@ -61,7 +64,7 @@ class FrameTransform:
         self.n_columns = row
         if spec.recipe == "flat268":
             self._chroma = chroma_filters(spec.sample_rate, spec.n_fft, spec.n_chroma)
-        if spec.recipe == "flatstats":
+        if self._shaped:
             # Row 0 of the DCT is the level, which the window removes: MFCC 1 to n_mfcc are kept.
             self._dct = dct_matrix(spec.n_mfcc + 1, spec.n_mels)[1:]
             self._hz = np.fft.rfftfreq(spec.n_fft, 1 / spec.sample_rate).astype(np.float32)
@@ -86,7 +89,7 @@ class FrameTransform:
         if self._spec.recipe == "flat268":
             out[columns["mel"]] = mel
             out[columns["chroma"]] = _unit_peak(self._chroma @ power.T)
-        elif self._spec.recipe == "flatstats":
+        elif self._shaped:
             log_mel = out[columns["log_mel"]]
             np.maximum(log_mel, log_mel.max(axis=0) - np.float32(self._spec.top_db), out=log_mel)
             out[columns["mfcc"]] = self._dct @ log_mel

@@ -31,7 +31,7 @@ class Normalisation:
 
     Attributes
     ----------
-    mean, deviation : of each feature (flatstats) or band (stacked) in the training speakers' speech
+    mean, deviation : of each feature (flatstats), of each band (stacked) or of both (joint) in the training speakers' speech
     prior_s : seconds of speech that weigh as much as the prior
     memory_s : seconds of speech after which the oldest fades: an average of at most this much
     """
@@ -75,7 +75,7 @@ class RunningNormaliser:
     Parameters
     ----------
     normalisation : the card's
-    spec : its front end; recipe "flatstats" or "stacked"
+    spec : its front end; recipe "flatstats", "stacked" or "joint"
 
     Attributes
     ----------
@@ -84,42 +84,55 @@ class RunningNormaliser:
 
     def __init__(self, normalisation: Normalisation, spec: FrontEndSpec) -> None:
         self._prior = normalisation
-        self._stacked = spec.recipe == "stacked"
-        self._band = speech_band(spec) if self._stacked else slice(0)
+        self._vector = len(normalisation.mean) - (0 if spec.recipe == "flatstats" else spec.n_mels)
+        self._recipe = spec.recipe
+        self._n_mels = spec.n_mels
+        self._band = slice(0) if spec.recipe == "flatstats" else speech_band(spec)
         self._active_db = np.float32(spec.active_db)
+        self._prior_mean = np.array(normalisation.mean, np.float32)
+        self._prior_deviation = np.array(normalisation.deviation, np.float32)
         self.reset()
 
     def reset(self) -> None:
         """A new stream: back to the prior."""
         self.heard_s = 0.0
-        self._mean = np.array(self._prior.mean, np.float32)
-        self._scale = 1 / np.array(self._prior.deviation, np.float32)
-        self._deviation = np.array(self._prior.deviation, np.float32)
+        self._mean = self._prior_mean.copy()
+        self._deviation = self._prior_deviation.copy()
 
     def normalise(self, features: FloatArray, hop_s: float) -> FloatArray:
         """Take a window of speech into the averages and return it relative to them.
 
         Parameters
         ----------
-        features : float32, flatstats (n,) or stacked (n_mels, frames) in dB
+        features : float32, a window as the front end gives it
         hop_s : seconds since the last such window, which is what this one weighs
 
         Returns
         -------
-        float32 of the same shape: flatstats in prior deviations, stacked in dB about 0 with a deviation of about
+        float32 of the same shape: statistics in deviations of the prior; log-mel in dB about 0 with a deviation of about
         ``DEVIATION_DB``, whatever the recording's level
         """
         self.heard_s = min(self.heard_s + hop_s, self._prior.memory_s)
         rate = np.float32(hop_s / (self._prior.prior_s + self.heard_s))
-        if not self._stacked:
-            self._mean += rate * (features - self._mean)
-            return np.asarray((features - self._mean) * self._scale, np.float32)
-        level, mean, deviation = band_profile(features, self._band, self._active_db)
-        self._mean += rate * (mean - self._mean)
-        self._deviation += rate * (deviation - self._deviation)
-        scale = np.float32(DEVIATION_DB) / self._deviation
-        relative: FloatArray = features - (self._mean + level)[:, np.newaxis]
-        relative *= scale[:, np.newaxis]
+        if self._recipe == "flatstats":
+            return self._statistics(features, rate)
+        if self._recipe == "stacked":
+            return self._log_mel(features, rate)
+        log_mel = features[self._vector :].reshape(self._n_mels, -1)
+        return np.concatenate((self._statistics(features[: self._vector], rate), self._log_mel(log_mel, rate).ravel()))
+
+    def _statistics(self, vector: FloatArray, rate: np.float32) -> FloatArray:
+        mean = self._mean[: self._vector]
+        mean += rate * (vector - mean)
+        return np.asarray((vector - mean) / self._prior_deviation[: self._vector], np.float32)
+
+    def _log_mel(self, log_mel: FloatArray, rate: np.float32) -> FloatArray:
+        mean, deviation = self._mean[self._vector :], self._deviation[self._vector :]
+        level, own_mean, own_deviation = band_profile(log_mel, self._band, self._active_db)
+        mean += rate * (own_mean - mean)
+        deviation += rate * (own_deviation - deviation)
+        relative: FloatArray = log_mel - (mean + level)[:, np.newaxis]
+        relative *= (np.float32(DEVIATION_DB) / deviation)[:, np.newaxis]
         return relative
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from realtime_ser.errors import ModelError
 
-RECIPES = ("flat268", "flatstats", "stacked", "waveform")
+RECIPES = ("flat268", "flatstats", "stacked", "joint", "waveform")
 # What a front end may need at once, in numbers of 4 bytes: several arrays of this size exist for a moment.
 _MOST_VALUES = 2**23
 
@@ -21,7 +21,8 @@ class FrontEndSpec:
     Attributes
     ----------
     recipe : "flat268" (time means of MFCC, chroma and mel), "flatstats" (statistics of log-mel, MFCC, spectral shape and
-        pitch), "stacked" (log-mel x time) or "waveform" (the samples themselves, on a grid of ``hop_length``)
+        pitch), "stacked" (log-mel x time), "joint" (flatstats, then stacked) or "waveform" (the samples themselves, on a grid
+        of ``hop_length``)
     sample_rate : Hz
     n_fft, hop_length : samples
     n_mels, n_mfcc, n_chroma : number of bands, coefficients and pitch classes

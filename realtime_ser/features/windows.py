@@ -37,7 +37,7 @@ class FrontEnd:
         self._tail = np.zeros(0, np.float32)
         if spec.recipe == "flat268":
             self._dct = dct_matrix(spec.n_mfcc, spec.n_mels)
-        if spec.recipe == "flatstats":
+        if spec.recipe in ("flatstats", "joint"):
             assert self._transform is not None
             self._statistics = StatisticsVector(spec, self._transform.columns)
 
@@ -47,6 +47,16 @@ class FrontEnd:
         if self.spec.recipe == "flat268":
             return self.spec.n_mfcc + self.spec.n_chroma + self.spec.n_mels
         return self._statistics.size if self.spec.recipe == "flatstats" else None
+
+    @property
+    def n_statistics(self) -> int:
+        """Length of the ``flatstats`` vector, alone or in front of ``joint``; 0 for other recipes."""
+        return self._statistics.size if self.spec.recipe in ("flatstats", "joint") else 0
+
+    @property
+    def n_normalised(self) -> int:
+        """How many means and deviations a running normalisation of this front end has; 0: it knows none."""
+        return self.n_statistics + (self.spec.n_mels if self.spec.recipe in ("stacked", "joint") else 0)
 
     def reset(self) -> None:
         """Forget everything heard."""
@@ -80,7 +90,7 @@ class FrontEnd:
         Returns
         -------
         float32: flat268 (n_mfcc + n_chroma + n_mels,), flatstats (n_features,), stacked (n_mels, frames) in dB,
-        waveform (frames * hop_length,)
+        joint (n_statistics + n_mels * frames,), flatstats and then stacked row by row, waveform (frames * hop_length,)
 
         Raises
         ------
@@ -100,6 +110,8 @@ class FrontEnd:
         log_mel = np.maximum(log_mel, log_mel.max() - np.float32(self.spec.top_db))
         if self.spec.recipe == "stacked":
             return np.asarray(log_mel, np.float32)
+        if self.spec.recipe == "joint":
+            return np.concatenate((self._statistics(view), log_mel.ravel()))
         # The mean of the MFCCs is the DCT of the mean: one product instead of one per frame.
         mfcc = self._dct @ log_mel.mean(axis=1)
         return np.concatenate((mfcc, view[columns["chroma"]].mean(axis=1), view[columns["mel"]].mean(axis=1)))

@@ -10,6 +10,7 @@ import pytest
 from realtime_ser.errors import ModelError
 from realtime_ser.features.running import DEVIATION_DB, Normalisation, RunningNormaliser, band_profile, speech_band
 from realtime_ser.features.spec import FrontEndSpec
+from realtime_ser.features.windows import FrontEnd
 
 STACKED = FrontEndSpec("stacked")
 FLAT = FrontEndSpec("flatstats")
@@ -83,6 +84,22 @@ def test_reset_forgets_and_the_past_never_changes() -> None:
     assert np.array_equal(running.normalise(windows(1)[0], 0.25), kept)
 
 
+def test_joint_features_are_normalised_as_their_parts_are() -> None:
+    voice = np.random.default_rng(0).normal(0, 0.1, 3 * 16000).astype(np.float32)
+    front_end = FrontEnd(FrontEndSpec("joint"), 2.0)
+    size = front_end.n_statistics
+    assert front_end.n_normalised == size + BANDS
+    means = np.random.default_rng(1).normal(0, 1, size + BANDS).tolist()
+    joint = RunningNormaliser(prior(size + BANDS, mean=means), front_end.spec)
+    apart = RunningNormaliser(prior(size, mean=means[:size]), FLAT), RunningNormaliser(prior(BANDS, mean=means[size:]), STACKED)
+    for start in range(0, len(voice), 8000):
+        front_end.push(voice[start : start + 8000])
+        window = front_end.window()
+        vector = apart[0].normalise(window[:size], 0.5)
+        log_mel = apart[1].normalise(window[size:].reshape(BANDS, -1), 0.5)
+        np.testing.assert_allclose(joint.normalise(window, 0.5), np.concatenate((vector, log_mel.ravel())), atol=1e-5)
+
+
 def test_the_profile_leaves_pauses_out() -> None:
     band = speech_band(STACKED)
     speech = windows(1)[0]
@@ -95,10 +112,8 @@ def test_the_profile_leaves_pauses_out() -> None:
 
 
 def test_the_speech_band_is_what_a_telephone_carries() -> None:
-    hz = np.linspace(0, 8000, 1000)
     band = speech_band(STACKED)
     assert 0 < band.start < band.stop < BANDS
-    assert len(hz) == 1000
     tiny = FrontEndSpec("stacked", n_mels=2, n_mfcc=1, n_chroma=1, fmin=5000.0)
     assert speech_band(tiny) == slice(0, 2)
 

@@ -162,6 +162,7 @@ def test_shapes(recipe: str) -> None:
             "flat268": (268,),
             "flatstats": (front_end.n_features,),
             "stacked": (spec.n_mels, count),
+            "joint": (front_end.n_statistics + spec.n_mels * count,),
             "waveform": (count * spec.hop_length,),
         }[recipe]
         assert got.shape == expected
@@ -174,6 +175,11 @@ def test_waveform_is_the_samples_themselves() -> None:
     front_end.push(VOICE[:48123])
     end = 48123 // 320 * 320
     np.testing.assert_array_equal(front_end.window(), VOICE[end - RATE : end])
+
+
+def test_joint_is_flatstats_and_then_stacked() -> None:
+    parts = [window_of(FrontEndSpec(recipe), VOICE) for recipe in ("flatstats", "stacked")]
+    np.testing.assert_array_equal(window_of(FrontEndSpec("joint"), VOICE), np.concatenate([part.ravel() for part in parts]))
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

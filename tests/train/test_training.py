@@ -23,14 +23,16 @@ from train.__main__ import main
 from train.augment import PLAIN, Variant
 from train.fit import Data, clip_probs, fit, schedule
 from train.manifest import Manifest
+from train.past import NormRecipe
 from train.settings import Recipe
 from train.streaming.conditions import conditions
 
 SAMPLE = Path(__file__).parents[2] / "realtime_ser" / "sample" / "demo.flac"
 RATE = 16_000
 RECIPES = {
-    "mlp": Recipe({"recipe": "flatstats"}, {"hidden": [16], "members": 2}, epochs=3, batch=16, per_clip=2),
-    "cnn": Recipe({"recipe": "stacked"}, {"widths": [4, 6, 8, 8], "embedding": 16}, epochs=3, batch=8),
+    "mlp": Recipe({"recipe": "flatstats"}, {"hidden": [16], "members": 2}, epochs=3, batch=16, per_clip=2, norm=NormRecipe()),
+    "cnn": Recipe({"recipe": "stacked"}, {"widths": [4, 6, 8, 8], "embedding": 16}, epochs=3, batch=8, norm=NormRecipe()),
+    "bare": Recipe({"recipe": "stacked"}, {"widths": [4, 6, 8, 8], "embedding": 16}, epochs=3, batch=8),
 }
 
 
@@ -58,7 +60,7 @@ def listed(corpus: Path) -> Manifest:
     return manifest.build(corpus, ["ravdess_speech"], progress=False)
 
 
-@pytest.fixture(scope="module", params=["mlp", "cnn"])
+@pytest.fixture(scope="module", params=["mlp", "cnn", "bare"])
 def data(request: pytest.FixtureRequest, corpus: Path, cache: Path, listed: Manifest) -> Data:
     return Data(corpus, listed.rows, RECIPES[request.param], cache, progress=False)
 
@@ -137,9 +139,11 @@ def test_the_command_line_from_corpora_to_a_bundle_that_the_live_path_loads(
     corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     common = ["--corpora", str(corpus), "--cache", str(tmp_path / "cache")]
-    for key, value in (("variants", "[]"), ("epochs", "2"), ("network", "{widths: [4, 6, 8, 8], embedding: 16}")):
+    for key, value in (("epochs", "2"), ("networks", "1"), ("network", "{widths: [4, 6, 8, 8], embedding: 16}")):
         common += ["--set", f"train.cnn.{key}={value}"]
-    common += ["--set", "train.mlp.variants=[]"]
+    for key, value in (("epochs", "2"), ("network", "{hidden: [8], members: 1}")):
+        common += ["--set", f"train.mlp.{key}={value}"]
+    common += ["--set", "train.variants=[]"]
     run = [*common, "--system", "cnn", "--runs", str(tmp_path / "runs")]
     assert main(["prepare", *common]) == 0
     assert "ravdess_speech" in capsys.readouterr().out
@@ -165,6 +169,8 @@ def test_the_command_line_from_corpora_to_a_bundle_that_the_live_path_loads(
     assert "NOT scores for unseen speakers" in capsys.readouterr().out
     assert (tmp_path / "results" / "stream" / "bundle-cnn.md").exists()
     model = load_model(tmp_path / "weights" / "cnn.json")
+    assert model.spec.recipe == "joint"
+    assert model.card.normalisation is not None
     assert model.card.raw["training"]["speakers"] == 6
     assert model.card.headline == "not yet scored"
 

@@ -1,0 +1,78 @@
+"""Networks of two kinds, joined: the bundle answers what the parts would, averaged."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from realtime_ser.errors import ConfigError
+from realtime_ser.features.running import RunningNormaliser
+from realtime_ser.features.windows import FrontEnd
+from realtime_ser.model import Classifier
+from train.ensemble import _joined, parts_of
+from train.fit import build, normaliser
+from train.past import NormRecipe
+from train.settings import Recipe, TrainSettings, train_settings
+
+CNN = Recipe({"recipe": "stacked"}, {"widths": [4, 6, 8, 8], "embedding": 16}, norm=NormRecipe())
+MLP = Recipe({"recipe": "flatstats"}, {"hidden": [8], "members": 1}, norm=NormRecipe())
+
+
+def networks() -> tuple[torch.nn.Module, torch.nn.Module]:
+    torch.manual_seed(0)
+    cnn, mlp = build(CNN, None).eval(), build(MLP, FrontEnd(MLP.spec, 3.0).n_features).eval()
+    for network in (cnn, mlp):
+        network.prior[0].normal_(0, 1)
+        network.prior[1].uniform_(5, 10)
+    return cnn, mlp
+
+
+def test_a_joined_bundle_averages_what_its_parts_say_of_the_same_stream(tmp_path: Path) -> None:
+    cnn, mlp = networks()
+    sections = [normaliser(cnn, CNN)._prior, normaliser(mlp, MLP)._prior]
+    joint = _joined([CNN, MLP], [[cnn], [mlp]], sections)
+    card = joint.export(tmp_path / "x.onnx", name="x")
+    classifier = Classifier(card)
+    running = classifier.normaliser()
+    assert running is not None
+    apart = [RunningNormaliser(section, recipe.spec) for section, recipe in zip(sections, (CNN, MLP), strict=True)]
+    ends = [FrontEnd(recipe.spec, 3.0) for recipe in (CNN, MLP)]
+    whole = classifier.front_end()
+    voice = np.random.default_rng(0).normal(0, 0.1, 5 * 16000).astype(np.float32)
+    for start in range(0, len(voice), 16000):
+        for front_end in (*ends, whole):
+            front_end.push(voice[start : start + 16000])
+        with torch.no_grad():
+            said = [
+                F.softmax(network(torch.from_numpy(own.normalise(front_end.window(), 1.0))[None]), dim=-1)
+                for network, own, front_end in zip((cnn, mlp), apart, ends, strict=True)
+            ]
+        together = classifier.predict(running.normalise(whole.window(), 1.0)[np.newaxis])
+        np.testing.assert_allclose(together, ((said[0] + said[1]) / 2).numpy(), atol=2e-5)
+
+
+def test_parts_that_do_not_fit_are_refused() -> None:
+    cnn, mlp = networks()
+    sections = [normaliser(cnn, CNN)._prior, normaliser(mlp, MLP)._prior]
+    with pytest.raises(ConfigError, match="otherwise the same"):
+        _joined([CNN, replace(MLP, front_end={"recipe": "flatstats", "n_mels": 40})], [[cnn], [mlp]], sections)
+    with pytest.raises(ConfigError, match="same prior_s"):
+        _joined([CNN, MLP], [[cnn], [mlp]], [sections[0], replace(sections[1], prior_s=1.0)])
+    with pytest.raises(ConfigError, match="either both parts"):
+        _joined([CNN, MLP], [[cnn], [mlp]], [sections[0], None])
+
+
+def test_the_settings_say_what_is_joined() -> None:
+    settings = TrainSettings(cnn=replace(CNN, joined="mlp"), mlp=MLP)
+    assert parts_of(settings, "cnn") == ("cnn", "mlp")
+    assert parts_of(settings, "mlp") == ("mlp",)
+    shared = train_settings(
+        {"variants": [{"name": "fast", "speed": 1.1, "share": 0.5}], "cnn": {"front_end": {"recipe": "stacked"}}}
+    )
+    assert shared.cnn.chances == (0.5, 0.5)
+    assert shared.cnn.variants[0].speed == 1.1

@@ -1,0 +1,118 @@
+"""What a system consists of: networks of one kind, or of two kinds joined, as they are trained and as they are exported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from realtime_ser.errors import ConfigError
+from realtime_ser.features.running import Normalisation
+from realtime_ser.features.spec import FrontEndSpec
+from realtime_ser.features.windows import FrontEnd
+from realtime_ser.model import Card
+from train.corpora import LABELS
+from train.export import export
+from train.features import WINDOW_S
+from train.fit import Data, fit, normalisation
+from train.manifest import Row
+from train.settings import Recipe, TrainSettings
+from train.systems import OnLogMel, OnStatistics
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Trained networks whose probabilities are averaged, and the front end that they share."""
+
+    networks: tuple[nn.Module, ...]
+    spec: FrontEndSpec
+    normalisation: Normalisation | None
+
+    def export(self, path: Path, *, name: str, temperature: float = 1.0, facts: Mapping[str, object] | None = None) -> Card:
+        """See ``train.export``."""
+        return export(
+            self.networks,
+            self.spec,
+            path,
+            name=name,
+            temperature=temperature,
+            normalisation=self.normalisation,
+            facts=facts,
+        )
+
+
+def parts_of(settings: TrainSettings, system: str) -> tuple[str, ...]:
+    """The systems whose networks a system averages: itself, and the one that its recipe is joined with."""
+    joined = settings.recipe(system).joined
+    return (system, joined) if joined else (system,)
+
+
+def load_data(root: Path, rows: Sequence[Row], settings: TrainSettings, system: str, cache: Path) -> dict[str, Data]:
+    """What each part of a system learns from."""
+    return {part: Data(root, rows, settings.recipe(part), cache) for part in parts_of(settings, system)}
+
+
+def train(
+    data: Mapping[str, Data],
+    rows: Sequence[Row],
+    settings: TrainSettings,
+    runs: Path,
+    name: str,
+    *,
+    number: int = 0,
+    threads: int = 1,
+) -> Ensemble:
+    """Train, resume or just load the networks of one set of clips.
+
+    Parameters
+    ----------
+    data : of every part, the system itself first
+    runs : each network has its folder ``PART/NAME-SEED`` in it
+    number : of the repetition: each takes as many further seeds as there are networks
+    """
+    torch.set_num_threads(threads)
+    rows = [row for row in rows if row.emotion in LABELS]
+    trained = {}
+    for part, learned in data.items():
+        count = learned.recipe.networks
+        trained[part] = [
+            fit(learned, rows, runs / part / f"{name}-{i}", seed=settings.seed + i)
+            for i in range(number * count, (number + 1) * count)
+        ]
+    recipes = [learned.recipe for learned in data.values()]
+    sections = [normalisation(trained[part][0], learned.recipe) for part, learned in data.items()]
+    if len(recipes) == 1:
+        (networks,) = trained.values()
+        return Ensemble(tuple(networks), recipes[0].spec, sections[0])
+    return _joined(recipes, list(trained.values()), sections)
+
+
+def histories(data: Mapping[str, Data], runs: Path, name: str) -> list[Path]:
+    """The histories of the networks of one set of clips, first repetition."""
+    return [
+        runs / part / f"{name}-{i}" / "history.json" for part, learned in data.items() for i in range(learned.recipe.networks)
+    ]
+
+
+def _joined(
+    recipes: Sequence[Recipe], networks: Sequence[Sequence[nn.Module]], sections: Sequence[Normalisation | None]
+) -> Ensemble:
+    """Networks on log-mel and networks on statistics, as one on ``joint`` features."""
+    spec, other = (recipe.spec for recipe in recipes)
+    if (spec.recipe, other.recipe) != ("stacked", "flatstats") or replace(other, recipe="stacked") != spec:
+        raise ConfigError("a joined system takes a stacked and a flatstats front end that are otherwise the same")
+    log_mel, vector = sections
+    both: Normalisation | None = None
+    if log_mel and vector:
+        if (log_mel.prior_s, log_mel.memory_s) != (vector.prior_s, vector.memory_s):
+            raise ConfigError("a joined system's two normalisations need the same prior_s and memory_s")
+        both = replace(vector, mean=vector.mean + log_mel.mean, deviation=vector.deviation + log_mel.deviation)
+    elif log_mel or vector:
+        raise ConfigError("of a joined system either both parts are normalised or none")
+    joint = replace(spec, recipe="joint")
+    size = FrontEnd(joint, WINDOW_S).n_statistics
+    frames = [OnLogMel(network, size, spec.n_mels) for network in networks[0]]
+    return Ensemble((*frames, *(OnStatistics(network, size) for network in networks[1])), joint, both)
