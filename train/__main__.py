@@ -265,6 +265,7 @@ def export(options: argparse.Namespace) -> int:
     """The shipped bundle: the network of ``fit`` with the scores and the temperature of ``evaluate``."""
     from train import ensemble
     from train.card import facts
+    from train.weights_page import write_page
 
     settings, root = _settings(options)
     rows = _rows(options, settings)
@@ -276,6 +277,7 @@ def export(options: argparse.Namespace) -> int:
     about = facts(options.system, settings, used, scored.get("scores"), _scored(options, "cross").get("scores"), seconds)
     path = options.weights / f"{options.system}.onnx"
     card = trained.export(path, name=options.system, temperature=scored.get("temperature", 1.0), facts=about)
+    print(write_page(options.weights))
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB, {card.raw['parameters']:,} parameters, {card.headline}")
     return 0
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from train.manifest import Row
@@ -11,14 +13,24 @@ from train.settings import TrainSettings
 
 _DESCRIPTIONS = {
     "mlp": "perceptrons on window statistics of log-mel, MFCC, level, spectral shape and pitch",
-    "cnn": "residual 2-D convolutions on log-mel with the level removed, attentive pooling over time",
+    "cnn": "two networks of residual 2-D convolutions on log-mel with attentive pooling over time, averaged with the mlp's",
 }
 _FAILURES = [
-    "trained on acted North American English; spontaneous speech and other languages are guesses",
-    "on strangers' microphones, rooms and languages expect far less than the score above (about half, over fewer labels)",
+    "trained on actors (English, German, Polish); spontaneous speech and other languages are guesses",
+    "in a stream's first seconds it knows neither voice nor microphone: the scores are then those of single clips, clearly lower",
+    "a voice that shows one emotion for minutes becomes the normal that the model compares with",
     "calm and neutral, sad and neutral, happy and fearful are taken for one another",
     "no use for decisions about people: it hears how a voice sounds, not what a person feels",
 ]
+
+
+def commit() -> str | None:
+    """The source tree's commit, shortened; None outside a repository."""
+    try:
+        command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip() or None
+    except (OSError, subprocess.SubprocessError):
+        return None
 
 
 def facts(
@@ -53,7 +65,8 @@ def facts(
             "seed": settings.seed,
             "epochs": recipe.epochs,
             "seconds": round(seconds),
-            "command": f"python -m train fit --system {system} && python -m train export --system {system}",
+            "command": f"python -m train export --system {system}",
+            "commit": commit(),
             "recipe": {key: value for key, value in asdict(recipe).items() if key != "front_end"},
         },
         "scores": dict(scores or {}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -100,7 +101,19 @@ def export(
     difference = largest_difference(model, Classifier(written), examples)
     if difference > TOLERANCE:
         raise ModelError(f"{path}: the exported graph differs from torch by {difference:.1e}, more than {TOLERANCE:.0e}")
-    return written
+    card["latency_ms"] = round(window_ms(Classifier(written), examples[-1]), 3)
+    write_text(path.with_suffix(".json"), json.dumps(card, indent=2) + "\n")
+    return read_card(path.with_suffix(".json"))
+
+
+def window_ms(classifier: Classifier, window: FloatArray, repeats: int = 100) -> float:
+    """Median milliseconds of one prediction, batch of one, one thread, on this machine as it is now."""
+    taken = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        classifier.predict(window)
+        taken.append(time.perf_counter() - began)
+    return 1000 * float(np.median(taken))
 
 
 def example_inputs(spec: FrontEndSpec, normalisation: Normalisation | None = None) -> list[FloatArray]:
