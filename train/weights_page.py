@@ -12,10 +12,10 @@ from train.corpora import CORPORA
 
 _HEAD = """# The shipped models
 
-Written by `python -m train export` from the cards beside it. All scores are percent of unweighted average recall (UAR, the mean of
-the labels' recalls) on voices that the scored networks have never heard. The shipped networks themselves learned from all speakers
-of all corpora below: no unseen speaker is left for them here. They inherit the scores of networks that were trained in the same way
-without the speakers, or without the corpus, that were tested.
+Written by `python -m train export` from the cards beside it. All scores are percent of unweighted average recall (UAR, the mean
+of the labels' recalls) on voices that the scored networks have never heard. The shipped networks themselves learned from all
+speakers of all corpora below: no unseen speaker is left for them here. They inherit the scores of networks that were trained in
+the same way without the speakers, or without the corpus, that were tested.
 """
 
 
@@ -41,7 +41,8 @@ def _bundle(card: Mapping[str, Any]) -> str:
         f" {', '.join(training.get('corpora', ()))} |",
         f"| trained with | `{training.get('command', '')}`, seed {training.get('seed', 0)},"
         f" {training.get('seconds', 0) / 60:.0f} min of one core, from commit `{training.get('commit') or 'unknown'}` |",
-        f"| one window of {card['window_s']:g} s in ONNX Runtime | {card.get('latency_ms', float('nan')):.2f} ms, median, one thread |",
+        f"| one window of {card['window_s']:g} s in ONNX Runtime | {card.get('latency_ms', float('nan')):.2f} ms, median,"
+        " one thread |",
     ]
     if strangers:
         lines += _stranger_rows(strangers)
@@ -68,8 +69,8 @@ def _stranger_rows(strangers: Mapping[str, Any]) -> list[str]:
 
 def _score_rows(scores: Mapping[str, Any]) -> list[str]:
     rows = [
-        f"| **unseen actors**, RAVDESS, 8 emotions, six folds | **{scores['uar_mean']}** ± {scores['uar_std_folds']} over folds,"
-        f" 95 % over speakers {_range(scores['uar_ci95'])}; seeds: {', '.join(map(str, scores['uar_seeds']))} |",
+        f"| **unseen actors**, RAVDESS, 8 emotions, six folds | **{scores['uar_mean']}** ± {scores['uar_std_folds']} over"
+        f" folds, 95 % over speakers {_range(scores['uar_ci95'])}; seeds: {', '.join(map(str, scores['uar_seeds']))} |",
     ]
     known = scores.get("by_speaker")
     if known:
