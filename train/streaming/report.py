@@ -206,6 +206,7 @@ def markdown(result: Mapping[str, Any], name: str, pictures: Iterable[str]) -> s
         f"| time in which the gate heard nobody, or no window was complete | {talk['unheard_share']:.1f} % |",
         "| onset of an emotion to its label, median and p90 of the stretches that got it |"
         f" {', '.join(_seconds(value) for value in talk['onset_to_label_s'].values())} |",
+        f"| half of all stretches had it after | {_seconds(talk['half_of_all_by_s'])} |",
         f"| stretches that never got it | {talk['never_labelled_share']:.1f} % |",
         f"| steady speech (one emotion of one speaker, {same['minutes']:g} minutes): label changes a minute |"
         f" {same['flips_per_minute']:.2f} |",

@@ -134,6 +134,12 @@ class Tally:
         return float(np.percentile(found, percentile)) if found else float("nan")
 
     @property
+    def half_by(self) -> float:
+        """Seconds after which half of all stretches, those that never were included, had been labelled right; NaN: never."""
+        late = float(np.median([np.inf if np.isnan(value) else value for value in self.delays_s] or [np.inf]))
+        return late if np.isfinite(late) else float("nan")
+
+    @property
     def never(self) -> float:
         """Share of stretches whose label never came, in percent."""
         return 100 * float(np.mean(np.isnan(self.delays_s))) if self.delays_s else 0.0
@@ -146,6 +152,7 @@ class Tally:
             "unsure_share": round(self.unsure, 1),
             "unheard_share": round(self.unheard, 1),
             "onset_to_label_s": {name: known(self.onset(value)) for name, value in (("p50", 50), ("p90", 90))},
+            "half_of_all_by_s": known(self.half_by),
             "stretches": len(self.delays_s),
             "never_labelled_share": round(self.never, 1),
             "flips_per_minute": round(self.flips_per_minute, 2),
