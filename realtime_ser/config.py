@@ -76,11 +76,11 @@ class SmoothingConfig:
     """How estimates turn into labels."""
 
     method: str = "ema"
-    time_constant_s: float = 0.6
+    time_constant_s: float = 0.45
     span_s: float = 2.0
     stay_probability: float = 0.7
-    margin: float = 0.06
-    hold_s: float = 0.5
+    margin: float = 0.15
+    hold_s: float = 0.25
     unsure_below: float = 0.30
     forget_s: float = 1.0
 
