@@ -185,11 +185,12 @@ def show(trials: Sequence[Trial], best: Trial, told: Mapping[str, Trial]) -> Non
     from rich.table import Table
 
     columns = ("segment UAR %", "onset to label s", "flips a minute", "unsure %", "unheard %")
-    table = Table(title=f"Best of {len(trials)} settings: none is better in UAR, onset and flips at once", title_justify="left")
+    title = f"{len(trials)} settings: those of no less UAR than before, that none beats in UAR, onset and flips at once"
+    table = Table(title=title, title_justify="left")
     table.add_column("settings")
     for column in columns:
         table.add_column(column, justify="right")
-    listed = frontier(trials)
+    listed = [one for one in frontier(trials) if one.uar >= trials[0].uar]
     for one in listed if best in listed else [*listed, best]:
         table.add_row(named(one.config), *_figures(one), style="bold green" if one is best else None)
     table.add_section()
@@ -206,7 +207,7 @@ def write(trials: Sequence[Trial], best: Trial, told: Mapping[str, Trial], name:
         "as_it_was": as_dict(trials[0]),
         "chosen": as_dict(best),
         "on_folds_that_did_not_choose": {what: as_dict(one) for what, one in told.items()},
-        "frontier": [as_dict(one) for one in frontier(trials)],
+        "frontier": [{key: value for key, value in as_dict(one).items() if key != "set"} for one in frontier(trials)],
     }
     write_text(folder / f"{name}-tune.json", json.dumps(found, indent=1) + "\n")
     return [folder / f"{name}-tune.json", picture(trials, trials[0], best, name, folder / f"{name}-tune.png")]
@@ -240,12 +241,12 @@ def picture(trials: Sequence[Trial], base: Trial, best: Trial, name: str, path: 
     shown = [one for one in trials if one.onset_s == one.onset_s]
     dots = axis.scatter([t.onset_s for t in shown], [t.flips for t in shown], c=[t.uar for t in shown], s=16, cmap="viridis")
     for one, what, marker in ((base, "as it was", "s"), (best, "chosen", "*")):
-        axis.plot(one.onset_s, one.flips, marker, ms=9 if marker == "s" else 15, mfc="none", mec="#c2571a", mew=2)
-        text = f"{what}: {one.uar:.1f} %"
-        axis.annotate(text, (one.onset_s, one.flips), (10, 6), textcoords="offset points", fontsize=9, color="#c2571a")
+        axis.plot(one.onset_s, one.flips, marker, ms=9 if marker == "s" else 15, mfc="none", mec="#c2571a", mew=2, ls="",
+                  label=f"{what}: {one.uar:.1f} % UAR, {one.onset_s:.2f} s, {one.flips:.1f} a minute")  # fmt: skip
     figure.colorbar(dots, label="segment UAR in %")
     axis.set(xlabel="median s from an emotion's onset to its label", ylabel="label changes a minute on steady speech")
     axis.set(xlim=(0, None), ylim=(0, None))
+    axis.legend(loc="upper right", frameon=False, fontsize=9)
     axis.set_title(f"{name}: {len(shown)} settings of window, gate and smoother", fontsize=11)
     plain(axis)
     return save(figure, path)
