@@ -56,8 +56,10 @@ train: $(VENV)/dev            ## train, score and export both models on the corp
 	$(BIN)/python -m train prepare
 	$(BIN)/python -m train audit
 	$(BIN)/python -m train evaluate --system mlp
+	$(BIN)/python -m train evaluate --system mlp --protocol cross
 	$(BIN)/python -m train export --system mlp
 	$(BIN)/python -m train evaluate --system cnn
+	$(BIN)/python -m train evaluate --system cnn --protocol cross
 	$(BIN)/python -m train export --system cnn
 
 wheel: $(VENV)/dev            ## build the wheel into dist/

@@ -159,6 +159,7 @@ def _score(
     command = f"python -m train evaluate --system {options.system} --protocol {options.protocol}"
     if count > 1:
         command += f" --seeds {count}"
+    command += "".join(f" --set {change}" for change in options.set)
     temperatures = [_temperatures(part) for part in seeds]
     calibrated = [
         [scoring.tempered(one, t) for one, t in zip(part, own, strict=True)]
