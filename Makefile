@@ -40,7 +40,7 @@ types: $(VENV)/dev            ## mypy, strict on realtime_ser
 
 check: lint types test        ## lint, types, import layering and tests: what CI runs
 
-torture: $(VENV)/dev          ## faults, kills, fuzzing and long runs in their long form: hours
+torture: $(VENV)/dev          ## faults, kills, fuzzing and long runs in their long form: an hour or more
 	$(BIN)/python -m pytest tests/torture --torture
 
 matrix:          ## the quick tests under every Python from 3.10 to 3.13 found here

@@ -9,6 +9,7 @@ The shipped sample is heard at the pace of a microphone, again and again. The ov
 from __future__ import annotations
 
 import argparse
+import ctypes
 import multiprocessing
 import time
 from collections.abc import Iterator
@@ -45,9 +46,38 @@ class SlowClassifier:
         return self.model.predict(features)
 
 
-def spin() -> None:
-    while True:
-        np.dot(np.ones(1000), np.ones(1000))
+class Hogs:
+    """Processes that take the processor on demand.
+
+    They exist from the beginning: to start them under the load that the first of them make would take the very thread whose
+    latency is measured.
+    """
+
+    def __init__(self, count: int) -> None:
+        # 0: wait, 1: spin, 2: end. Without a lock, which a process that gets no time would hold for long.
+        self._state = multiprocessing.Value("b", 0, lock=False)
+        self._workers = [multiprocessing.Process(target=spin, args=(self._state,), daemon=True) for _ in range(count)]
+        for worker in self._workers:
+            worker.start()
+
+    def work(self, busy: bool) -> None:
+        """Spin from now on, or end if they did."""
+        if busy:
+            self._state.value = 1
+        elif self._state.value == 1:
+            self._state.value = 2
+
+    def close(self) -> None:
+        self._state.value = 2
+        for worker in self._workers:
+            worker.join()
+
+
+def spin(state: ctypes.c_byte) -> None:
+    while state.value == 0:
+        time.sleep(0.05)
+    while state.value == 1:
+        pass
 
 
 def hear(how: str, seconds: float, hogs: int, extra_s: float, model: str) -> Iterator[tuple[float, Record]]:
@@ -57,7 +87,7 @@ def hear(how: str, seconds: float, hogs: int, extra_s: float, model: str) -> Ite
     slow = SlowClassifier(load_model(model), extra_s)
     engine = Engine(slow, config)  # type: ignore[arg-type]
     audio, rate = soundfile.read(ROOT / "realtime_ser" / "sample" / "demo.flac", dtype="float32")
-    workers: list[multiprocessing.Process] = []
+    workers = Hogs(hogs if how == "hogs" else 0)
     try:
         with PacedSource(ArraySource(np.resize(audio, round(seconds * rate)), rate)) as source:
             began = time.monotonic()
@@ -65,22 +95,10 @@ def hear(how: str, seconds: float, hogs: int, extra_s: float, model: str) -> Ite
                 now = time.monotonic() - began
                 loaded = seconds / 3 <= now < 2 * seconds / 3
                 slow.slow = loaded and how == "slow-model"
-                if loaded and how == "hogs" and not workers:
-                    workers = [multiprocessing.Process(target=spin, daemon=True) for _ in range(hogs)]
-                    for worker in workers:
-                        worker.start()
-                if not loaded and workers:
-                    stop(workers)
+                workers.work(loaded)
                 yield now, record
     finally:
-        stop(workers)
-
-
-def stop(workers: list[multiprocessing.Process]) -> None:
-    while workers:
-        worker = workers.pop()
-        worker.kill()
-        worker.join()
+        workers.close()
 
 
 def draw(records: list[tuple[float, Record]], seconds: float, title: str, path: Path) -> None:

@@ -92,7 +92,8 @@ def test_a_long_file_is_streamed(tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert count == 600 * RATE
-    assert peak < 1 << 20
+    # The file has 37 MiB as samples; what other threads of this process allocate meanwhile counts too.
+    assert peak < 8 << 20
 
 
 def test_stop_ends_the_file_early(tmp_path):

@@ -231,7 +231,7 @@ def test_an_overflow_is_counted_and_what_it_lost_becomes_a_gap(portaudio):
                 break
     assert block.xruns == 1
     assert gap / RATE == pytest.approx(0.3, abs=0.1)
-    assert (block.end - first.end) / RATE == pytest.approx(block.captured_at - first.captured_at, abs=0.02)
+    assert (block.end - first.end) / RATE == pytest.approx(block.captured_at - first.captured_at, abs=0.1)
 
 
 @pytest.mark.parametrize("when", ["listening", "away"])

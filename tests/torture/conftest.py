@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--torture", action="store_true", help="the long form of the tests in tests/torture: hours, not minutes")
+    parser.addoption("--torture", action="store_true", help="the long form of the tests in tests/torture: an hour, not minutes")
 
 
 class Torture:

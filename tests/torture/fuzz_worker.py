@@ -64,14 +64,14 @@ def _run(command_line: Any, arguments: list[str], captured: dict[str, Any]) -> d
         file.seek(0)
         file.truncate()
     fault = None
-    began = time.monotonic()
+    began = time.process_time()
     try:
         code = command_line(arguments)
     except SystemExit as end:
         code = end.code
     except BaseException:
         code, fault = None, traceback.format_exc()
-    seconds = time.monotonic() - began
+    seconds = time.process_time() - began
     sys.stdout.flush()
     sys.stderr.flush()
     texts = {}

@@ -17,7 +17,7 @@ EXAMPLE = Path(__file__).parents[2] / "docs" / "faults.yaml"
 
 
 def test_damaged_scenarios(tmp_path: Path, bundles: dict[str, Path], torture: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    count = torture.pick(100, 5_000)
+    count = torture.pick(100, 1_000)
     audio = tmp_path / "talk.wav"
     audio.write_bytes(audio_seeds()["1.wav"])
     # Its forty seconds in the audio's one and a half, so that every kind of fault has its turn; every other time without the

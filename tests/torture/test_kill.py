@@ -117,7 +117,7 @@ def test_killed_while_it_writes_the_report(
     older: bool, tmp_path: Path, torture: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The moment that a kill at random hardly ever meets."""
-    runs = torture.pick(4, 50)
+    runs = torture.pick(4, 25)
     ends = dict.fromkeys(("none", "old", "new", "temporary files"), 0)
     for number in range(runs):
         page = _outputs(tmp_path / str(number))["html"]
