@@ -63,7 +63,7 @@ class GateConfig:
 
     enabled: bool = True
     vad: bool = True
-    vad_threshold: float = 0.25
+    vad_threshold: float = 0.3
     floor_margin_db: float = 6.0
     floor_min_db: float = -80.0
     floor_span_s: float = 4.0
