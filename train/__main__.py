@@ -161,15 +161,18 @@ def _score(
         command += f" --seeds {count}"
     command += "".join(f" --set {change}" for change in options.set)
     temperatures = [_temperatures(part) for part in seeds]
-    calibrated = [
-        [scoring.tempered(one, t) for one, t in zip(part, own, strict=True)]
-        for part, own in zip(seeds, temperatures, strict=True)
-    ]
+    calibrated, knowing = (
+        [
+            [scoring.tempered(one, t) for one, t in zip(part, own, strict=True)]
+            for part, own in zip(several, temperatures, strict=True)
+        ]
+        for several in (seeds, warm)
+    )
     if strangers:
         table: dict[str, Any] = {"protocol": _CROSS, **scoring.cross_scores(strangers), "command": command}
     else:
         table = {"protocol": f"{options.protocol}: {_CLIPS}", **scoring.scores(calibrated), "command": command}
-        table["by_speaker"] = {"protocol": _BY_SPEAKER, **scoring.scores(warm)}
+        table["by_speaker"] = {"protocol": _BY_SPEAKER, **scoring.scores(knowing)}
     written: dict[str, Any] = {
         "scores": table,
         "temperature": scoring.best_temperature(scoring.join(seeds[0])),
