@@ -12,6 +12,7 @@ from realtime_ser.config import resource
 from realtime_ser.errors import ModelError
 from realtime_ser.features.windows import FrontEnd
 from realtime_ser.model import Classifier, read_card
+from realtime_ser.records import FloatArray
 
 SYSTEMS = ("mlp", "cnn")
 PUBLISHED = {"remark": "small ResLSTM 62.3; HuBERT-large, frozen, 70.0; Whisper-large-v3, frozen, 75.3 UAR"}
@@ -70,12 +71,18 @@ def _latency(classifier: Classifier) -> dict[str, float]:
     front_end = FrontEnd(spec, classifier.card.window_s)
     audio = np.random.default_rng(0).normal(0, 0.1, 4 * spec.sample_rate).astype(np.float32)
     front_end.push(audio)
-    classifier.predict(front_end.window()[np.newaxis])
+    normaliser = classifier.normaliser()
+
+    def features() -> FloatArray:
+        window = front_end.window()
+        return window if normaliser is None else normaliser.normalise(window, hop / spec.sample_rate)
+
+    classifier.predict(features()[np.newaxis])
     times: dict[str, list[float]] = {"front_end": [], "network": []}
     for _ in range(30):
         began = time.process_time()
         front_end.push(audio[:hop])
-        window = front_end.window()[np.newaxis]
+        window = features()[np.newaxis]
         between = time.process_time()
         classifier.predict(window)
         times["front_end"].append(between - began)
