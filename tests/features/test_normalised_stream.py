@@ -1,0 +1,75 @@
+"""The running normalisation inside the engine: a gap keeps it, a reset forgets it, chunking does not matter."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from signals import voice
+
+from bundles import LABELS, RATE, write_bundle
+from realtime_ser.config import Config, GateConfig
+from realtime_ser.engine import Engine
+from realtime_ser.errors import ModelError
+from realtime_ser.model import load_model
+from realtime_ser.records import Block
+
+VOICE = voice(RATE, 6.0)
+CONFIG = Config(gate=GateConfig(enabled=False))
+
+
+@pytest.fixture(scope="module")
+def card(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    section: dict[str, Any] = {"mean": [0.0] * 64, "deviation": [12.0] * 64, "prior_s": 4.0, "memory_s": 40.0}
+    return write_bundle(tmp_path_factory.mktemp("normalised"), "stacked", normalisation=section)
+
+
+def answers(engine: Engine, samples: np.ndarray, start: int = 0, step: int = 4000) -> np.ndarray:
+    said = [
+        each.probs
+        for at in range(0, len(samples), step)
+        for each in engine.push(Block(samples[at : at + step], RATE, start + at))
+    ]
+    return np.array(said)
+
+
+def test_any_chunking_gives_the_same_stream(card: Path) -> None:
+    model = load_model(card)
+    whole, pieces = (answers(Engine(model, CONFIG), VOICE, step=step) for step in (len(VOICE), 333))
+    np.testing.assert_array_equal(whole, pieces)
+    assert whole.shape[1] == len(LABELS)
+
+
+def test_a_gap_keeps_what_was_learned_of_the_voice_and_a_reset_forgets_it(card: Path) -> None:
+    engine = Engine(load_model(card), CONFIG)
+    first = answers(engine, VOICE)
+    engine.flush()
+    after_gap = answers(engine, VOICE, start=len(VOICE) + RATE)
+    assert np.abs(after_gap - first).max() > 1e-4
+    engine.reset()
+    np.testing.assert_array_equal(answers(engine, VOICE), first)
+
+
+def test_two_engines_of_one_model_do_not_share_it(card: Path) -> None:
+    model = load_model(card)
+    one, other = Engine(model, CONFIG), Engine(model, CONFIG)
+    first = answers(one, VOICE)
+    np.testing.assert_array_equal(answers(other, VOICE), first)
+
+
+def test_a_card_whose_normalisation_does_not_fit_is_refused(card: Path, tmp_path: Path) -> None:
+    for change, said in (({"mean": [0.0]}, "64 finite numbers"), ({"memory_s": -1}, "above 0")):
+        raw = json.loads(card.read_text())
+        raw["normalisation"] |= change
+        (tmp_path / "tiny.json").write_text(json.dumps(raw))
+        with pytest.raises(ModelError, match=said):
+            load_model(tmp_path / "tiny.json")
+    raw["normalisation"] = 5
+    (tmp_path / "tiny.json").write_text(json.dumps(raw))
+    with pytest.raises(ModelError, match="object or null"):
+        load_model(tmp_path / "tiny.json")
+    with pytest.raises(ModelError, match="does not go with the recipe"):
+        load_model(write_bundle(tmp_path / "wave", "waveform", normalisation={"mean": []}))
