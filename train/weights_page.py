@@ -70,7 +70,8 @@ def _stranger_rows(strangers: Mapping[str, Any]) -> list[str]:
 def _score_rows(scores: Mapping[str, Any]) -> list[str]:
     rows = [
         f"| **unseen actors**, RAVDESS, 8 emotions, six folds | **{scores['uar_mean']}** ± {scores['uar_std_folds']} over"
-        f" folds, 95 % over speakers {_range(scores['uar_ci95'])}; seeds: {', '.join(map(str, scores['uar_seeds']))} |",
+        f" folds, 95 % over speakers {_range(scores.get('uar_ci95'))};"
+        f" seeds: {', '.join(map(str, scores.get('uar_seeds', [scores['uar_mean']])))} |",
     ]
     known = scores.get("by_speaker")
     if known:
@@ -108,8 +109,8 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + "." if text else ""
 
 
-def _range(edges: Sequence[float]) -> str:
-    return f"{edges[0]:g} to {edges[1]:g}"
+def _range(edges: Sequence[float] | None) -> str:
+    return f"{edges[0]:g} to {edges[1]:g}" if edges else "not measured"
 
 
 def _pairs(values: Mapping[str, float]) -> str:
