@@ -192,7 +192,7 @@ class FrameBatches:
         length: int,
         rng: np.random.Generator,
     ) -> npt.NDArray[np.float32]:
-        """A window with speech in it: half of them from the clip's start, as a stream begins, the others from anywhere."""
+        """A window with speech in it: some from the clip's start, as a stream begins, the others from anywhere."""
         frames = log_mel.shape[1]
         if frames < length:
             quiet = np.percentile(log_mel.astype(np.float32), 10, axis=1, keepdims=True)

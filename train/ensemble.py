@@ -87,7 +87,7 @@ def train(
     if len(recipes) == 1:
         (networks,) = trained.values()
         return Ensemble(tuple(networks), recipes[0].spec, sections[0])
-    return _joined(recipes, list(trained.values()), sections)
+    return join_parts(recipes, list(trained.values()), sections)
 
 
 def histories(data: Mapping[str, Data], runs: Path, name: str) -> list[Path]:
@@ -97,10 +97,15 @@ def histories(data: Mapping[str, Data], runs: Path, name: str) -> list[Path]:
     ]
 
 
-def _joined(
+def join_parts(
     recipes: Sequence[Recipe], networks: Sequence[Sequence[nn.Module]], sections: Sequence[Normalisation | None]
 ) -> Ensemble:
-    """Networks on log-mel and networks on statistics, as one on ``joint`` features."""
+    """Networks on log-mel and networks on statistics, as one on ``joint`` features.
+
+    Raises
+    ------
+    ConfigError : their front ends or normalisations do not go together
+    """
     spec, other = (recipe.spec for recipe in recipes)
     if (spec.recipe, other.recipe) != ("stacked", "flatstats") or replace(other, recipe="stacked") != spec:
         raise ConfigError("a joined system takes a stacked and a flatstats front end that are otherwise the same")

@@ -14,8 +14,8 @@ from realtime_ser.errors import ConfigError
 from realtime_ser.features.running import RunningNormaliser
 from realtime_ser.features.windows import FrontEnd
 from realtime_ser.model import Classifier
-from train.ensemble import _joined, parts_of
-from train.fit import build, normaliser
+from train.ensemble import join_parts, parts_of
+from train.fit import build, normalisation
 from train.past import NormRecipe
 from train.settings import Recipe, TrainSettings, train_settings
 
@@ -32,10 +32,10 @@ def networks() -> tuple[torch.nn.Module, torch.nn.Module]:
     return cnn, mlp
 
 
-def test_a_joined_bundle_averages_what_its_parts_say_of_the_same_stream(tmp_path: Path) -> None:
+def test_ajoin_parts_bundle_averages_what_its_parts_say_of_the_same_stream(tmp_path: Path) -> None:
     cnn, mlp = networks()
-    sections = [normaliser(cnn, CNN)._prior, normaliser(mlp, MLP)._prior]
-    joint = _joined([CNN, MLP], [[cnn], [mlp]], sections)
+    sections = [normalisation(cnn, CNN), normalisation(mlp, MLP)]
+    joint = join_parts([CNN, MLP], [[cnn], [mlp]], sections)
     card = joint.export(tmp_path / "x.onnx", name="x")
     classifier = Classifier(card)
     running = classifier.normaliser()
@@ -58,16 +58,16 @@ def test_a_joined_bundle_averages_what_its_parts_say_of_the_same_stream(tmp_path
 
 def test_parts_that_do_not_fit_are_refused() -> None:
     cnn, mlp = networks()
-    sections = [normaliser(cnn, CNN)._prior, normaliser(mlp, MLP)._prior]
+    sections = [normalisation(cnn, CNN), normalisation(mlp, MLP)]
     with pytest.raises(ConfigError, match="otherwise the same"):
-        _joined([CNN, replace(MLP, front_end={"recipe": "flatstats", "n_mels": 40})], [[cnn], [mlp]], sections)
+        join_parts([CNN, replace(MLP, front_end={"recipe": "flatstats", "n_mels": 40})], [[cnn], [mlp]], sections)
     with pytest.raises(ConfigError, match="same prior_s"):
-        _joined([CNN, MLP], [[cnn], [mlp]], [sections[0], replace(sections[1], prior_s=1.0)])
+        join_parts([CNN, MLP], [[cnn], [mlp]], [sections[0], replace(sections[1], prior_s=1.0)])
     with pytest.raises(ConfigError, match="either both parts"):
-        _joined([CNN, MLP], [[cnn], [mlp]], [sections[0], None])
+        join_parts([CNN, MLP], [[cnn], [mlp]], [sections[0], None])
 
 
-def test_the_settings_say_what_is_joined() -> None:
+def test_the_settings_say_what_isjoin_parts() -> None:
     settings = TrainSettings(cnn=replace(CNN, joined="mlp"), mlp=MLP)
     assert parts_of(settings, "cnn") == ("cnn", "mlp")
     assert parts_of(settings, "mlp") == ("mlp",)
