@@ -64,6 +64,7 @@ def train(
     *,
     number: int = 0,
     threads: int = 1,
+    dev: Sequence[Row] = (),
 ) -> Ensemble:
     """Train, resume or just load the networks of one set of clips.
 
@@ -72,6 +73,7 @@ def train(
     data : of every part, the system itself first
     runs : each network has its folder ``PART/NAME-SEED`` in it
     number : of the repetition: each takes as many further seeds as there are networks
+    dev : clips whose UAR is looked at on the way, and nothing more
     """
     torch.set_num_threads(threads)
     rows = [row for row in rows if row.emotion in LABELS]
@@ -79,7 +81,7 @@ def train(
     for part, learned in data.items():
         count = learned.recipe.networks
         trained[part] = [
-            fit(learned, rows, runs / part / f"{name}-{i}", seed=settings.seed + i)
+            fit(learned, rows, runs / part / f"{name}-{i}", seed=settings.seed + i, dev=dev)
             for i in range(number * count, (number + 1) * count)
         ]
     recipes = [learned.recipe for learned in data.values()]

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from realtime_ser.errors import ConfigError
 from realtime_ser.features.running import Normalisation, RunningNormaliser
-from train import features
+from train import curves, features
 from train.atomic import replacing, write_text
 from train.batches import FrameBatches, VectorBatches, clip_profiles, streamed_windows
 from train.corpora import LABELS
@@ -183,6 +183,7 @@ def fit(data: Data, train: Sequence[Row], run: Path, *, seed: int, dev: Sequence
                 }
                 torch.save(state, temporary)
             write_text(run / "history.json", json.dumps(history, indent=1))
+            curves.draw(history, run / "curves.png", run.name)
     return mean.eval()
 
 

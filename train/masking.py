@@ -9,16 +9,20 @@ from dataclasses import dataclass
 
 import torch
 
+VOICES = 6  # of a babble
+
 
 @dataclass(frozen=True, slots=True)
 class Masking:
-    """How log-mel is changed: probabilities per window, sizes in bands, frames and dB."""
+    """How log-mel is changed: probabilities per window, sizes in bands, frames and dB; ``babble_snr_db`` below the voice."""
 
     tilt_db: float = 6.0
     shift_bands: float = 2.0
     noise_probability: float = 0.3
     noise_db: tuple[float, float] = (-60.0, -15.0)
     limit_probability: float = 0.0
+    babble_probability: float = 0.0
+    babble_snr_db: tuple[float, float] = (8.0, 30.0)
     time_masks: int = 2
     time_width: int = 16
     band_masks: int = 2
@@ -28,7 +32,8 @@ class Masking:
 def channel_batch(log_mel: torch.Tensor, masking: Masking, generator: torch.Generator) -> torch.Tensor:
     """Another microphone, room and vocal tract for each window of a batch.
 
-    A tilt and a bend of the spectrum, a warp of the mel axis (vocal tract length), noise added as power, a band limit.
+    Babble of other windows, a tilt and a bend of the spectrum, a warp of the mel axis (vocal tract length),
+    noise added as power, a band limit.
 
     Parameters
     ----------
@@ -43,6 +48,8 @@ def channel_batch(log_mel: torch.Tensor, masking: Masking, generator: torch.Gene
     def uniform(*shape: int) -> torch.Tensor:
         return torch.rand(*shape, generator=generator)
 
+    if masking.babble_probability:
+        log_mel = _babble(log_mel, masking, generator)
     # The mel axis, bent linearly: positions from which each band reads.
     axis = torch.arange(bands, dtype=torch.float32)
     shift = (uniform(batch, 1) * 2 - 1) * masking.shift_bands
@@ -76,6 +83,24 @@ def channel_batch(log_mel: torch.Tensor, masking: Masking, generator: torch.Gene
         beyond = (axis - top).clamp(min=0) + (bottom - axis).clamp(min=0)
         x = x - (beyond * 20).clamp(max=70)[:, :, None] * limited[:, None, None]
     return x
+
+
+def _babble(log_mel: torch.Tensor, masking: Masking, generator: torch.Generator) -> torch.Tensor:
+    """Behind some windows six others of the batch talk at once: powers add, as the phases of different voices are unrelated."""
+    talked = torch.rand(len(log_mel), generator=generator) < masking.babble_probability
+    count = int(talked.sum())
+    if not count:
+        return log_mel
+    power = 10 ** (log_mel / 10)
+    voices = torch.randint(len(log_mel), (count, VOICES), generator=generator)
+    crowd = power[voices].mean(1)
+    low_db, high_db = masking.babble_snr_db
+    snr_db = low_db + torch.rand(count, 1, 1, generator=generator) * (high_db - low_db)
+    own = power[talked]
+    gain = own.mean((1, 2), keepdim=True) / crowd.mean((1, 2), keepdim=True) * 10 ** (-snr_db / 10)
+    mixed = log_mel.clone()
+    mixed[talked] = 10 * torch.log10(own + gain * crowd)
+    return mixed
 
 
 def mask_batch(x: torch.Tensor, masking: Masking, generator: torch.Generator) -> torch.Tensor:

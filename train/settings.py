@@ -142,8 +142,9 @@ def _recipe(values: Any, where: str) -> Recipe:
         values["variants"] = tuple(listed)
     if "masking" in values:
         masking = dict(_mapping(values["masking"], f"{where}.masking"))
-        if "noise_db" in masking:
-            masking["noise_db"] = tuple(float(edge) for edge in masking["noise_db"])
+        for name in ("noise_db", "babble_snr_db"):
+            if name in masking:
+                masking[name] = tuple(float(edge) for edge in masking[name])
         values["masking"] = _make(Masking, masking, f"{where}.masking")
     if values.get("norm") is not None:
         values["norm"] = _make(NormRecipe, _mapping(values["norm"], f"{where}.norm"), f"{where}.norm")

@@ -115,6 +115,20 @@ def test_augmentation_changes_a_batch_and_keeps_its_shape() -> None:
         assert not torch.allclose(out, x, atol=1.0)
 
 
+def test_babble_adds_other_windows_at_the_asked_level() -> None:
+    """A voice in the lower bands, one in the upper: of each the other's bands appear, so far below as asked."""
+    x = torch.full((40, 64, 50), -80.0)
+    x[::2, :32], x[1::2, 32:] = 0.0, 0.0
+    still = Masking(tilt_db=0, shift_bands=0, noise_probability=0, babble_probability=1.0, babble_snr_db=(10.0, 10.0))
+    out = channel_batch(x, still, torch.Generator().manual_seed(0))
+    assert torch.allclose(out[0, :32], torch.zeros(()), atol=0.5)
+    power = (10 ** (out / 10)).mean((1, 2)) / (10 ** (x / 10)).mean((1, 2))
+    assert torch.allclose(power, torch.tensor(1.1), atol=1e-3)
+    # Of six voices some speak in the other half of the bands.
+    assert -14 < float(out[::2, 32:].mean()) < -10
+    assert torch.equal(channel_batch(x, Masking(tilt_db=0, shift_bands=0, noise_probability=0), torch.Generator()), x)
+
+
 def test_a_band_limit_takes_the_top_and_leaves_the_middle() -> None:
     x = torch.zeros(200, 64, 10)
     still = Masking(tilt_db=0, shift_bands=0, noise_probability=0, limit_probability=1.0)

@@ -10,6 +10,7 @@ import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import matplotlib.image
 import numpy as np
 import pytest
 import soundfile
@@ -110,6 +111,8 @@ def test_dev_scores_stand_in_the_history(data: Data, tmp_path: Path) -> None:
     network = fit(data, train, tmp_path / "run", seed=0, dev=dev, progress=False)
     history = json.loads((tmp_path / "run" / "history.json").read_text())
     assert 0 <= history[-1]["dev_uar"] <= 100
+    height, width = matplotlib.image.imread(tmp_path / "run" / "curves.png").shape[:2]
+    assert width > 2 * height  # the loss, and beside it the held-out speakers
     probs = clip_probs(network, data, dev)
     assert torch.allclose(probs.sum(1), torch.ones(len(dev)), atol=1e-5)
 
@@ -150,6 +153,11 @@ def test_the_command_line_from_corpora_to_a_bundle_that_the_live_path_loads(
     assert main(["audit", *common, "--protocol", "speaker", "--dev-speakers", "1"]) == 0
     assert main(["audit", *common, "--protocol", "random"]) == 1
     assert "both train and test" in capsys.readouterr().out
+    watched = ["--protocol", "speaker", "--fold", "2", "--seeds", "2", "--dev-speakers", "1"]
+    assert main(["fit", *run, *watched]) == 0
+    histories = sorted((tmp_path / "runs").glob("*/speaker-2-watched-1-?/history.json"))
+    assert [path.parts[-3] for path in histories] == ["cnn", "cnn", "mlp", "mlp"]
+    assert all("dev_uar" in json.loads(path.read_text())[-1] for path in histories)
     scoring = [*run, "--output", str(tmp_path / "results"), "--protocol", "speaker"]
     assert main(["evaluate", *scoring]) == 0
     assert (tmp_path / "results" / "calibration" / "cnn.png").exists()
