@@ -35,6 +35,8 @@ ORDER = (
     "doctor",
     "bench",
     "screen",
+    "process",
+    "arguments",
     "cli",
     "__main__",
     "__init__",

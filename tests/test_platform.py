@@ -19,7 +19,7 @@ import pytest
 import soundfile
 
 from command import SAMPLE, of_type, records, wait_for_lines
-from realtime_ser import cli
+from realtime_ser import process
 from realtime_ser.audio import file as audio_file
 from realtime_ser.errors import SinkError
 from realtime_ser.records import Block, Notice, Session
@@ -69,10 +69,13 @@ class _Signals(SimpleNamespace):
     ids=["windows", "posix"],
 )
 def test_every_signal_that_there_is_stops_and_is_given_back(system: _Signals, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "signal", system)
+    monkeypatch.setattr(process, "signal", system)
     for number in list(system.handlers):
         stopped = []
-        with cli._signals() as interrupt, interrupt.stopping(SimpleNamespace(stop=lambda stopped=stopped: stopped.append(1))):
+        with (
+            process.signals() as interrupt,
+            interrupt.stopping(SimpleNamespace(stop=lambda stopped=stopped: stopped.append(1))),
+        ):
             system.handlers[number](number, None)
             assert stopped == [1]
             assert interrupt.happened
@@ -201,7 +204,7 @@ def test_a_terminal_that_cannot_show_every_character() -> None:
 def test_native_chatter_is_silenced_only_where_there_is_a_descriptor(stderr: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program without a console has no standard error, and a notebook's is no descriptor: neither may be replaced."""
     monkeypatch.setattr(sys, "stderr", stderr)
-    with cli._native_stderr_silenced():
+    with process.native_stderr_silenced():
         assert sys.stderr is stderr
     assert sys.stderr is stderr
 
@@ -211,7 +214,7 @@ def test_no_standard_error_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(errno.EBADF, "Bad file descriptor")
 
     monkeypatch.setattr(os, "dup", closed)
-    with cli._native_stderr_silenced():
+    with process.native_stderr_silenced():
         pass
 
 

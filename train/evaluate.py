@@ -163,12 +163,25 @@ def tempered(clips: Clips, temperature: float) -> Clips:
 
 
 def best_temperature(clips: Clips) -> float:
-    """The temperature that makes held-out clips' probabilities most likely to be right (lowest negative log-likelihood)."""
+    """The temperature that makes held-out probabilities most likely to be right (lowest negative log-likelihood).
+
+    Clips and windows count alike: scores are of clips, but what a person sees are windows, which know less.
+    """
     spoken = np.flatnonzero(clips.probs.sum(1) > 0)
-    rows, target = np.arange(len(spoken)), clips.target[spoken]
+    target = clips.target[spoken]
+    counts = [len(clips.windows[i]) for i in spoken]
     grid = np.geomspace(0.25, 4, 81)
-    costs = [-np.log(tempered(clips, t).probs[spoken][rows, target] + 1e-9).mean() for t in grid]
+    costs = []
+    for temperature in grid:
+        tried = tempered(clips, temperature)
+        windows = np.concatenate([tried.windows[i] for i in spoken])
+        costs.append(_surprise(tried.probs[spoken], target) + _surprise(windows, np.repeat(target, counts)))
     return float(grid[int(np.argmin(costs))])
+
+
+def _surprise(probs: FloatArray, target: npt.NDArray[np.int64]) -> float:
+    """Mean negative log-likelihood of the truth, in nats."""
+    return -float(np.log(probs[np.arange(len(target)), target] + 1e-9).mean())
 
 
 def scores(seeds: Sequence[Sequence[Clips]]) -> dict[str, Any]:

@@ -1,0 +1,121 @@
+"""What belongs to the process and not to a command: threads of numpy, signals, standard streams, one-line messages."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from realtime_ser.audio.source import Source
+
+_LONGEST_MESSAGE = 600
+
+
+def use_one_thread() -> None:
+    """Keep numpy's matrix library from starting a thread per core; numpy must not have been imported yet.
+
+    The products of a hop are too small to share: measured on two cores, the second thread spun for a third of the time, made
+    nothing faster, and took the core that the audio callback needs. A user's own setting is kept.
+    """
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+
+
+class Interrupt:
+    """What a signal does: the first stops the source and everything is flushed, a second ends at once."""
+
+    def __init__(self) -> None:
+        self.happened = False
+        self._source: Source | None = None
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 (a signal handler's signature)
+        if self.happened:
+            raise KeyboardInterrupt
+        self.happened = True
+        if self._source is not None:
+            self._source.stop()
+
+    @contextlib.contextmanager
+    def stopping(self, source: Source) -> Iterator[None]:
+        """While inside, a signal stops this source."""
+        self._source = source
+        try:
+            if self.happened:
+                source.stop()
+            yield
+        finally:
+            self._source = None
+
+
+@contextlib.contextmanager
+def signals() -> Iterator[Interrupt]:
+    """While inside, SIGINT, SIGTERM and SIGHUP (on Windows SIGBREAK) mean ``Interrupt``."""
+    interrupt = Interrupt()
+    # SIGHUP does not exist on Windows; a command run from another thread gets no signals at all.
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+    previous = {}
+    if threading.current_thread() is threading.main_thread():
+        # Under nohup SIGHUP is ignored, and must stay so.
+        numbers = [n for n in numbers if n != getattr(signal, "SIGHUP", None) or signal.getsignal(n) != signal.SIG_IGN]
+        previous = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield interrupt
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def native_stderr_silenced() -> Iterator[None]:
+    """PortAudio's host APIs and the MP3 decoder print to file descriptor 2, across the dashboard and between our one-line
+    messages; we say what matters ourselves.
+    """
+    stream = sys.stderr
+    try:
+        kept = os.dup(2)
+    except OSError:  # started without a standard error
+        yield
+        return
+    if _descriptor(stream) == 2:  # else it leads elsewhere already, as in a notebook
+        sys.stderr = os.fdopen(os.dup(kept), "w", buffering=1, errors="backslashreplace")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        if sys.stderr is not stream:
+            sys.stderr.close()
+            sys.stderr = stream
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _descriptor(stream: TextIO | None) -> int | None:
+    try:
+        return None if stream is None else stream.fileno()
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def complain(message: str) -> None:
+    """Say a fault on standard error, in one line of bounded length."""
+    from realtime_ser.sinks.text import printable
+
+    with contextlib.suppress(OSError, ValueError):
+        line = printable(" ".join(message.split()))
+        if len(line) > _LONGEST_MESSAGE:  # it quotes what somebody's file holds
+            line = f"{line[:_LONGEST_MESSAGE]}…"
+        print(f"realtime-ser: {line}", file=sys.stderr)
+
+
+def silence_stdout() -> None:
+    """The reader of our output went away: nothing more can be said there, not even by the interpreter's last flush."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
