@@ -79,6 +79,7 @@ class SmoothingConfig:
     time_constant_s: float = 0.45
     span_s: float = 2.0
     stay_probability: float = 0.7
+    evidence_s: float = 1.0
     margin: float = 0.15
     hold_s: float = 0.25
     unsure_below: float = 0.30
@@ -131,6 +132,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "smoothing.time_constant_s": (0, 600),
     "smoothing.span_s": (0.05, 600),
     "smoothing.stay_probability": (0, 1),
+    "smoothing.evidence_s": (0.01, 60),
     "smoothing.margin": (0, 1),
     "smoothing.hold_s": (0, 60),
     "smoothing.unsure_below": (0, 1),

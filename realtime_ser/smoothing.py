@@ -71,22 +71,25 @@ class HmmFilter:
     """Forward filter of a hidden Markov model (Rabiner 1989, eq. 19-20, normalised) whose state is the emotion.
 
     It stays with probability ``stay_probability`` per second and else moves to any other emotion alike. The model's
-    probabilities serve as scaled likelihoods under a uniform prior.
+    probabilities serve as scaled likelihoods under a uniform prior. Windows overlap: each brings little that is new, and counts
+    for ``elapsed_s / evidence_s`` of a whole one.
     """
 
-    def __init__(self, stay_probability: float) -> None:
+    def __init__(self, stay_probability: float, evidence_s: float = 1.0) -> None:
         self._stay = stay_probability
+        self._evidence_s = evidence_s
         self._belief: npt.NDArray[np.float64] | None = None
 
     def update(self, probs: FloatArray, elapsed_s: float) -> npt.NDArray[np.float64]:
         count = len(probs)
         if self._belief is None:
-            predicted = np.full(count, 1 / count)
+            predicted, weight = np.full(count, 1 / count), 1.0
         else:
             # A two-rate chain has a closed form for any elapsed time: the pull towards uniform decays geometrically.
             mixing = max(0.0, (self._stay - (1 - self._stay) / max(1, count - 1))) ** elapsed_s
             predicted = mixing * self._belief + (1 - mixing) / count
-        joint = predicted * np.maximum(probs, 1e-6)
+            weight = min(1.0, elapsed_s / self._evidence_s)
+        joint = predicted * np.maximum(probs, 1e-6) ** weight
         self._belief = joint / joint.sum()
         return self._belief
 
@@ -109,7 +112,7 @@ def make_filter(config: SmoothingConfig) -> Filter:
     if config.method == "majority":
         return MajorityFilter(config.span_s)
     if config.method == "hmm":
-        return HmmFilter(config.stay_probability)
+        return HmmFilter(config.stay_probability, config.evidence_s)
     return EmaFilter(config.time_constant_s) if config.method == "ema" else NoFilter()
 
 

@@ -66,6 +66,21 @@ def test_hmm_stays_with_its_probability_per_second(hop_s: float, stay: float) ->
     np.testing.assert_allclose(belief, [(1 - stay) / 2, stay, (1 - stay) / 2], rtol=1e-6)
 
 
+def test_hmm_believes_the_same_whatever_the_hop() -> None:
+    """Four times as many windows, each with a quarter of the news."""
+    weak = np.array([0.3, 0.4, 0.3], np.float32)
+    beliefs = []
+    for hop_s in (0.05, 0.1, 0.2):
+        hmm = HmmFilter(0.99, evidence_s=0.5)
+        hmm.update(weak, hop_s)
+        for _ in range(round(2.0 / hop_s)):
+            belief = hmm.update(weak, hop_s)
+        beliefs.append(belief[1])
+    assert beliefs[0] == pytest.approx(beliefs[1], abs=0.01) == pytest.approx(beliefs[2], abs=0.02)
+    # 1 + 2 / 0.5 windows' worth of odds of 4 to 3, were the chain to stay for ever.
+    assert beliefs[0] == pytest.approx(1 / (1 + 2 * (3 / 4) ** 5), abs=0.03)
+
+
 def test_hmm_gathers_evidence_and_changes_its_mind() -> None:
     hmm = HmmFilter(0.7)
     weak = np.array([0.3, 0.4, 0.3], np.float32)

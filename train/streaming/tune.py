@@ -99,8 +99,8 @@ def record(folds: Sequence[Fold], root: Path, config: Config, *, seed: int) -> R
 def smoothers(base: SmoothingConfig) -> Iterator[SmoothingConfig]:
     """Filters of every kind, each with several hystereses."""
     filters: list[dict[str, Any]] = [{"method": "none"}]
-    filters += [{"method": "ema", "time_constant_s": seconds} for seconds in (0.3, 0.6, 1.0, 1.5)]
-    filters += [{"method": "hmm", "stay_probability": stay} for stay in (0.7, 0.9)]
+    filters += [{"method": "ema", "time_constant_s": seconds} for seconds in (0.3, 0.45, 0.7, 1.0, 1.5)]
+    filters += [{"method": "hmm", "stay_probability": stay, "evidence_s": s} for stay, s in product((0.7, 0.9), (0.5, 1.0))]
     filters += [{"method": "majority", "span_s": seconds} for seconds in (1.0, 2.0)]
     for chosen, margin, hold_s in product(filters, (0.06, 0.15, 0.3, 0.45), (0.25, 0.5, 1.0)):
         yield replace(base, **chosen, margin=margin, hold_s=hold_s)
@@ -168,7 +168,7 @@ def named(config: Config) -> str:
     smoothing = config.smoothing
     how = {
         "ema": f"ema {smoothing.time_constant_s:g} s",
-        "hmm": f"hmm {smoothing.stay_probability:g}",
+        "hmm": f"hmm {smoothing.stay_probability:g}, {smoothing.evidence_s:g} s",
         "majority": f"majority {smoothing.span_s:g} s",
         "none": "no filter",
     }[smoothing.method]
