@@ -17,7 +17,7 @@ _DESCRIPTIONS = {
 }
 _FAILURES = [
     "trained on actors (English, German, Polish); spontaneous speech and other languages are guesses",
-    "in a stream's first half minute it hardly knows voice and microphone: scores are then those of single clips, clearly lower",
+    "in a stream's first half minute it hardly knows voice and microphone: scores are then those of single clips, lower",
     "a voice that shows one emotion for minutes becomes in part the normal that the model compares with",
     "calm and neutral, sad and neutral, happy and fearful are taken for one another",
     "no use for decisions about people: it hears how a voice sounds, not what a person feels",
