@@ -82,7 +82,7 @@ class SmoothingConfig:
     evidence_s: float = 1.0
     margin: float = 0.15
     hold_s: float = 0.25
-    unsure_below: float = 0.30
+    unsure_below: float = 0.25
     forget_s: float = 1.0
 
 
