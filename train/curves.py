@@ -23,7 +23,7 @@ def draw(history: Sequence[Mapping[str, float]], path: Path, title: str) -> None
     )
     axes[0][0].plot([entry["epoch"] for entry in history], [entry["loss"] for entry in history], color=LOSS)
     # Mixed and smoothed targets: the loss ends far above zero however well the clips are known.
-    axes[0][0].set(xlabel="epoch", ylabel="training loss (mixed, smoothed targets)", ylim=(0, None))
+    axes[0][0].set(xlabel="epoch", ylabel="training loss", ylim=(0, None))
     if watched:
         last = watched[-1]
         axes[0][1].plot(

@@ -87,5 +87,5 @@ def test_the_table_is_told_and_drawn(tmp_path: Path) -> None:
     assert found["screen"]["answers"] == 180
     told = calibration.told(found)
     assert "calibration error" in told
-    assert "unsure below 0.3" in told
+    assert f"unsure below {SmoothingConfig().unsure_below:g}" in told
     assert calibration.picture(heard, SmoothingConfig(), "made", tmp_path / "c.png").stat().st_size > 0
