@@ -48,18 +48,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def prepare(options: argparse.Namespace) -> int:
     """Corpora -> manifest.csv and cached features."""
     settings, root = _settings(options)
-    found = manifest.build(root)
+    found = manifest.build(root, memory=options.cache / "manifest.known.json")
     manifest.save(found, options.cache / "manifest.csv")
     print(manifest.summary(found))
     for path, reason in found.left_out:
         print(f"left out {path}: {reason}")
     for name in found.absent:
         print(f"absent {name}: {CORPORA[name].url}")
-    from train.fit import Data
+    from train import features
 
-    rows = found.where(corpus=settings.use)
+    rows = [row for row in found.where(corpus=settings.use) if row.emotion in LABELS]
     for system in ("mlp", "cnn"):
-        Data(root, rows, settings.recipe(system), options.cache)
+        recipe = settings.recipe(system)
+        features.fill(root, rows, recipe.spec, options.cache, recipe.all_variants)
     return 0
 
 

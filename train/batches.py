@@ -17,8 +17,9 @@ from realtime_ser.records import FloatArray
 from train.corpora import LABELS
 from train.features import HOP_S, MIN_SPEECH_S, MIN_WINDOW_S, RECENT_S, WINDOW_S, Frames, Vectors
 from train.manifest import Row
-from train.masking import Masking, channel_batch, mask_batch
-from train.past import NormRecipe, Past
+from train.masking import channel_batch, mask_batch
+from train.past import Past
+from train.settings import Masking, NormRecipe
 
 FULL = 5  # how much more often windows have full length than each shorter one
 FROM_START = 0.25  # share of windows that begin with the clip, as a stream begins

@@ -143,6 +143,17 @@ def vectors(
     return Vectors(parts["X"], np.repeat(np.arange(len(rows)), np.diff(parts["offsets"])), parts["streamed"])
 
 
+def fill(
+    root: Path, rows: Sequence[Row], spec: FrontEndSpec, cache: Path, variants: Sequence[Variant], *, progress: bool = True
+) -> None:
+    """See that the cache holds the rows under each variant; what it holds already is not read."""
+    make = frames if spec.recipe == "stacked" else vectors
+    kind = "frames" if spec.recipe == "stacked" else "vectors"
+    for variant in variants:
+        if not _file(cache, kind, spec, variant, rows).exists():
+            make(root, rows, spec, cache, variant, progress=progress)
+
+
 def per_clip(
     kind: str,
     root: Path,
@@ -217,6 +228,15 @@ def _one_thread() -> None:
     threadpoolctl.threadpool_limits(1)
 
 
+def _file(cache: Path, kind: str, spec: FrontEndSpec | None, variant: Variant | None, rows: Sequence[Row]) -> Path:
+    """Where the features of these clips lie, by everything they depend on."""
+    settings = [item and item.as_dict() for item in (spec, variant)]
+    identity = json.dumps([VERSION if kind == "vectors" else 4, kind, *settings, [(row.path, row.sha256) for row in rows]])
+    key = hashlib.sha256(identity.encode()).hexdigest()[:20]
+    name = f"{kind}-{variant.name}" if variant else kind
+    return cache / f"{name}-{key}.npz"
+
+
 def _cached(
     cache: Path,
     kind: str,
@@ -228,12 +248,9 @@ def _cached(
     speech: Sequence[npt.NDArray[np.bool_] | None],
     progress: bool,
 ) -> dict[str, npt.NDArray[Any]]:
-    settings = [item and item.as_dict() for item in (spec, variant)]
-    identity = json.dumps([VERSION if kind == "vectors" else 4, kind, *settings, [(row.path, row.sha256) for row in rows]])
-    key = hashlib.sha256(identity.encode()).hexdigest()[:20]
-    name = f"{kind}-{variant.name}" if variant else kind
-    file = cache / f"{name}-{key}.npz"
+    file = _file(cache, kind, spec, variant, rows)
     if not file.exists():
+        name = f"{kind}-{variant.name}" if variant else kind
         items = [(root / row.path, index, zlib.crc32(row.speaker.encode()), speech[index]) for index, row in enumerate(rows)]
         bar = partial(tqdm, desc=name, total=len(items), disable=not progress, leave=False)
         if len(items) <= FEW:

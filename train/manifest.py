@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -54,10 +55,14 @@ class Manifest:
         return tuple(row for row in self.rows if all(fits(row, name, value) for name, value in wanted.items()))
 
 
-def build(root: Path, corpora: Sequence[str] | None = None, *, progress: bool = True) -> Manifest:
+def build(root: Path, corpora: Sequence[str] | None = None, *, memory: Path | None = None, progress: bool = True) -> Manifest:
     """Read every clip once and describe it.
 
     Unreadable, empty, silent and too short files are left out and named. Audio that two files share is kept once.
+
+    Parameters
+    ----------
+    memory : a file in which lengths and hashes are kept: a clip of the same size and time of change is not read again
 
     Raises
     ------
@@ -67,21 +72,47 @@ def build(root: Path, corpora: Sequence[str] | None = None, *, progress: bool = 
     left_out = list(found.left_out)
     rows: list[Row] = []
     seen: dict[str, str] = {}
+    known = _remembered(memory)
+    stamps = [_stamp(root / clip.path) for clip in found.clips]
+    new = [(clip, stamp) for clip, stamp in zip(found.clips, stamps, strict=True) if stamp not in known]
     with ThreadPoolExecutor(2) as pool:
-        facts = pool.map(lambda clip: _facts(root / clip.path), found.clips)
-        for clip, fact in zip(tqdm(found.clips, "manifest", disable=not progress, leave=False), facts, strict=True):
-            if isinstance(fact, str):
-                left_out.append((clip.path, fact))
-                continue
-            duration_s, sha256 = fact
-            if sha256 in seen:
-                left_out.append((clip.path, f"the same audio as {seen[sha256]}"))
-                continue
-            seen[sha256] = clip.path
-            rows.append(Row(**asdict(clip), duration_s=duration_s, sha256=sha256))
+        read = pool.map(lambda item: _facts(root / item[0].path), new)
+        for (_, stamp), fact in zip(tqdm(new, "manifest", disable=not progress, leave=False), read, strict=True):
+            known[stamp] = fact
+    for clip, stamp in zip(found.clips, stamps, strict=True):
+        fact = known[stamp]
+        if isinstance(fact, str):
+            left_out.append((clip.path, fact))
+            continue
+        duration_s, sha256 = fact
+        if sha256 in seen:
+            left_out.append((clip.path, f"the same audio as {seen[sha256]}"))
+            continue
+        seen[sha256] = clip.path
+        rows.append(Row(**asdict(clip), duration_s=duration_s, sha256=sha256))
+    if memory is not None and new:
+        write_text(memory, json.dumps({stamp: known[stamp] for stamp in stamps}, indent=0))
     if not rows:
         raise ConfigError(f"{root}: no usable clip of {', '.join(corpora or ['any known corpus'])}")
     return Manifest(tuple(rows), tuple(left_out), tuple(found.absent))
+
+
+def _stamp(path: Path) -> str:
+    """Path, size and time of change: while they are the same, so is the audio."""
+    try:
+        about = path.stat()
+    except OSError:
+        return f"{path}"
+    return f"{path} {about.st_size} {about.st_mtime_ns}"
+
+
+def _remembered(memory: Path | None) -> dict[str, tuple[float, str] | str]:
+    """What ``build`` knew the last time; nothing where the file is absent or damaged: it is only a cache."""
+    try:
+        found = json.loads(memory.read_text(encoding="utf-8")) if memory is not None else {}
+        return {stamp: fact if isinstance(fact, str) else (float(fact[0]), str(fact[1])) for stamp, fact in found.items()}
+    except (OSError, ValueError, TypeError, IndexError, AttributeError):
+        return {}
 
 
 def _facts(path: Path) -> tuple[float, str] | str:

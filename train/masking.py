@@ -5,28 +5,11 @@ The level needs no change: the networks remove it. Mixup belongs to the loss and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 
+from train.settings import Masking
+
 VOICES = 6  # of a babble
-
-
-@dataclass(frozen=True, slots=True)
-class Masking:
-    """How log-mel is changed: probabilities per window, sizes in bands, frames and dB; ``babble_snr_db`` below the voice."""
-
-    tilt_db: float = 6.0
-    shift_bands: float = 2.0
-    noise_probability: float = 0.3
-    noise_db: tuple[float, float] = (-60.0, -15.0)
-    limit_probability: float = 0.0
-    babble_probability: float = 0.0
-    babble_snr_db: tuple[float, float] = (8.0, 30.0)
-    time_masks: int = 2
-    time_width: int = 16
-    band_masks: int = 2
-    band_width: int = 8
 
 
 def channel_batch(log_mel: torch.Tensor, masking: Masking, generator: torch.Generator) -> torch.Tensor:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -19,14 +18,6 @@ from train.manifest import Row
 MOST_CLIPS = 24
 COLD = 0.4  # share of windows whose stream has just begun
 ONE_MOOD = 0.3  # share of the others whose past knows one emotion only
-
-
-@dataclass(frozen=True, slots=True)
-class NormRecipe:
-    """``prior_s`` and ``memory_s`` of the card's normalisation."""
-
-    prior_s: float = 4.0
-    memory_s: float = 40.0
 
 
 class Past:

@@ -11,9 +11,32 @@ from typing import Any
 from realtime_ser.errors import ConfigError
 from realtime_ser.features.spec import FrontEndSpec
 from train.augment import PLAIN, Variant
-from train.masking import Masking
-from train.past import NormRecipe
 from train.select import Selection
+
+
+@dataclass(frozen=True, slots=True)
+class Masking:
+    """How log-mel is changed: probabilities per window, sizes in bands, frames and dB; ``babble_snr_db`` below the voice."""
+
+    tilt_db: float = 6.0
+    shift_bands: float = 2.0
+    noise_probability: float = 0.3
+    noise_db: tuple[float, float] = (-60.0, -15.0)
+    limit_probability: float = 0.0
+    babble_probability: float = 0.0
+    babble_snr_db: tuple[float, float] = (8.0, 30.0)
+    time_masks: int = 2
+    time_width: int = 16
+    band_masks: int = 2
+    band_width: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class NormRecipe:
+    """``prior_s`` and ``memory_s`` of the card's normalisation."""
+
+    prior_s: float = 4.0
+    memory_s: float = 40.0
 
 
 @dataclass(frozen=True, slots=True)

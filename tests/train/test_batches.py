@@ -13,8 +13,9 @@ from train.augment import PLAIN, Variant, vary
 from train.batches import FrameBatches, VectorBatches, clip_profiles, draws, streamed_windows, valid_ends
 from train.features import Frames, Vectors, window_ends
 from train.manifest import Row
-from train.masking import Masking, channel_batch, mask_batch
-from train.past import NormRecipe, Past
+from train.masking import channel_batch, mask_batch
+from train.past import Past
+from train.settings import Masking, NormRecipe
 
 SPEC = FrontEndSpec("stacked")
 RATE = SPEC.sample_rate

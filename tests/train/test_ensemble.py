@@ -16,8 +16,7 @@ from realtime_ser.features.windows import FrontEnd
 from realtime_ser.model import Classifier
 from train.ensemble import join_parts, parts_of
 from train.fit import build, normalisation
-from train.past import NormRecipe
-from train.settings import Recipe, TrainSettings, train_settings
+from train.settings import NormRecipe, Recipe, TrainSettings, train_settings
 
 CNN = Recipe({"recipe": "stacked"}, {"widths": [4, 6, 8, 8], "embedding": 16}, norm=NormRecipe())
 MLP = Recipe({"recipe": "flatstats"}, {"hidden": [8], "members": 1}, norm=NormRecipe())

@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 from synthetic import write_emodb
 
+from realtime_ser.features.spec import FrontEndSpec
+from train import features
 from train import manifest as manifests
 from train.atomic import replacing
+from train.augment import PLAIN
 from train.published import inputs
 
 RUN = """
@@ -61,3 +64,15 @@ def test_what_a_killed_writer_left_is_swept_up_when_it_is_old(tmp_path: Path) ->
     with replacing(tmp_path / "x.npz") as temporary:
         temporary.write_text("whole")
     assert {file.name for file in tmp_path.iterdir()} == {"x.npz", new.name}
+
+
+def test_a_second_filling_reads_no_audio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_emodb(tmp_path)
+    rows = manifests.build(tmp_path, progress=False).rows[:6]
+    spec, cache = FrontEndSpec("stacked"), tmp_path / "cache"
+    features.fill(tmp_path, rows, spec, cache, [PLAIN], progress=False)
+    held = {file.name for file in cache.iterdir()}
+    monkeypatch.setattr(features, "read_clip", lambda *_: pytest.fail("audio was read"))
+    features.fill(tmp_path, rows, spec, cache, [PLAIN], progress=False)
+    assert {file.name for file in cache.iterdir()} == held
+    assert features.frames(tmp_path, rows, spec, cache, PLAIN, progress=False).log_mel.shape[0] == spec.n_mels

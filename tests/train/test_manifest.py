@@ -60,6 +60,27 @@ def test_the_key_changes_with_the_audio(folder: Path) -> None:
     assert manifest.build(folder, progress=False).key() != before
 
 
+def test_an_unchanged_file_is_not_read_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = folder / "known.json"
+    first = manifest.build(folder, memory=memory, progress=False)
+    read: list[str] = []
+    facts = manifest._facts
+    monkeypatch.setattr(manifest, "_facts", lambda path: (read.append(path.name), facts(path))[1])
+    assert manifest.build(folder, memory=memory, progress=False) == first
+    assert read == []
+    write(folder / "ravdess_speech", "03-01-03-01-01-01-02.wav", np.random.default_rng(1).normal(0, 0.1, RATE))
+    changed = manifest.build(folder, memory=memory, progress=False)
+    assert read == ["03-01-03-01-01-01-02.wav"]
+    assert changed.rows[1].duration_s == 1.0
+
+
+@pytest.mark.parametrize("damage", ["", "[1]", '{"a": [1]}', '{"a": 3}'])
+def test_a_damaged_memory_is_only_a_cache(folder: Path, damage: str) -> None:
+    memory = folder / "known.json"
+    memory.write_text(damage)
+    assert manifest.build(folder, memory=memory, progress=False) == manifest.build(folder, progress=False)
+
+
 def test_rows_are_picked_by_their_fields(folder: Path) -> None:
     built = manifest.build(folder, progress=False)
     assert [row.speaker for row in built.where(gender="female")] == ["ravdess-02"]

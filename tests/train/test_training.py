@@ -24,8 +24,7 @@ from train.__main__ import main
 from train.augment import PLAIN, Variant
 from train.fit import Data, clip_probs, fit, schedule
 from train.manifest import Manifest
-from train.past import NormRecipe
-from train.settings import Recipe
+from train.settings import NormRecipe, Recipe
 from train.streaming.conditions import conditions
 
 SAMPLE = Path(__file__).parents[2] / "realtime_ser" / "sample" / "demo.flac"
