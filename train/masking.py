@@ -5,6 +5,8 @@ The level needs no change: the networks remove it. Mixup belongs to the loss and
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from train.settings import Masking
@@ -37,10 +39,8 @@ def channel_batch(log_mel: torch.Tensor, masking: Masking, generator: torch.Gene
     axis = torch.arange(bands, dtype=torch.float32)
     shift = (uniform(batch, 1) * 2 - 1) * masking.shift_bands
     position = (axis + shift * (axis / bands + 0.25)).clamp(0, bands - 1)
-    low = position.floor().long().clamp(max=bands - 2)
-    share = (position - low)[:, :, None]
-    lower = low[:, :, None].expand(-1, -1, frames)
-    x = torch.gather(log_mel, 1, lower) * (1 - share) + torch.gather(log_mel, 1, lower + 1) * share
+    # Linear interpolation as one product: band j counts for a position by how near, within one band, it lies.
+    x = torch.bmm((1 - (position[:, :, None] - axis).abs()).clamp(min=0), log_mel)
 
     unit = torch.linspace(-1, 1, bands)
     curve = (uniform(batch, 1) * 2 - 1) * unit + (uniform(batch, 1) * 2 - 1) * (unit**2 - 1 / 3)
@@ -56,7 +56,7 @@ def channel_batch(log_mel: torch.Tensor, masking: Masking, generator: torch.Gene
         # A band's power in one frame of noise is about exponentially distributed; a band sums a few bins.
         flutter = 10 * torch.log10(-torch.log(uniform(int(noisy.sum()), bands, frames).clamp(1e-4, 0.9999)))
         noise = level + slope + 0.6 * flutter
-        x[noisy] = 10 * torch.log10(10 ** (x[noisy] / 10) + 10 ** (noise / 10))
+        x[noisy] = 10 * torch.log10(_power(x[noisy]) + _power(noise))
 
     if masking.limit_probability:
         limited = uniform(batch) < masking.limit_probability
@@ -74,7 +74,7 @@ def _babble(log_mel: torch.Tensor, masking: Masking, generator: torch.Generator)
     count = int(talked.sum())
     if not count:
         return log_mel
-    power = 10 ** (log_mel / 10)
+    power = _power(log_mel)
     voices = torch.randint(len(log_mel), (count, VOICES), generator=generator)
     crowd = power[voices].mean(1)
     low_db, high_db = masking.babble_snr_db
@@ -84,6 +84,11 @@ def _babble(log_mel: torch.Tensor, masking: Masking, generator: torch.Generator)
     mixed = log_mel.clone()
     mixed[talked] = 10 * torch.log10(own + gain * crowd)
     return mixed
+
+
+def _power(decibels: torch.Tensor) -> torch.Tensor:
+    """10 ** (decibels / 10), by the exponential, which is twice as quick."""
+    return torch.exp(decibels * (math.log(10) / 10))
 
 
 def mask_batch(x: torch.Tensor, masking: Masking, generator: torch.Generator) -> torch.Tensor:
