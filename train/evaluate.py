@@ -206,6 +206,7 @@ def scores(seeds: Sequence[Sequence[Clips]]) -> dict[str, Any]:
         "uar_ci95": interval(join(seeds[0])),
         "accuracy": round(accuracy(every), 1),
         "per_class_recall": {label: round(value, 1) for label, value in recalls(every).items()},
+        "confusion": confusion(every).tolist(),
         **groups,
         "ece": round(calibration_error(every), 3),
         "clips": len(every.rows) // len(seeds),

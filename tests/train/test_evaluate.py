@@ -84,6 +84,9 @@ def test_scores_name_folds_genders_and_what_was_not_heard() -> None:
     assert table["uar_folds"] == [50.0, 50.0]
     assert table["per_gender"] == {"female": 100.0, "male": 0.0}
     assert table["per_class_recall"] == {"happy": 0.0, "sad": 100.0}
+    sad, happy = LABELS.index("sad"), LABELS.index("happy")
+    told = np.array(table["confusion"])
+    assert (told[sad, sad], told[happy, sad], told[happy, -1], told.sum()) == (2, 1, 1, 4)
     assert (table["clips"], table["clips_without_speech"]) == (4, 1)
 
 

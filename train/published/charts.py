@@ -65,7 +65,9 @@ def confusions(pair: Sequence[Mapping[str, Any]], path: Path) -> None:
                 )
         axis.set_xticks(range(len(row["labels"])), row["labels"], rotation=45, ha="right", fontsize=8)
         axis.set_yticks(range(len(row["labels"])), row["labels"], fontsize=8)
-        axis.set_title(f"{TITLES[row['protocol']]}\n{row['test']:.0f} % right, {row['uar']:.0f} % UAR", fontsize=9)
+        axis.set_title(
+            f"{TITLES.get(row['protocol'], TITLES['speaker'])}\n{row['test']:.0f} % right, {row['uar']:.0f} % UAR", fontsize=9
+        )
         axis.set_xlabel("answer")
     axes[0][0].set_ylabel("true label (rows sum to 100 %)")
     figure.suptitle(f"{pair[0]['system']}: {pair[0]['data']}, {pair[0]['variant']}", fontsize=11)

@@ -13,6 +13,7 @@ from realtime_ser.errors import ModelError
 from realtime_ser.features.windows import FrontEnd
 from realtime_ser.model import Classifier, read_card
 from realtime_ser.records import FloatArray
+from train.published.training import per_class
 
 SYSTEMS = ("mlp", "cnn")
 PUBLISHED = {"remark": "small ResLSTM 62.3; HuBERT-large, frozen, 70.0; Whisper-large-v3, frozen, 75.3 UAR"}
@@ -36,7 +37,7 @@ def our_rows(weights: Path | None = None) -> list[dict[str, Any]]:
         scores = raw.get("scores") or {}
         scores = scores.get("emobox", scores)
         training = raw.get("training") or {}
-        recall = scores.get("per_class_recall") or {}
+        confusion = np.array(scores.get("confusion") or [], np.int64).reshape(-1, len(card.labels) + 1)
         rows.append(
             {
                 "id": f"ours-{name}",
@@ -55,7 +56,8 @@ def our_rows(weights: Path | None = None) -> list[dict[str, Any]]:
                 "test": scores.get("accuracy"),
                 "uar": scores.get("uar_mean"),
                 "uar_std": scores.get("uar_std_folds") or 0.0,
-                "per_class": {label: {"recall": value} for label, value in recall.items()},
+                "per_class": per_class(confusion, card.labels) if len(confusion) else {},
+                "confusion": confusion[:, : len(card.labels)].tolist(),
                 "seconds": training.get("seconds"),
                 "parameters": raw.get("parameters"),
                 "latency_ms": latency,

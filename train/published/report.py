@@ -61,7 +61,7 @@ def write(done: Sequence[Row], output: Path, *, weights: Path | None = None) -> 
     """
     ours = our_rows(weights)
     rows = [*sorted(done, key=_order), *ours]
-    pictures = _pictures([row for row in rows if row.get("confusion")], ours, output / "published")
+    pictures = _pictures([row for row in done if row.get("confusion")], ours, output / "published")
     write_text(output / "published.json", json.dumps([_lean(row) for row in rows], indent=1) + "\n")
     write_text(output / "published.html", _html(rows, output, pictures))
     path = output / "published.md"
@@ -253,6 +253,10 @@ def _pictures(rows: Sequence[Row], ours: Sequence[Row], folder: Path) -> list[st
             draw(both, path)
             if path.exists():
                 names.append(f"published/{path.name}")
+    for row in ours:
+        if row["confusion"]:
+            charts.confusions([row], folder / f"{row['system']}-confusion.png")
+            names.append(f"published/{row['system']}-confusion.png")
     return names
 
 

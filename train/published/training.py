@@ -218,7 +218,10 @@ def uar(confusion: npt.NDArray[np.int64]) -> float:
 
 
 def per_class(confusion: npt.NDArray[np.int64], labels: Sequence[str]) -> dict[str, dict[str, float | int | None]]:
-    """Precision (None where the label was never the answer), recall and clips of each label, in percent."""
+    """Precision (None where the label was never the answer), recall and clips of each label, in percent.
+
+    ``confusion`` has a row per true label; further columns than there are labels are answers of another kind, and wrong.
+    """
     found: dict[str, dict[str, float | int | None]] = {}
     for i, label in enumerate(labels):
         true, answered = int(confusion[i].sum()), int(confusion[:, i].sum())
