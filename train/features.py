@@ -42,7 +42,7 @@ MIN_SPEECH_S, RECENT_S, VAD_THRESHOLD = 0.16, 0.75, 0.25  # as its gate asks
 VAD_RATE = 16000
 CHUNK = 512  # samples that Silero's detector judges at a time, at 16 kHz
 FEW = 40  # clips for which starting processes is not worth it
-VERSION = 13  # goes into every key: raise it when the code below changes what it computes
+VERSION = 14  # goes into every key: raise it when the code below changes what it computes
 
 
 # A clip's file, its number, its speaker's number, and its speech activity where known.

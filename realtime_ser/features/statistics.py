@@ -7,29 +7,39 @@ neighbours is a column already, so that a window costs a few matrix products.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
+from realtime_ser.features.prosody import (
+    PERCENTILES,
+    PITCH,
+    RHYTHM,
+    SWINGS_HZ,
+    percentiles,
+    pitch_movement,
+    rhythm,
+    swings,
+)
 from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.records import FloatArray
 
 _VOICED = 0.45  # Boersma's voicing threshold
-_PERCENTILES = (0.1, 0.5, 0.9)
+_LOUD_DB = np.float32(12.0)  # frames so near to the loudest are the heart of its vowels
+_FEW = 3  # frames of a kind that are too few to say something about it
 _PAST = 3  # frames: the change of the flux looks back two frames at a flux that looks back one
+_CEPSTRA = 4  # MFCC whose swings count, beside level and centroid
 
 
 class StatisticsVector:
     """Computes the vector.
 
-    Layout, over active frames but the first three: mean and deviation of every base row (log-mel, MFCC, level, zero crossings,
-    centroid, rolloff, voicing, flux), mean absolute change over two frames, slope per second and root mean square change of
-    each, 10th, 50th and 90th percentile of each but log-mel; then for pitch (octaves) over voiced frames: mean, deviation,
-    percentiles, mean absolute change, slope; then share of active, of voiced frames, and voiced runs per second of active
-    speech.
+    Layout, over active frames but the first three, for every base row (log-mel, MFCC, level, zero crossings, centroid,
+    rolloff, voicing, flux): mean, deviation, mean absolute change over two frames, slope per second, root mean square change,
+    mean of the frames within 12 dB of the loudest, curvature (of a parabola through the frames, per second squared), 10th,
+    50th and 90th percentile. Then mean log-mel of the voiced and of the unvoiced frames (zeros where there are fewer than
+    three), ``prosody.swings`` of level, four MFCC and centroid, ``prosody.pitch_movement`` and ``prosody.rhythm``.
 
     Attributes
     ----------
@@ -45,8 +55,10 @@ class StatisticsVector:
         self._change = columns["change"]
         self._active_db = np.float32(spec.active_db)
         self._frame_s = spec.hop_length / spec.sample_rate
-        self._ordered = self._rows - self._bands
-        self.size = 5 * self._rows + 3 * self._ordered + 7 + 3
+        cepstra = columns["mfcc"].start + np.arange(min(_CEPSTRA, spec.n_mfcc))
+        self._swinging = np.array([self._level, *cepstra, columns["centroid"].start])
+        self._sizes = (10 * self._rows, 2 * self._bands, len(SWINGS_HZ) * len(self._swinging), PITCH, RHYTHM)
+        self.size = sum(self._sizes)
 
     def __call__(self, view: FloatArray) -> FloatArray:
         """The vector of a window.
@@ -62,86 +74,62 @@ class StatisticsVector:
         rows, bands = self._rows, self._bands
         # The first frames' changes look back beyond the window: those frames only give the others a past.
         view = view[:, min(_PAST, view.shape[1] - 1) :]
-        level = view[self._level]
-        active = level > level.max() - self._active_db
-        n_active = max(1, int(np.count_nonzero(active)))
-        share = active * np.float32(1 / n_active)
+        base, change, level = view[:rows], view[self._change], view[self._level]
+        peak = level.max()
+        active = level > peak - self._active_db
+        voiced = active & (view[self._voicing] > _VOICED)
+        unvoiced = active & ~voiced
+        share = active * np.float32(1 / max(1, int(np.count_nonzero(active))))
+        slope, curvature = _shape(share, self._frame_s)
+        # Sums as products with weights: one product reads the columns once for everything that is linear in them.
+        kinds = np.stack((share, slope, _even(level > peak - _LOUD_DB), curvature, _even(voiced), _even(unvoiced)), axis=1)
+        sums = base @ kinds
+        mean, offset = sums[:, 0], sums[:bands, 0].sum() / np.float32(bands)
+
         vector = np.empty(self.size, np.float32)
-        parts = vector[: 5 * rows].reshape(5, rows)
-        base, change = view[:rows], view[self._change]
-        # Sums as products with a vector of weights: the quickest reduction NumPy has for arrays of this size.
-        mean = np.matmul(base, share, out=parts[0])
+        part = np.split(vector, np.cumsum(self._sizes)[:-1])
+        table = part[0].reshape(10, rows)
         deviation = base - mean[:, np.newaxis]
         deviation *= deviation
-        np.sqrt(deviation @ share, out=parts[1])
-        np.matmul(change, share, out=parts[2])
-        np.matmul(base, _slope(share, self._frame_s), out=parts[3])
-        np.sqrt(np.multiply(change, change, out=deviation) @ share, out=parts[4])
-        percentiles = vector[5 * rows : 5 * rows + 3 * self._ordered].reshape(3, self._ordered)
-        ordered = view[bands:rows].compress(active, axis=1)
+        table[0], table[3], table[5], table[6] = mean, sums[:, 1], sums[:, 2], sums[:, 3]
+        np.sqrt(deviation @ share, out=table[1])
+        np.matmul(change, share, out=table[2])
+        np.sqrt(np.multiply(change, change, out=deviation) @ share, out=table[4])
+        ordered = base.compress(active, axis=1)
         ordered.sort(axis=1)
-        _percentiles(ordered, percentiles)
-        # Remove the level: what a gain adds to every band and to the level itself.
-        offset = mean[:bands].sum() / np.float32(bands)
-        mean[:bands] -= offset
-        mean[self._level] -= offset
-        percentiles[:, self._level - bands] -= offset
-        self._prosody(view, active, n_active, vector[5 * rows + 3 * self._ordered :])
+        percentiles(ordered, PERCENTILES, table[7:])
+        for places in (table[0], table[5], *table[7:]):
+            # Remove the level: what a gain adds to every band and to the level itself.
+            places[:bands] -= offset
+            places[self._level] -= offset
+        for place, which, column in ((part[1][:bands], voiced, 4), (part[1][bands:], unvoiced, 5)):
+            place[:] = sums[:bands, column] - offset if np.count_nonzero(which) >= _FEW else 0
+        contours = base[self._swinging]
+        np.maximum(contours[0], peak - self._active_db, out=contours[0])
+        part[2][:] = swings(contours, share, self._frame_s)
+        part[3][:] = pitch_movement(view[self._pitch], view[self._voicing], level, voiced, self._frame_s)
+        part[4][:] = rhythm(level, active, voiced, self._active_db, self._frame_s)
         return vector
 
-    def _prosody(self, view: FloatArray, active: npt.NDArray[np.bool_], n_active: int, out: FloatArray) -> None:
-        """Pitch over voiced frames, and how much of the speech is voiced, in how many runs."""
-        where = np.flatnonzero(active & (view[self._voicing] > _VOICED))
-        count = len(where)
-        steps = where[1:] - where[:-1]
-        out[:7] = 0.0
-        if count >= 3:
-            pitch = view[self._pitch].take(where)
-            when = where * np.float32(self._frame_s)
-            when -= when.sum() / count
-            mean = pitch.sum() / np.float32(count)
-            deviation = pitch - mean
-            out[0] = mean
-            out[1] = math.sqrt(deviation @ deviation / count)
-            neighbours = steps == 1
-            out[5] = np.abs(pitch[1:] - pitch[:-1]) @ neighbours / max(1, int(np.count_nonzero(neighbours)))
-            out[6] = (when @ deviation) / max(float(when @ when), 1e-6)
-            pitch.sort()
-            _percentiles(pitch[np.newaxis], out[2:5, np.newaxis])
-        runs = 1 + int(np.count_nonzero(steps > 1)) if count else 0
-        out[7] = n_active / len(active)
-        out[8] = count / n_active
-        out[9] = runs / (n_active * self._frame_s)
+
+def _even(chosen: np.typing.NDArray[np.bool_]) -> FloatArray:
+    """Equal weights of the chosen frames, summing to one; zeros where there is none."""
+    return np.asarray(chosen * np.float32(1 / max(1, int(np.count_nonzero(chosen)))), np.float32)
 
 
-def _slope(share: FloatArray, frame_s: float) -> FloatArray:
-    """Weights that turn a row into its regression slope per second over the frames that ``share`` weighs."""
+def _shape(share: FloatArray, frame_s: float) -> tuple[FloatArray, FloatArray]:
+    """Weights that turn a row into its regression slope per second, and into the curvature that a parabola adds to it."""
     when = _seconds(len(share), frame_s)
     centred = when - when @ share
     weights = centred * share
-    return np.asarray(weights / np.float32(max(float(weights @ centred), 1e-6)), np.float32)
-
-
-def _percentiles(ordered: FloatArray, out: FloatArray) -> None:
-    """Linear-interpolated percentiles of rows (n, frames) that are sorted, into (3, n)."""
-    places, weights = _places(ordered.shape[1])
-    around = ordered.take(places, axis=1)
-    around *= weights
-    np.add(around[:, 0::2], around[:, 1::2], out=out.T)
+    square = centred * centred
+    variance = square @ share
+    spread = np.float32(max(float(variance), 1e-6))
+    bend = square - variance - centred * ((square @ weights) / spread)
+    weighed = bend * share
+    return weights / spread, weighed / np.float32(max(float(weighed @ bend), 1e-4))
 
 
 @lru_cache(maxsize=256)
 def _seconds(frames: int, frame_s: float) -> FloatArray:
     return np.asarray(np.arange(frames) * frame_s, np.float32)
-
-
-@lru_cache(maxsize=256)
-def _places(count: int) -> tuple[npt.NDArray[np.intp], FloatArray]:
-    """For each percentile the two sorted values around it, of ``count``, and the weight of each: two arrays (6,)."""
-    places, weights = [], []
-    for share in _PERCENTILES:
-        position = share * (count - 1)
-        below = int(position)
-        places += [below, min(below + 1, count - 1)]
-        weights += [1 - (position - below), position - below]
-    return np.array(places, np.intp), np.array(weights, np.float32)

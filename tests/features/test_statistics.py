@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from signals import harmonics, voice
 
 from bundles import FRONT_ENDS, RATE
 from realtime_ser.features.frames import FrameTransform
+from realtime_ser.features.prosody import swings
 from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.features.windows import FrontEnd
 
 SPEC = FrontEndSpec(**FRONT_ENDS["flatstats"])
 ROWS = SPEC.n_mels + SPEC.n_mfcc + 6
-ORDERED = ROWS - SPEC.n_mels  # rows that have percentiles
-PROSODY = 5 * ROWS + 3 * ORDERED
-SIZE = PROSODY + 10
+LEVEL = SPEC.n_mels + SPEC.n_mfcc
+FRAME_S = SPEC.hop_length / SPEC.sample_rate
+# Where each kind of entry begins; entries of one kind share a scale: hertz, decibels and shares stand side by side.
+KINDS = {
+    **{name: i * ROWS for i, name in enumerate(("mean", "deviation", "change", "slope", "root mean square change", "loud"))},
+    **{name: (6 + i) * ROWS for i, name in enumerate(("curvature", "10th", "50th", "90th"))},
+    "voiced": 10 * ROWS,
+    "unvoiced": 10 * ROWS + SPEC.n_mels,
+    "swings": 10 * ROWS + 2 * SPEC.n_mels,
+    "pitch": 10 * ROWS + 2 * SPEC.n_mels + 30,
+    "rhythm": 10 * ROWS + 2 * SPEC.n_mels + 47,
+}
+SIZE = KINDS["rhythm"] + 11
 
 
 def vector(samples: np.ndarray, window_s: float = 2.0) -> np.ndarray:
@@ -32,11 +45,14 @@ def columns(samples: np.ndarray) -> np.ndarray:
     return out[: ROWS + 1].astype(np.float64)
 
 
-def expected_vector(samples: np.ndarray) -> np.ndarray:
+def runs_of(flags: np.ndarray) -> list[int]:
+    return [len(list(group)) for value, group in itertools.groupby(flags) if value]
+
+
+def expected_vector(samples: np.ndarray) -> dict[str, np.ndarray]:
     """The documented layout, written out without regard to speed."""
     view = columns(samples)
-    mels, mfccs = SPEC.n_mels, SPEC.n_mfcc
-    level_row = mels + mfccs
+    mels = SPEC.n_mels
     log_mel = view[:mels]
     assert (log_mel >= log_mel.max(axis=0) - SPEC.top_db - 1e-3).all()
     view[ROWS - 1] = np.concatenate(([0.0], np.maximum(np.diff(log_mel, axis=1), 0).mean(axis=0)))
@@ -44,40 +60,106 @@ def expected_vector(samples: np.ndarray) -> np.ndarray:
     change = np.concatenate((np.zeros((ROWS, min(2, view.shape[1]))), change), axis=1)[:, : view.shape[1]]
     past = min(3, view.shape[1] - 1)
     view, change = view[:, past:], change[:, past:]
-    level, voicing, pitch = view[level_row], view[level_row + 4], view[ROWS]
+    level = view[LEVEL]
     active = level > level.max() - SPEC.active_db
-    when = np.arange(len(level)) * SPEC.hop_length / SPEC.sample_rate
+    voiced = active & (view[LEVEL + 4] > 0.45)
+    when = np.arange(len(level)) * FRAME_S
     chosen, changed = view[:ROWS, active], change[:, active]
-    slope = np.polyfit(when[active], chosen.T, 1)[0] if active.sum() > 1 else np.zeros(ROWS)
-    stats = np.stack((chosen.mean(axis=1), chosen.std(axis=1), changed.mean(axis=1), slope, np.sqrt((changed**2).mean(axis=1))))
-    percentiles = np.percentile(chosen[mels:], (10, 50, 90), axis=1)
-    offset = stats[0, :mels].mean()
-    stats[0, :mels] -= offset
-    stats[0, level_row] -= offset
-    percentiles[:, level_row - mels] -= offset
-    voiced = active & (voicing > 0.45)
-    tail = np.zeros(10)
-    if voiced.sum() >= 3:
-        both = voiced[1:] & voiced[:-1]
-        tail[:7] = [
-            pitch[voiced].mean(),
-            pitch[voiced].std(),
-            *np.percentile(pitch[voiced], (10, 50, 90)),
-            np.abs(np.diff(pitch))[both].mean() if both.any() else 0.0,
-            np.polyfit(when[voiced], pitch[voiced], 1)[0],
+    found = {
+        "mean": chosen.mean(axis=1),
+        "deviation": chosen.std(axis=1),
+        "change": changed.mean(axis=1),
+        "slope": np.polyfit(when[active], chosen.T, 1)[0] if active.sum() > 1 else np.zeros(ROWS),
+        "root mean square change": np.sqrt((changed**2).mean(axis=1)),
+        "loud": view[:ROWS, level > level.max() - 12].mean(axis=1),
+        "curvature": np.polyfit(when[active], chosen.T, 2)[0] if active.sum() > 2 else np.zeros(ROWS),
+    }
+    found |= dict(zip(("10th", "50th", "90th"), np.percentile(chosen, (10, 50, 90), axis=1), strict=True))
+    offset = found["mean"][:mels].mean()
+    for name in ("mean", "loud", "10th", "50th", "90th"):
+        found[name][:mels] -= offset
+        found[name][LEVEL] -= offset
+    for name, which in (("voiced", voiced), ("unvoiced", active & ~voiced)):
+        found[name] = log_mel[:, past:][:, which].mean(axis=1) - offset if which.sum() >= 3 else np.zeros(mels)
+    found["swings"] = expected_swings(view, active)
+    found["pitch"] = expected_pitch(view[ROWS], view[LEVEL + 4], level, voiced, when)
+    found["rhythm"] = expected_rhythm(level, active, voiced)
+    return found
+
+
+def expected_swings(view: np.ndarray, active: np.ndarray) -> np.ndarray:
+    level = view[LEVEL]
+    rows = [np.maximum(level, level.max() - SPEC.active_db), *view[SPEC.n_mels : SPEC.n_mels + 4], view[LEVEL + 2]]
+    hz = np.arange(129) / 256 / FRAME_S
+    found = []
+    for low, high in ((0.5, 2), (2, 4), (4, 8), (8, 16), (16, 32)):
+        for row in rows:
+            swing = np.where(active, row - row[active].mean(), 0.0)
+            power = np.abs(np.fft.fft(np.concatenate((swing, np.zeros(256 - len(swing)))))[:129]) ** 2
+            found.append(np.log(power[(hz >= low) & (hz < high)].mean() / active.sum() + 1e-6))
+    return np.array(found)
+
+
+def expected_pitch(
+    pitch: np.ndarray, voicing: np.ndarray, level: np.ndarray, voiced: np.ndarray, when: np.ndarray
+) -> np.ndarray:
+    if voiced.sum() < 3:
+        return np.zeros(17)
+    octaves, where = pitch[voiced], np.flatnonzero(voiced)
+    steps = np.diff(octaves)[np.diff(where) == 1]
+    quarter = max(1, len(octaves) // 4)
+    loudest = level[voiced] > level[voiced].max() - 6
+    flat = octaves.std() * level[voiced].std() < 1e-4
+    return np.array(
+        [
+            octaves.mean(),
+            octaves.std(),
+            *np.percentile(octaves, (10, 50, 90)),
+            np.abs(steps).mean() if len(steps) else 0.0,
+            np.polyfit(when[voiced], octaves, 1)[0],
+            np.percentile(octaves, 97) - np.percentile(octaves, 3),
+            steps.std() if len(steps) else 0.0,
+            (steps > 0.02).mean() if len(steps) else 0.0,
+            (steps < -0.02).mean() if len(steps) else 0.0,
+            np.abs(np.diff(steps)).mean() if len(steps) > 1 else 0.0,
+            0.0 if flat else np.corrcoef(octaves, level[voiced])[0, 1],
+            octaves[-quarter:].mean() - octaves[:quarter].mean(),
+            octaves[loudest].mean() - octaves.mean(),
+            voicing[voiced].mean(),
+            voicing[voiced].std(),
         ]
-    runs = np.count_nonzero(np.diff(np.concatenate(([False], voiced)).astype(int)) == 1)
-    tail[7:] = [
-        active.mean(),
-        voiced.sum() / active.sum(),
-        runs / (active.sum() * SPEC.hop_length / SPEC.sample_rate),
-    ]
-    return np.concatenate((stats.ravel(), percentiles.ravel(), tail))
+    )
+
+
+def expected_rhythm(level: np.ndarray, active: np.ndarray, voiced: np.ndarray) -> np.ndarray:
+    seconds = active.sum() * FRAME_S
+    height = np.maximum(level - level.max() + SPEC.active_db, 0)
+    padded = np.concatenate((np.zeros(2), height, np.zeros(2)))
+    smooth = np.array([padded[i : i + 5].mean() for i in range(len(height))])
+    tops = [i for i in range(1, len(smooth) - 1) if smooth[i - 1] < smooth[i] >= smooth[i + 1]]
+    tops = [i for i in tops if smooth[i] > SPEC.active_db - 25]
+    valleys = [min(smooth[a], smooth[b]) - smooth[a:b].min() for a, b in itertools.pairwise(tops)]
+    spoken = np.array(runs_of(voiced)) * FRAME_S
+    between = np.trim_zeros(active)
+    pauses = np.array(runs_of(~between)) * FRAME_S
+    return np.array(
+        [
+            active.mean(),
+            voiced.sum() / active.sum(),
+            len(spoken) / seconds,
+            len(tops) / seconds,
+            smooth[tops].std() if len(tops) > 1 else 0.0,
+            np.mean(valleys) if valleys else 0.0,
+            *((spoken.mean(), spoken.max(), spoken.std()) if len(spoken) else (0.0, 0.0, 0.0)),
+            *((pauses.sum() / FRAME_S / len(between), pauses.max()) if len(pauses) else (0.0, 0.0)),
+        ]
+    )
 
 
 def test_vector_is_what_its_layout_says() -> None:
     signals = {
         "voice": voice(RATE, 2.0),
+        "another voice": voice(RATE, 2.0, seed=3)[::-1].copy(),
         "steady tone": harmonics(RATE, 2.0, 150),
         "noise": np.random.default_rng(0).normal(0, 0.1, 2 * RATE).astype(np.float32),
         "clamped": np.concatenate((np.zeros(RATE, np.float32), voice(RATE, 1.0))),
@@ -87,14 +169,17 @@ def test_vector_is_what_its_layout_says() -> None:
     for name, samples in signals.items():
         used = samples[: SPEC.samples_in(SPEC.frames_in(2.0))]
         got, expected = vector(used), expected_vector(used)
-        assert got.shape == (SIZE,) == expected.shape
-        # Entries of one kind share a scale: hertz, decibels and shares stand side by side.
-        kinds = [*range(0, 5 * ROWS, ROWS), 5 * ROWS, 5 * ROWS + ORDERED, 5 * ROWS + 2 * ORDERED]
-        for start in kinds:
-            length = ROWS if start < 5 * ROWS else ORDERED
-            mine, theirs = got[start : start + length], expected[start : start + length]
-            np.testing.assert_allclose(mine, theirs, rtol=2e-3, atol=5e-3, err_msg=f"{name}, entries from {start}")
-        np.testing.assert_allclose(got[PROSODY:], expected[PROSODY:], rtol=1e-3, atol=1e-3, err_msg=name)
+        assert got.shape == (SIZE,)
+        assert list(expected) == list(KINDS)
+        for kind, start in KINDS.items():
+            mine, theirs = got[start : start + len(expected[kind])], expected[kind]
+            np.testing.assert_allclose(mine, theirs, rtol=3e-3, atol=8e-3, err_msg=f"{name}, {kind}")
+
+
+def test_a_coarse_frame_rate_has_no_fast_swings() -> None:
+    slow = swings(np.random.default_rng(0).normal(size=(2, 60)).astype(np.float32), np.full(60, 1 / 60, np.float32), 1 / 24)
+    assert np.isfinite(slow).all()
+    np.testing.assert_allclose(slow[-2:], np.log(1e-6), rtol=1e-5)
 
 
 def test_gain_changes_nothing() -> None:
@@ -109,7 +194,7 @@ def test_surrounding_silence_hardly_changes_the_statistics() -> None:
     padded = np.concatenate((samples, np.zeros(RATE // 2, np.float32)))
     alone, inside = vector(samples), vector(padded)
     # The share of active frames falls; the means over active frames stay within a few decibels (edge frames).
-    assert inside[-3] < alone[-3]
+    assert inside[KINDS["rhythm"]] < alone[KINDS["rhythm"]]
     assert np.abs(inside[:64] - alone[:64]).max() < 3.0
 
 
@@ -118,7 +203,7 @@ def test_a_rising_pitch_has_a_rising_slope() -> None:
     octaves_per_s = 0.5
     phase = 2 * np.pi * 110 * (2 ** (octaves_per_s * t) - 1) / (octaves_per_s * np.log(2))
     glide = np.sum([np.sin(k * phase) / k for k in range(1, 10)], axis=0).astype(np.float32) * 0.1
-    pitch = vector(glide)[PROSODY:]
+    pitch = vector(glide)[KINDS["pitch"] :]
     np.testing.assert_allclose(pitch[6], octaves_per_s, rtol=0.03)
     np.testing.assert_allclose(2 ** pitch[0], 110 * 2 ** (octaves_per_s * 1.0), rtol=0.03)
-    np.testing.assert_allclose(vector(glide[::-1].copy())[PROSODY + 6], -octaves_per_s, rtol=0.03)
+    np.testing.assert_allclose(vector(glide[::-1].copy())[KINDS["pitch"] + 6], -octaves_per_s, rtol=0.03)
