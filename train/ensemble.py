@@ -25,11 +25,15 @@ from train.systems import OnLogMel, OnStatistics
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Trained networks whose probabilities are averaged, and the front end that they share."""
+    """Trained networks whose probabilities are averaged, and the front end that they share.
+
+    ``shares`` are each network's weight in the average; None: all alike.
+    """
 
     networks: tuple[nn.Module, ...]
     spec: FrontEndSpec
     normalisation: Normalisation | None
+    shares: tuple[float, ...] | None = None
 
     def export(self, path: Path, *, name: str, temperature: float = 1.0, facts: Mapping[str, object] | None = None) -> Card:
         """See ``train.export``."""
@@ -39,6 +43,7 @@ class Ensemble:
             path,
             name=name,
             temperature=temperature,
+            shares=self.shares,
             normalisation=self.normalisation,
             facts=facts,
         )
@@ -104,6 +109,8 @@ def join_parts(
 ) -> Ensemble:
     """Networks on log-mel and networks on statistics, as one on ``joint`` features.
 
+    Each kind has half of the vote, however many networks it has: they hear different things.
+
     Raises
     ------
     ConfigError : their front ends or normalisations do not go together
@@ -122,4 +129,6 @@ def join_parts(
     joint = replace(spec, recipe="joint")
     size = FrontEnd(joint, WINDOW_S).n_statistics
     frames = [OnLogMel(network, size, spec.n_mels) for network in networks[0]]
-    return Ensemble((*frames, *(OnStatistics(network, size) for network in networks[1])), joint, both)
+    statistics = [OnStatistics(network, size) for network in networks[1]]
+    shares = (*[0.5 / len(frames)] * len(frames), *[0.5 / len(statistics)] * len(statistics))
+    return Ensemble((*frames, *statistics), joint, both, shares)

@@ -37,6 +37,7 @@ def export(
     *,
     name: str,
     temperature: float = 1.0,
+    shares: Sequence[float] | None = None,
     normalisation: Normalisation | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> Card:
@@ -47,6 +48,7 @@ def export(
     networks : trained, their probabilities are averaged
     path : ``.../NAME.onnx``; the card lies beside it
     temperature : goes into the graph
+    shares : each network's weight in the average; None: all alike
     normalisation : the running one that the networks expect
     facts : further keys of the card: description, training, scores, ...
 
@@ -54,7 +56,7 @@ def export(
     ------
     ModelError : the graph's probabilities differ from torch's by more than 1e-5
     """
-    model = Calibrated(networks, temperature).eval()
+    model = Calibrated(networks, temperature, shares).eval()
     examples = example_inputs(spec, normalisation)
     shape = {
         "stacked": ["batch", spec.n_mels, "time"],

@@ -31,10 +31,10 @@ def networks() -> tuple[torch.nn.Module, torch.nn.Module]:
     return cnn, mlp
 
 
-def test_ajoin_parts_bundle_averages_what_its_parts_say_of_the_same_stream(tmp_path: Path) -> None:
+def test_each_kind_of_network_has_half_of_the_vote_on_the_same_stream(tmp_path: Path) -> None:
     cnn, mlp = networks()
     sections = [normalisation(cnn, CNN), normalisation(mlp, MLP)]
-    joint = join_parts([CNN, MLP], [[cnn], [mlp]], sections)
+    joint = join_parts([CNN, MLP], [[cnn, cnn], [mlp]], sections)
     card = joint.export(tmp_path / "x.onnx", name="x")
     classifier = Classifier(card)
     running = classifier.normaliser()
@@ -66,7 +66,7 @@ def test_parts_that_do_not_fit_are_refused() -> None:
         join_parts([CNN, MLP], [[cnn], [mlp]], [sections[0], None])
 
 
-def test_the_settings_say_what_isjoin_parts() -> None:
+def test_the_settings_say_what_is_joined() -> None:
     settings = TrainSettings(cnn=replace(CNN, joined="mlp"), mlp=MLP)
     assert parts_of(settings, "cnn") == ("cnn", "mlp")
     assert parts_of(settings, "mlp") == ("mlp",)
