@@ -77,7 +77,7 @@ def test_the_mlp_standardises_inside(mlp: torch.nn.Module) -> None:
     x = torch.from_numpy(np.concatenate(example_inputs(VECTOR)))
     z = (x - mlp.mean) * mlp.scale
     assert abs(float(z.mean())) < 1e-3
-    assert parameters_of(mlp) < 300_000
+    assert parameters_of(mlp) < 500_000
 
 
 def test_a_higher_temperature_is_less_sure(cnn: torch.nn.Module) -> None:
@@ -88,7 +88,7 @@ def test_a_higher_temperature_is_less_sure(cnn: torch.nn.Module) -> None:
     assert bool((cold.max(1).values > warm.max(1).values).all())
 
 
-@pytest.mark.parametrize(("name", "limit"), [("mlp", 300_000), ("cnn", 1_000_000)])
+@pytest.mark.parametrize(("name", "limit"), [("mlp", 500_000), ("cnn", 1_000_000)])
 def test_a_shipped_bundle_is_within_its_limits(name: str, limit: int) -> None:
     model = load_model(name)
     assert model.labels == LABELS
