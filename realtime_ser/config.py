@@ -84,6 +84,7 @@ class SmoothingConfig:
     hold_s: float = 0.25
     unsure_below: float = 0.25
     forget_s: float = 1.0
+    keep_label_s: float = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "smoothing.hold_s": (0, 60),
     "smoothing.unsure_below": (0, 1),
     "smoothing.forget_s": (0, 600),
+    "smoothing.keep_label_s": (0, 600),
     "dashboard.frames_per_s": (1, 60),
     "dashboard.timeline_s": (5, 3600),
 }

@@ -120,7 +120,8 @@ class Smoother:
     """Filter plus hysteresis.
 
     A label changes only when another leads it by ``margin`` for ``hold_s``. Below ``unsure_below`` the state is "unsure". After
-    ``forget_s`` of silence everything starts afresh: another person may speak now.
+    ``forget_s`` of silence the filter starts afresh, but the label still stands until another leads it as it must: the same
+    voice mostly goes on in the same mood. After ``keep_label_s`` of silence it goes too: another person may speak now.
 
     Attributes
     ----------
@@ -139,14 +140,20 @@ class Smoother:
         self._current: int | None = None
         self._challenger: int | None = None
         self._led_s = 0.0
-        self._silent_s = 0.0
+        self._silent_s = 0.0  # as far as the filter is concerned
+        self._away_s = 0.0
         self.smoothed: npt.NDArray[np.float64] = np.zeros(0)
 
     def silence(self, elapsed_s: float) -> None:
         """Nobody spoke for another ``elapsed_s``."""
         self._silent_s += elapsed_s
-        if self._silent_s >= self._config.forget_s:
+        self._away_s += elapsed_s
+        if self._away_s >= max(self._config.forget_s, self._config.keep_label_s):
             self.reset()
+        elif self._silent_s >= self._config.forget_s:
+            self._filter.reset()
+            self._challenger, self._silent_s = None, 0.0
+            self.smoothed = np.zeros(0)
 
     def speech(self, probs: FloatArray, elapsed_s: float) -> tuple[State, str | None, float]:
         """Take a window's probabilities.
@@ -164,7 +171,7 @@ class Smoother:
         """
         # Time passes in short pauses too: the filter must not treat the windows on both sides as neighbours.
         elapsed_s += self._silent_s
-        self._silent_s = 0.0
+        self._silent_s = self._away_s = 0.0
         self.smoothed = self._filter.update(probs, elapsed_s)
         leader = int(np.argmax(self.smoothed))
         if self._current is None:

@@ -151,7 +151,7 @@ def test_low_confidence_is_unsure_and_names_no_label() -> None:
 
 
 def test_silence_makes_it_forget_and_a_short_pause_does_not() -> None:
-    smooth = smoother(method="ema", time_constant_s=10.0, forget_s=1.0)
+    smooth = smoother(method="ema", time_constant_s=10.0, forget_s=1.0, keep_label_s=1.0)
     labels_over(smooth, [(HAPPY, 5.0)], 0.25)
     for _ in range(3):
         smooth.silence(0.25)
@@ -160,6 +160,21 @@ def test_silence_makes_it_forget_and_a_short_pause_does_not() -> None:
         smooth.silence(0.25)
     assert len(smooth.smoothed) == 0
     assert smooth.speech(SAD, 0.25)[1] == "sad", "silence of a second"
+
+
+def test_after_silence_the_label_stands_until_another_leads() -> None:
+    """A voice that goes on is not flipped by the first syllable after a pause; its past no longer weighs."""
+    smooth = smoother(method="ema", time_constant_s=10.0, forget_s=1.0, keep_label_s=4.0, hold_s=0.5, unsure_below=0.0)
+    labels_over(smooth, [(HAPPY, 5.0)], 0.25)
+    for _ in range(8):
+        smooth.silence(0.25)
+    assert len(smooth.smoothed) == 0
+    assert smooth.speech(SAD, 0.25)[1] == "happy"
+    np.testing.assert_allclose(smooth.smoothed, SAD)
+    assert smooth.speech(SAD, 0.25)[1] == "sad", "half a second of lead"
+    for _ in range(16):
+        smooth.silence(0.25)
+    assert smooth.speech(HAPPY, 0.25)[1] == "happy", "four seconds of silence"
 
 
 def test_time_passes_in_a_pause() -> None:
