@@ -76,13 +76,13 @@ class SmoothingConfig:
     """How estimates turn into labels."""
 
     method: str = "ema"
-    time_constant_s: float = 0.45
+    time_constant_s: float = 0.3
     span_s: float = 2.0
     stay_probability: float = 0.7
     evidence_s: float = 1.0
-    margin: float = 0.15
+    margin: float = 0.3
     hold_s: float = 0.25
-    unsure_below: float = 0.25
+    unsure_below: float = 0.2
     forget_s: float = 1.0
     keep_label_s: float = 8.0
 
