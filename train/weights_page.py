@@ -99,7 +99,11 @@ def _licences(cards: Sequence[Mapping[str, Any]]) -> str:
         "",
         "| corpus | licence | from |",
         "|---|---|---|",
-        *(f"| {CORPORA[name].about} | {CORPORA[name].licence} | {CORPORA[name].url} |" for name in names if name in CORPORA),
+        *(
+            f"| {name}: {CORPORA[name].about} | {CORPORA[name].licence} | {CORPORA[name].url} |"
+            for name in names
+            if name in CORPORA
+        ),
         "",
     ]
     return "\n".join(lines)
