@@ -22,6 +22,7 @@ _STEP = np.float32(0.02)  # octaves from one frame to the next: less is a steady
 _LOUDEST_DB = np.float32(6.0)
 _NUCLEUS_DB = np.float32(25.0)  # a syllable's peak lies no further below the loudest frame
 _SMOOTH = 5  # frames over which the level is averaged before its peaks are sought
+_SMOOTHING = np.full(_SMOOTH, 1 / _SMOOTH, np.float32)
 _LEAST_POWER = np.float32(1e-6)
 
 Frames = npt.NDArray[np.bool_]
@@ -100,27 +101,30 @@ def rhythm(level: FloatArray, active: Frames, voiced: Frames, floor_db: np.float
     active_s = n_active * frame_s
     out[0] = n_active / len(active)
     out[1] = np.count_nonzero(voiced) / n_active
-    runs = run_lengths(voiced)
+    # Runs and peaks are a handful: plain numbers are quicker than arrays of so few.
+    runs = run_lengths(voiced).tolist()
     out[2] = len(runs) / active_s
     peak = level.max()
-    height = np.convolve(np.maximum(level - peak + floor_db, 0), np.full(_SMOOTH, 1 / _SMOOTH, np.float32), "same")
+    height = np.convolve(np.maximum(level - (peak - floor_db), np.float32(0)), _SMOOTHING, "same")
     inner = height[1:-1]
     tops = 1 + np.flatnonzero((inner > height[:-2]) & (inner >= height[2:]) & (inner > floor_db - _NUCLEUS_DB))
     out[3] = len(tops) / active_s
     if len(tops) > 1:
-        tall = height[tops]
-        out[4] = tall.std()
-        valleys = np.minimum.reduceat(height, tops)[:-1]
-        out[5] = (np.minimum(tall[1:], tall[:-1]) - valleys).sum() / len(valleys)
-    if len(runs):
-        out[6:9] = np.array((runs.mean(), runs.max(), runs.std())) * frame_s
+        tall = height[tops].tolist()
+        out[4] = _deviation(tall)
+        valleys = np.minimum.reduceat(height, tops).tolist()
+        out[5] = sum(min(a, b) - low for a, b, low in zip(tall, tall[1:], valleys)) / (len(tall) - 1)  # noqa: B905
+    if runs:
+        out[6] = sum(runs) / len(runs) * frame_s
+        out[7] = max(runs) * frame_s
+        out[8] = _deviation(runs) * frame_s
     sounding = np.flatnonzero(active)
     if len(sounding):
         between = ~active[sounding[0] : sounding[-1] + 1]
-        pauses = run_lengths(between)
-        if len(pauses):
-            out[9] = pauses.sum() / len(between)
-            out[10] = pauses.max() * frame_s
+        pauses = run_lengths(between).tolist()
+        if pauses:
+            out[9] = sum(pauses) / len(between)
+            out[10] = max(pauses) * frame_s
     return out
 
 
@@ -148,8 +152,15 @@ def swings(contours: FloatArray, share: FloatArray, frame_s: float) -> FloatArra
 
 def run_lengths(flags: Frames) -> npt.NDArray[np.intp]:
     """Lengths of the runs of true values, in order."""
-    edges = np.flatnonzero(np.diff(np.concatenate(((0,), flags.view(np.int8), (0,)))))
+    padded = np.zeros(len(flags) + 2, np.bool_)
+    padded[1:-1] = flags
+    edges = np.flatnonzero(padded[1:] != padded[:-1])
     return edges[1::2] - edges[0::2]
+
+
+def _deviation(values: list[float]) -> float:
+    mean = sum(values) / len(values)
+    return math.sqrt(sum((value - mean) ** 2 for value in values) / len(values))
 
 
 def percentiles(ordered: FloatArray, shares: tuple[float, ...], out: FloatArray) -> None:
