@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -105,15 +106,16 @@ def rhythm(level: FloatArray, active: Frames, voiced: Frames, floor_db: np.float
     runs = run_lengths(voiced).tolist()
     out[2] = len(runs) / active_s
     peak = level.max()
-    height = np.convolve(np.maximum(level - (peak - floor_db), np.float32(0)), _SMOOTHING, "same")
+    # Not mode "same", which of fewer frames than the kernel makes more.
+    height = np.convolve(np.maximum(level - (peak - floor_db), np.float32(0)), _SMOOTHING)[_SMOOTH // 2 :][: len(level)]
     inner = height[1:-1]
     tops = 1 + np.flatnonzero((inner > height[:-2]) & (inner >= height[2:]) & (inner > floor_db - _NUCLEUS_DB))
     out[3] = len(tops) / active_s
     if len(tops) > 1:
         tall = height[tops].tolist()
         out[4] = _deviation(tall)
-        valleys = np.minimum.reduceat(height, tops).tolist()
-        out[5] = sum(min(a, b) - low for a, b, low in zip(tall, tall[1:], valleys)) / (len(tall) - 1)  # noqa: B905
+        valleys = np.minimum.reduceat(height, tops)[:-1].tolist()
+        out[5] = sum(min(two) - low for two, low in zip(pairwise(tall), valleys, strict=True)) / len(valleys)
     if runs:
         out[6] = sum(runs) / len(runs) * frame_s
         out[7] = max(runs) * frame_s

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from realtime_ser.features.prosody import (
     PERCENTILES,
@@ -57,8 +58,9 @@ class StatisticsVector:
         self._frame_s = spec.hop_length / spec.sample_rate
         cepstra = columns["mfcc"].start + np.arange(min(_CEPSTRA, spec.n_mfcc))
         self._swinging = np.array([self._level, *cepstra, columns["centroid"].start])
-        self._sizes = (10 * self._rows, 2 * self._bands, len(SWINGS_HZ) * len(self._swinging), PITCH, RHYTHM)
-        self.size = sum(self._sizes)
+        *self._edges, self.size = np.cumsum(
+            (10 * self._rows, 2 * self._bands, len(SWINGS_HZ) * len(self._swinging), PITCH, RHYTHM)
+        ).tolist()
 
     def __call__(self, view: FloatArray) -> FloatArray:
         """The vector of a window.
@@ -79,7 +81,7 @@ class StatisticsVector:
         active = level > peak - self._active_db
         voiced = active & (view[self._voicing] > _VOICED)
         unvoiced = active & ~voiced
-        share = active * np.float32(1 / max(1, int(np.count_nonzero(active))))
+        share = _even(active)
         slope, curvature = _shape(share, self._frame_s)
         # Sums as products with weights: one product reads the columns once for everything that is linear in them.
         kinds = np.stack((share, slope, _even(level > peak - _LOUD_DB), curvature, _even(voiced), _even(unvoiced)), axis=1)
@@ -87,7 +89,7 @@ class StatisticsVector:
         mean, offset = sums[:, 0], sums[:bands, 0].sum() / np.float32(bands)
 
         vector = np.empty(self.size, np.float32)
-        part = np.split(vector, np.cumsum(self._sizes)[:-1])
+        part = np.split(vector, self._edges)
         table = part[0].reshape(10, rows)
         deviation = base - mean[:, np.newaxis]
         deviation *= deviation
@@ -112,7 +114,7 @@ class StatisticsVector:
         return vector
 
 
-def _even(chosen: np.typing.NDArray[np.bool_]) -> FloatArray:
+def _even(chosen: npt.NDArray[np.bool_]) -> FloatArray:
     """Equal weights of the chosen frames, summing to one; zeros where there is none."""
     return np.asarray(chosen * np.float32(1 / max(1, int(np.count_nonzero(chosen)))), np.float32)
 

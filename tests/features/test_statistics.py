@@ -9,7 +9,7 @@ from signals import harmonics, voice
 
 from bundles import FRONT_ENDS, RATE
 from realtime_ser.features.frames import FrameTransform
-from realtime_ser.features.prosody import swings
+from realtime_ser.features.prosody import rhythm, swings
 from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.features.windows import FrontEnd
 
@@ -174,6 +174,14 @@ def test_vector_is_what_its_layout_says() -> None:
         for kind, start in KINDS.items():
             mine, theirs = got[start : start + len(expected[kind])], expected[kind]
             np.testing.assert_allclose(mine, theirs, rtol=3e-3, atol=8e-3, err_msg=f"{name}, {kind}")
+
+
+def test_rhythm_of_fewer_frames_than_its_smoothing() -> None:
+    for count in (2, 3, 4):
+        level = np.array([-30.0, -20.0, -40.0, -25.0], np.float32)[:count]
+        spoken, voiced = level > level.max() - SPEC.active_db, level > -35
+        got = rhythm(level, spoken, voiced, np.float32(SPEC.active_db), FRAME_S)
+        np.testing.assert_allclose(got, expected_rhythm(level.astype(np.float64), spoken, voiced), rtol=1e-4, atol=1e-4)
 
 
 def test_a_coarse_frame_rate_has_no_fast_swings() -> None:
