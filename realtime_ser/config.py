@@ -49,11 +49,13 @@ class CaptureConfig:
 
 @dataclass(frozen=True, slots=True)
 class StreamConfig:
-    """How the stream is cut. None: as the model was trained."""
+    """How the stream is cut, and how much its last moments weigh. None: as the model was trained."""
 
     window_s: float | None = None
     min_window_s: float | None = None
     hop_s: float = 0.25
+    recent_s: float = 1.5
+    recent_share: float = 0.5
     max_lag_s: float = 1.5
 
 
@@ -80,9 +82,12 @@ class SmoothingConfig:
     span_s: float = 2.0
     stay_probability: float = 0.7
     evidence_s: float = 1.0
+    change: str = "cusum"
+    cusum_drift: float = 0.8
+    cusum_threshold: float = 0.4
     margin: float = 0.3
     hold_s: float = 0.25
-    unsure_below: float = 0.2
+    unsure_below: float = 0.15
     forget_s: float = 1.0
     keep_label_s: float = 8.0
 
@@ -123,6 +128,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "stream.window_s": (0.1, 60),
     "stream.min_window_s": (0.1, 60),
     "stream.hop_s": (0.01, 60),
+    "stream.recent_s": (0, 60),
+    "stream.recent_share": (0, 1),
     "stream.max_lag_s": (0.2, 600),
     "gate.vad_threshold": (0, 1),
     "gate.floor_margin_db": (0, 60),
@@ -134,6 +141,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "smoothing.span_s": (0.05, 600),
     "smoothing.stay_probability": (0, 1),
     "smoothing.evidence_s": (0.01, 60),
+    "smoothing.cusum_drift": (0, 20),
+    "smoothing.cusum_threshold": (0, 600),
     "smoothing.margin": (0, 1),
     "smoothing.hold_s": (0, 60),
     "smoothing.unsure_below": (0, 1),
@@ -142,7 +151,10 @@ _RANGES: dict[str, tuple[float, float]] = {
     "dashboard.frames_per_s": (1, 60),
     "dashboard.timeline_s": (5, 3600),
 }
-_CHOICES: dict[str, tuple[str, ...]] = {"smoothing.method": ("ema", "majority", "hmm", "none")}
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "smoothing.method": ("ema", "majority", "hmm", "none"),
+    "smoothing.change": ("cusum", "lead"),
+}
 
 
 def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -> Config:

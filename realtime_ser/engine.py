@@ -22,6 +22,7 @@ from realtime_ser.smoothing import Segmenter, Smoother
 _SILENCE_DBFS = -120.0
 # 200 dB over full scale: float files hold such numbers, no microphone does, and their squares leave float32.
 _ABSURD = np.float32(1e10)
+_LEAST = np.float32(1e-8)  # of a probability whose logarithm is taken
 
 
 class Engine:
@@ -57,6 +58,10 @@ class Engine:
         self._normaliser = model.normaliser()
         self.window = spec.samples_in(self._front_end.window_frames)
         self.min_window = min(spec.samples_in(spec.frames_in(min_window_s)), self.window)
+        # The model takes no shorter windows than it was trained on.
+        self._recent_frames = spec.frames_in(max(stream.recent_s, card.min_window_s)) if stream.recent_s else 0
+        self._recent_s = spec.samples_in(self._recent_frames) / self.sample_rate if self._recent_frames else 0.0
+        self._recent_share = stream.recent_share if self._recent_frames else 0.0
         self.hop = max(1, round(stream.hop_s * self.sample_rate / spec.hop_length)) * spec.hop_length
         self._gate = SpeechGate(config.gate, self.sample_rate, self.window / self.sample_rate)
         self._smoother = Smoother(model.labels, config.smoothing)
@@ -234,11 +239,7 @@ class Engine:
         level = _level_dbfs(samples)
         ratio = self._gate.speech_ratio(length_s)
         if self._gate.is_speech(length_s) and self._front_end.frames:
-            features = self._front_end.window()
-            if self._normaliser is not None:
-                features = self._normaliser.normalise(features, len(samples) / self.sample_rate)
-            window = Window(features, start, end, len(samples), ratio)
-            estimate = self._classify(window, level)
+            estimate = self._classify(self._window(start, end, len(samples), ratio), level)
         else:
             estimate = self._pass_over(start, end, len(samples), ratio, level)
         self._windows += 1
@@ -246,8 +247,35 @@ class Engine:
         self._unreported = 0
         return estimate
 
+    def _window(self, start: int, end: int, hop: int, ratio: float) -> Window:
+        """The features of the frames that are there, and of the last of them."""
+        features = self._front_end.window()
+        if self._normaliser is not None:
+            features = self._normaliser.normalise(features, hop / self.sample_rate)
+        recent = None
+        held = min(self._front_end.frames, self._front_end.window_frames)
+        if self._recent_share and held > self._recent_frames and self._gate.is_speech(self._recent_s):
+            recent = self._front_end.window(self._recent_frames)
+            if self._normaliser is not None:
+                recent = self._normaliser.relative(recent)
+        return Window(features, recent, start, end, hop, ratio)
+
+    def _probabilities(self, window: Window) -> FloatArray:
+        """Of the window, or of it and of its last seconds: their weighted geometric mean.
+
+        The long window knows more, the short one sooner. Their logarithms are averaged, so that the model's temperature means
+        the same for both and for the mean.
+        """
+        probs: FloatArray = self.model.predict(window.features[np.newaxis])[0]
+        if window.recent is None:
+            return probs
+        recent = self.model.predict(window.recent[np.newaxis])[0]
+        share = np.float32(self._recent_share)
+        both = np.maximum(probs, _LEAST) ** (1 - share) * np.maximum(recent, _LEAST) ** share
+        return np.asarray(both / both.sum(), np.float32)
+
     def _classify(self, window: Window, level: float) -> Estimate:
-        probs = self.model.predict(window.features[np.newaxis])[0]
+        probs = self._probabilities(window)
         state, label, confidence = self._smoother.speech(probs, window.hop / self.sample_rate)
         self._classified += window.hop
         ended = self._segmenter.extend(label, window.end - window.hop, window.end, confidence)

@@ -48,10 +48,11 @@ class Window:
     """One window as the model sees it, at the model's rate.
 
     ``features`` has the shape that the recipe gives; ``[start, end)`` is the audio it covers and ``[end - hop, end)`` the part
-    of it that no earlier window covered.
+    of it that no earlier window covered. ``recent`` are the features of its last seconds alone, or None.
     """
 
     features: FloatArray
+    recent: FloatArray | None
     start: int
     end: int
     hop: int

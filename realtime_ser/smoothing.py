@@ -116,11 +116,93 @@ def make_filter(config: SmoothingConfig) -> Filter:
     return EmaFilter(config.time_constant_s) if config.method == "ema" else NoFilter()
 
 
+class Change(Protocol):
+    """Decides when another label takes the place of the one that stands."""
+
+    def update(self, probs: FloatArray, smoothed: npt.NDArray[np.float64], current: int, elapsed_s: float) -> int:
+        """Take a window's probabilities (C,) and the filter's (C,) after ``elapsed_s``; return the label that stands now."""
+
+    def reset(self) -> None:
+        """Forget what has been gathered against the label that stands."""
+
+
+class CusumChange:
+    """Cumulative sums, the quickest detector of a change for a given rate of false ones.
+
+    Page 1954, "Continuous inspection schemes", https://doi.org/10.1093/biomet/41.1-2.100. By how many nats each label was more
+    probable than the one that stands, less ``drift``, is summed over time and never below zero. The first sum to reach
+    ``threshold`` takes over, if the filter agrees that it is ahead.
+
+    Parameters
+    ----------
+    drift : nats; less than this is no evidence
+    threshold : nat-seconds
+    """
+
+    _FLOOR = 0.02  # added to each probability: how improbable the improbable is, is noise
+
+    def __init__(self, drift: float, threshold: float) -> None:
+        self._drift, self._threshold = drift, threshold
+        self._sums: npt.NDArray[np.float64] = np.zeros(1)
+
+    def update(self, probs: FloatArray, smoothed: npt.NDArray[np.float64], current: int, elapsed_s: float) -> int:
+        nats = np.log(np.asarray(probs, np.float64) + self._FLOOR)
+        self._sums = np.maximum(0.0, self._sums + elapsed_s * (nats - nats[current] - self._drift))
+        self._sums[current] = 0.0
+        first = int(np.argmax(self._sums))
+        # A hair of slack: the sums of many hops are rounded.
+        if self._sums[first] < self._threshold - 1e-9 or first == current or smoothed[first] < smoothed[current]:
+            return current
+        self.reset()
+        return first
+
+    def reset(self) -> None:
+        self._sums = np.zeros(1)
+
+
+class LeadChange:
+    """Another label takes over once it has led the filter's output by ``margin`` for ``hold_s``."""
+
+    def __init__(self, margin: float, hold_s: float) -> None:
+        self._margin, self._hold_s = margin, hold_s
+        self._challenger: int | None = None
+        self._led_s = 0.0
+
+    def update(
+        self,
+        probs: FloatArray,  # noqa: ARG002
+        smoothed: npt.NDArray[np.float64],
+        current: int,
+        elapsed_s: float,
+    ) -> int:
+        leader = int(np.argmax(smoothed))
+        if leader == current or smoothed[leader] - smoothed[current] < self._margin:
+            self._challenger = None
+            return current
+        self._led_s = self._led_s + elapsed_s if leader == self._challenger else elapsed_s
+        self._challenger = leader
+        # Half a millisecond of slack: hops are seconds in binary, and 2 x 0.25 must count as 0.5.
+        if self._led_s < self._hold_s - 5e-4:
+            return current
+        self.reset()
+        return leader
+
+    def reset(self) -> None:
+        self._challenger, self._led_s = None, 0.0
+
+
+def make_change(config: SmoothingConfig) -> Change:
+    """What ``config.change`` names."""
+    if config.change == "cusum":
+        return CusumChange(config.cusum_drift, config.cusum_threshold)
+    return LeadChange(config.margin, config.hold_s)
+
+
 class Smoother:
     """Filter plus hysteresis.
 
-    A label changes only when another leads it by ``margin`` for ``hold_s``. Below ``unsure_below`` the state is "unsure". After
-    ``forget_s`` of silence the filter starts afresh, but the label still stands until another leads it as it must: the same
+    A label changes only when ``config.change`` says so. Below ``unsure_below`` the state is "unsure". After
+    ``forget_s`` of silence the filter starts afresh, but the label still stands until another takes over as it must: the same
     voice mostly goes on in the same mood. After ``keep_label_s`` of silence it goes too: another person may speak now.
 
     Attributes
@@ -132,14 +214,14 @@ class Smoother:
         self._labels = labels
         self._config = config
         self._filter = make_filter(config)
+        self._change = make_change(config)
         self.reset()
 
     def reset(self) -> None:
         """Forget everything."""
         self._filter.reset()
+        self._change.reset()
         self._current: int | None = None
-        self._challenger: int | None = None
-        self._led_s = 0.0
         self._silent_s = 0.0  # as far as the filter is concerned
         self._away_s = 0.0
         self.smoothed: npt.NDArray[np.float64] = np.zeros(0)
@@ -152,7 +234,8 @@ class Smoother:
             self.reset()
         elif self._silent_s >= self._config.forget_s:
             self._filter.reset()
-            self._challenger, self._silent_s = None, 0.0
+            self._change.reset()
+            self._silent_s = 0.0
             self.smoothed = np.zeros(0)
 
     def speech(self, probs: FloatArray, elapsed_s: float) -> tuple[State, str | None, float]:
@@ -170,20 +253,12 @@ class Smoother:
         confidence : its smoothed probability
         """
         # Time passes in short pauses too: the filter must not treat the windows on both sides as neighbours.
-        elapsed_s += self._silent_s
+        self.smoothed = self._filter.update(probs, elapsed_s + self._silent_s)
         self._silent_s = self._away_s = 0.0
-        self.smoothed = self._filter.update(probs, elapsed_s)
-        leader = int(np.argmax(self.smoothed))
         if self._current is None:
-            self._current = leader
-        elif leader == self._current or self.smoothed[leader] - self.smoothed[self._current] < self._config.margin:
-            self._challenger = None
+            self._current = int(np.argmax(self.smoothed))
         else:
-            self._led_s = self._led_s + elapsed_s if leader == self._challenger else elapsed_s
-            self._challenger = leader
-            # Half a millisecond of slack: hops are seconds in binary, and 2 x 0.25 must count as 0.5.
-            if self._led_s >= self._config.hold_s - 5e-4:
-                self._current, self._challenger = leader, None
+            self._current = self._change.update(probs, self.smoothed, self._current, elapsed_s)
         confidence = float(self.smoothed[self._current])
         if confidence < self._config.unsure_below:
             return "unsure", None, confidence

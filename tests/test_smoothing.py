@@ -22,7 +22,8 @@ HOPS = (0.05, 0.1, 0.25, 0.5)
 
 
 def smoother(**changes: float | str) -> Smoother:
-    return Smoother(LABELS, SmoothingConfig(**changes))  # type: ignore[arg-type]
+    """With ``change`` "lead" unless said."""
+    return Smoother(LABELS, SmoothingConfig(**{"change": "lead", **changes}))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("hop_s", HOPS)
@@ -198,8 +199,56 @@ def test_an_interrupted_lead_begins_anew() -> None:
     assert smooth.speech(SAD, 0.25)[1] == "happy", "the lead began anew"
 
 
-def test_reset_equals_new() -> None:
-    used, new = smoother(), smoother()
+@pytest.mark.parametrize("hop_s", HOPS)
+def test_cusum_changes_the_label_after_the_seconds_that_its_evidence_takes(hop_s: float) -> None:
+    """A label 0.8 to 0.1 ahead gives log(0.82 / 0.12) = 1.92 nats: less 0.92 of drift, one nat-second in a second."""
+    drift = float(np.log(0.82 / 0.12)) - 1.0
+    smooth = smoother(method="none", change="cusum", cusum_drift=drift, cusum_threshold=1.0, unsure_below=0.0)
+    labels = labels_over(smooth, [(HAPPY, 2.0), (SAD, 2.0)], hop_s)
+    assert labels.index("sad") * hop_s == pytest.approx(2.0 + 1.0 - hop_s)
+    assert labels[-1] == "sad"
+
+
+def test_cusum_never_changes_for_less_than_its_drift_however_long() -> None:
+    smooth = smoother(method="none", change="cusum", cusum_drift=0.5, cusum_threshold=0.1, unsure_below=0.0)
+    close = np.array([0.1, 0.4, 0.5], np.float32)  # log(0.52 / 0.42) = 0.21 nats
+    assert set(labels_over(smooth, [(HAPPY, 1.0), (close, 60.0)], 0.25)) == {"happy"}
+
+
+def test_cusum_adds_up_what_comes_in_pieces_but_the_standing_label_takes_it_back() -> None:
+    def after(script: list[tuple[np.ndarray, float]]) -> str | None:
+        smooth = smoother(method="none", change="cusum", cusum_drift=0.5, cusum_threshold=1.5, unsure_below=0.0)
+        return labels_over(smooth, [(HAPPY, 1.0), *script], 0.25)[-1]
+
+    undecided = np.array([0.2, 0.4, 0.4], np.float32)
+    assert after([(SAD, 0.75)]) == "happy", "1.06 nat-seconds"
+    assert after([(SAD, 0.75), (undecided, 0.25), (SAD, 0.75)]) == "sad", "1.06, 0.94, 2.0"
+    assert after([(SAD, 0.75), (HAPPY, 1.0), (SAD, 0.75)]) == "happy"
+
+
+def test_cusum_waits_for_the_filter() -> None:
+    """The label never stands against what the bars show."""
+    smooth = smoother(
+        method="ema", time_constant_s=5.0, change="cusum", cusum_drift=0.0, cusum_threshold=0.01, unsure_below=0.0
+    )
+    labels_over(smooth, [(HAPPY, 10.0)], 0.25)
+    for _ in range(40):
+        label = smooth.speech(SAD, 0.25)[1]
+        assert label is not None
+        assert smooth.smoothed[LABELS.index(label)] == pytest.approx(smooth.smoothed.max())
+
+
+def test_silence_takes_the_evidence_but_leaves_the_label() -> None:
+    smooth = smoother(change="cusum", cusum_drift=0.5, cusum_threshold=1.5, forget_s=1.0, keep_label_s=8.0, unsure_below=0.0)
+    labels_over(smooth, [(HAPPY, 2.0), (SAD, 0.75)], 0.25)
+    for _ in range(4):
+        smooth.silence(0.25)
+    assert labels_over(smooth, [(SAD, 1.0)], 0.25)[:3] == ["happy"] * 3
+
+
+@pytest.mark.parametrize("change", ["cusum", "lead"])
+def test_reset_equals_new(change: str) -> None:
+    used, new = smoother(change=change), smoother(change=change)
     labels_over(used, [(HAPPY, 3.0), (SAD, 0.5)], 0.25)
     used.reset()
     script = [(SAD, 1.0), (NEUTRAL, 1.0)]

@@ -109,12 +109,14 @@ def join_parts(
 ) -> Ensemble:
     """Networks on log-mel and networks on statistics, as one on ``joint`` features.
 
-    Each kind has half of the vote, however many networks it has: they hear different things.
+    The first recipe says how the vote is shared: they hear different things, however many there are of each.
 
     Raises
     ------
     ConfigError : their front ends or normalisations do not go together
     """
+    if not 0 < recipes[0].joined_share < 1:
+        raise ConfigError(f"joined_share is a part of the vote, between 0 and 1, not {recipes[0].joined_share:g}")
     spec, other = (recipe.spec for recipe in recipes)
     if (spec.recipe, other.recipe) != ("stacked", "flatstats") or replace(other, recipe="stacked") != spec:
         raise ConfigError("a joined system takes a stacked and a flatstats front end that are otherwise the same")
@@ -130,5 +132,6 @@ def join_parts(
     size = FrontEnd(joint, WINDOW_S).n_statistics
     frames = [OnLogMel(network, size, spec.n_mels) for network in networks[0]]
     statistics = [OnStatistics(network, size) for network in networks[1]]
-    shares = (*[0.5 / len(frames)] * len(frames), *[0.5 / len(statistics)] * len(statistics))
+    share = recipes[0].joined_share
+    shares = (*[(1 - share) / len(frames)] * len(frames), *[share / len(statistics)] * len(statistics))
     return Ensemble((*frames, *statistics), joint, both, shares)

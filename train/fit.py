@@ -100,8 +100,9 @@ def fit(data: Data, train: Sequence[Row], run: Path, *, seed: int, dev: Sequence
     the running mean of the weights, in evaluation mode
     """
     recipe = data.recipe
-    # How many networks are averaged later is no concern of one of them.
+    # How many networks are averaged later, and how, is no concern of one of them.
     settings = asdict(replace(recipe, networks=1, joined=None))
+    del settings["joined_share"]
     learned = [settings, seed, sorted(row.path for row in train)]
     if not data.stacked:
         # The vector's layout may change while the settings do not.

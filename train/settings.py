@@ -56,6 +56,7 @@ class Recipe:
     per_clip : windows of a clip per epoch (vectors only)
     networks : trained with successive seeds and averaged in one graph
     joined : another system whose networks are averaged in too, or None
+    joined_share : their share of the vote
     norm : the running normalisation, or None
     plain : share of windows from the plain audio; the variants have the rest, by their own ``share``
     corpus_power : see ``batches.draws``
@@ -77,6 +78,7 @@ class Recipe:
     per_clip: int = 8
     networks: int = 1
     joined: str | None = None
+    joined_share: float = 0.5
     norm: NormRecipe | None = None
     plain: float = 0.5
     corpus_power: float = 1.0

@@ -55,7 +55,8 @@ def timed_engine(model: Classifier, config: Config, watches: Stopwatches, first:
     watches.watch(engine._front_end, "push", "frames")
     watches.watch(engine._front_end, "window", "window")
     if engine._normaliser is not None:
-        watches.watch(engine._normaliser, "normalise", "window")
+        for method in ("normalise", "relative"):
+            watches.watch(engine._normaliser, method, "window")
     for method in ("push", "speech_ratio", "is_speech"):
         watches.watch(gate, method, "gate")
     if gate._detector is not None:

@@ -113,7 +113,13 @@ class RunningNormaliser:
         ``DEVIATION_DB``, whatever the recording's level
         """
         self.heard_s = min(self.heard_s + hop_s, self._prior.memory_s)
-        rate = np.float32(hop_s / (self._prior.prior_s + self.heard_s))
+        return self._relative(features, np.float32(hop_s / (self._prior.prior_s + self.heard_s)))
+
+    def relative(self, features: FloatArray) -> FloatArray:
+        """What ``normalise`` returns, without learning from the window."""
+        return self._relative(features, np.float32(0))
+
+    def _relative(self, features: FloatArray, rate: np.float32) -> FloatArray:
         if self._recipe == "flatstats":
             return self._statistics(features, rate)
         if self._recipe == "stacked":

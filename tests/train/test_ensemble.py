@@ -31,10 +31,10 @@ def networks() -> tuple[torch.nn.Module, torch.nn.Module]:
     return cnn, mlp
 
 
-def test_each_kind_of_network_has_half_of_the_vote_on_the_same_stream(tmp_path: Path) -> None:
+def test_each_kind_of_network_has_its_share_of_the_vote_on_the_same_stream(tmp_path: Path) -> None:
     cnn, mlp = networks()
     sections = [normalisation(cnn, CNN), normalisation(mlp, MLP)]
-    joint = join_parts([CNN, MLP], [[cnn, cnn], [mlp]], sections)
+    joint = join_parts([replace(CNN, joined_share=0.4), MLP], [[cnn, cnn], [mlp]], sections)
     card = joint.export(tmp_path / "x.onnx", name="x")
     classifier = Classifier(card)
     running = classifier.normaliser()
@@ -52,7 +52,7 @@ def test_each_kind_of_network_has_half_of_the_vote_on_the_same_stream(tmp_path: 
                 for network, own, front_end in zip((cnn, mlp), apart, ends, strict=True)
             ]
         together = classifier.predict(running.normalise(whole.window(), 1.0)[np.newaxis])
-        np.testing.assert_allclose(together, ((said[0] + said[1]) / 2).numpy(), atol=2e-5)
+        np.testing.assert_allclose(together, (0.6 * said[0] + 0.4 * said[1]).numpy(), atol=2e-5)
 
 
 def test_parts_that_do_not_fit_are_refused() -> None:
@@ -62,6 +62,8 @@ def test_parts_that_do_not_fit_are_refused() -> None:
         join_parts([CNN, replace(MLP, front_end={"recipe": "flatstats", "n_mels": 40})], [[cnn], [mlp]], sections)
     with pytest.raises(ConfigError, match="same prior_s"):
         join_parts([CNN, MLP], [[cnn], [mlp]], [sections[0], replace(sections[1], prior_s=1.0)])
+    with pytest.raises(ConfigError, match="part of the vote"):
+        join_parts([replace(CNN, joined_share=1.0), MLP], [[cnn], [mlp]], sections)
     with pytest.raises(ConfigError, match="either both parts"):
         join_parts([CNN, MLP], [[cnn], [mlp]], [sections[0], None])
 

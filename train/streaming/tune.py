@@ -97,13 +97,17 @@ def record(folds: Sequence[Fold], root: Path, config: Config, *, seed: int) -> R
 
 
 def smoothers(base: SmoothingConfig) -> Iterator[SmoothingConfig]:
-    """Filters of every kind, each with several hystereses."""
+    """Filters of every kind, each with several rules for when the label changes."""
     filters: list[dict[str, Any]] = [{"method": "none"}]
     filters += [{"method": "ema", "time_constant_s": seconds} for seconds in (0.3, 0.45, 0.7, 1.0, 1.5)]
     filters += [{"method": "hmm", "stay_probability": stay, "evidence_s": s} for stay, s in product((0.7, 0.9), (0.5, 1.0))]
     filters += [{"method": "majority", "span_s": seconds} for seconds in (1.0, 2.0)]
-    for chosen, margin, hold_s in product(filters, (0.06, 0.15, 0.3, 0.45), (0.25, 0.5, 1.0)):
-        yield replace(base, **chosen, margin=margin, hold_s=hold_s)
+    leads = product((0.06, 0.15, 0.3, 0.45), (0.25, 0.5, 1.0))
+    rules: list[dict[str, Any]] = [{"change": "lead", "margin": margin, "hold_s": hold_s} for margin, hold_s in leads]
+    sums = product((0.4, 0.6, 0.8, 1.0), (0.3, 0.4, 0.6, 0.8, 1.2))
+    rules += [{"change": "cusum", "cusum_drift": drift, "cusum_threshold": threshold} for drift, threshold in sums]
+    for chosen, rule in product(filters, rules):
+        yield replace(base, **chosen, **rule)
 
 
 def streams(base: Config, windows_s: Iterable[float], hops_s: Iterable[float]) -> list[Config]:
@@ -175,7 +179,10 @@ def named(config: Config) -> str:
     window = f"{config.stream.window_s:g}" if config.stream.window_s else "model's"
     usual, gate = asdict(GateConfig()), asdict(config.gate)
     changed = "".join(f", gate.{key} {value:g}" for key, value in gate.items() if value != usual[key])
-    steady = f"margin {smoothing.margin:g}, hold {smoothing.hold_s:g} s"
+    steady = {
+        "cusum": f"cusum {smoothing.cusum_drift:g}, {smoothing.cusum_threshold:g} s",
+        "lead": f"margin {smoothing.margin:g}, hold {smoothing.hold_s:g} s",
+    }[smoothing.change]
     return f"window {window} s, hop {config.stream.hop_s:g} s, {how}, {steady}{changed}"
 
 
