@@ -1,5 +1,4 @@
-"""Scores, through the engine: every clip is played as a stream, its answer is the mean of its windows' probabilities,
-each weighed by the speech it holds."""
+"""Scores, through the engine: every clip is played as a stream, its answer is the mean probability of its fullest windows."""
 
 from __future__ import annotations
 
@@ -24,6 +23,7 @@ from train.manifest import Row
 FOUR = ("neutral", "happy", "sad", "angry")  # what every corpus knows
 Change = Callable[[FloatArray, int, Row], tuple[FloatArray, int]]
 
+FULLEST = 0.9  # a clip's answer comes from the windows that hold at least this much of the most speech that one of them holds
 BINS = 10  # of confidence, for the calibration error
 
 
@@ -36,7 +36,7 @@ class Clips:
     rows : the clips
     windows : for each clip float32 (windows with speech, labels), probabilities; no row where the gate heard no speech
     speech_s : for each clip float32 (windows with speech,), seconds of speech in each window, as the gate heard it
-    probs : float32 (clips, labels), mean over each clip's windows, weighed by ``speech_s``; zeros where there is none
+    probs : float32 (clips, labels), mean over each clip's fullest windows by ``speech_s``; zeros where there is none
     target : index of each clip's true label
     guess : index of the most probable label; -1, which is never right, where no window held speech
     """
@@ -48,7 +48,7 @@ class Clips:
     @cached_property
     def probs(self) -> FloatArray:
         # A stream's first windows hold a syllable, its later ones the sentence.
-        return np.stack([_weighed(*parts) for parts in zip(self.windows, self.speech_s, strict=True)])
+        return np.stack([_of_fullest(*parts) for parts in zip(self.windows, self.speech_s, strict=True)])
 
     @cached_property
     def target(self) -> npt.NDArray[np.int64]:
@@ -263,8 +263,8 @@ def _where(clips: Clips, field: str, value: str) -> Clips | None:
     return Clips(*(tuple(column[i] for i in keep) for column in (clips.rows, clips.windows, clips.speech_s)))
 
 
-def _weighed(probs: FloatArray, speech_s: FloatArray) -> FloatArray:
-    """Mean probabilities (labels,) of windows (windows, labels); zeros where there is no window."""
+def _of_fullest(probs: FloatArray, speech_s: FloatArray) -> FloatArray:
+    """Mean probabilities (labels,) of the fullest of windows (windows, labels); zeros where there is no window."""
     if not len(probs):
         return np.zeros(len(LABELS), np.float32)
-    return np.asarray(speech_s @ probs / max(float(speech_s.sum()), 1e-6), np.float32)
+    return np.asarray(probs[speech_s >= FULLEST * speech_s.max()].mean(axis=0), np.float32)

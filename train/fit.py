@@ -108,6 +108,9 @@ def fit(data: Data, train: Sequence[Row], run: Path, *, seed: int, dev: Sequence
         # The vector's layout may change while the settings do not.
         learned.append(features.VERSION)
     identity = json.dumps(learned, default=str, sort_keys=True)
+    checkpoint = run / "checkpoint.pt"
+    if (finished := _finished(checkpoint, identity, data)) is not None:
+        return finished
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid that costs a tenth of the time
@@ -130,11 +133,8 @@ def fit(data: Data, train: Sequence[Row], run: Path, *, seed: int, dev: Sequence
     optimizer = torch.optim.AdamW(groups, lr=recipe.rate)
 
     history: list[dict[str, float]] = []
-    checkpoint = run / "checkpoint.pt"
     if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        if state["identity"] != identity:
-            raise ConfigError(f"{run} holds another run (other settings or clips); remove it or choose another --run")
+        state = _checked(checkpoint, identity)
         network.load_state_dict(state["network"])
         mean.load_state_dict(state["mean"])
         optimizer.load_state_dict(state["optimizer"])
@@ -186,6 +186,26 @@ def fit(data: Data, train: Sequence[Row], run: Path, *, seed: int, dev: Sequence
             write_text(run / "history.json", json.dumps(history, indent=1))
             curves.draw(history, run / "curves.png", run.name)
     return mean.eval()
+
+
+def _checked(checkpoint: Path, identity: str) -> dict[str, Any]:
+    """A checkpoint's content, if it is of this very run."""
+    state: dict[str, Any] = torch.load(checkpoint, weights_only=True)
+    if state["identity"] != identity:
+        raise ConfigError(f"{checkpoint.parent} holds another run (other settings or clips); remove it or choose another --run")
+    return state
+
+
+def _finished(checkpoint: Path, identity: str, data: Data) -> nn.Module | None:
+    """The network of a run that has come to its end; None: there is still something to learn."""
+    if not checkpoint.exists():
+        return None
+    state = _checked(checkpoint, identity)
+    if len(json.loads(state["history"])) < data.recipe.epochs:
+        return None
+    network = build(data.recipe, None if data.stacked else data.variants[0].X.shape[1])
+    network.load_state_dict(state["mean"])
+    return network.eval()
 
 
 def schedule(share: float) -> float:

@@ -22,7 +22,7 @@ from train.manifest import Row
 from train.settings import TrainSettings
 from train.streaming.robustness import Fold
 
-_CLIPS = "each clip streamed through the engine, mean of its windows weighed by their speech"
+_CLIPS = "each clip streamed through the engine, mean of the windows that hold nearly as much speech as its fullest"
 _BY_SPEAKER = "the same, a speaker's clips in random order as one stream, so that the running normalisation knows the voice"
 _CROSS = (
     "leave-one-corpus-out: nothing of the tested corpus was learned. stream: a speaker's clips in random order as one stream;"

@@ -49,10 +49,10 @@ def test_a_clips_answer_is_the_mean_of_its_windows() -> None:
     assert LABELS[clips.guess[0]] == "happy"
 
 
-def test_windows_with_more_speech_weigh_more() -> None:
-    windows = np.concatenate([says("sad", 0.9), says("happy", 0.9)])
-    clips = heard((row("happy"),), (windows,), (0.5, 2.0))
-    assert clips.probs[0] == pytest.approx(0.2 * windows[0] + 0.8 * windows[1])
+def test_only_the_fullest_windows_answer() -> None:
+    windows = np.concatenate([says("sad", 0.9), says("sad", 0.8), says("happy", 0.9), says("happy", 0.6)])
+    clips = heard((row("happy"),), (windows,), (0.5, 1.7, 2.0, 1.85))
+    assert clips.probs[0] == pytest.approx((windows[2] + windows[3]) / 2)
 
 
 def test_perfect_confidence_has_no_calibration_error_and_bluster_has() -> None:

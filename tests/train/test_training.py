@@ -99,6 +99,22 @@ def test_a_killed_run_ends_where_an_unbroken_one_does(data: Data, tmp_path: Path
     assert same(whole, weights(fit(data, data.rows, tmp_path / "cut", seed=0, progress=False)))
 
 
+def test_a_finished_run_is_loaded_without_preparing_anything(
+    data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = weights(fit(data, data.rows, tmp_path / "run", seed=0, progress=False))
+
+    def refused(*_: object) -> None:
+        raise RuntimeError("prepared again")
+
+    monkeypatch.setattr(Data, "batches", refused)
+    network = fit(data, data.rows, tmp_path / "run", seed=0, progress=False)
+    assert same(first, weights(network))
+    assert not network.training
+    with pytest.raises(RuntimeError, match="prepared again"):
+        fit(data, data.rows, tmp_path / "new", seed=0, progress=False)
+
+
 def test_another_runs_folder_is_not_mixed_up(data: Data, tmp_path: Path) -> None:
     fit(data, data.rows, tmp_path / "run", seed=0, progress=False)
     with pytest.raises(ConfigError, match="holds another run"):
