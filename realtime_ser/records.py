@@ -70,7 +70,8 @@ class Estimate:
     state : "speech" (``label`` is an emotion), "unsure" (someone speaks, no emotion leads) or "no_speech"
     label : the smoothed label after hysteresis, or None unless ``state`` is "speech"
     confidence : smoothed probability of the leading label, 0 to 1
-    probs, smoothed : probability per label, in the order of ``labels``; empty when nobody speaks
+    probs, smoothed : probability per label, in the order of ``labels``, of the window (with its last seconds, see
+        ``stream.recent_s``) and after the filter; empty when nobody speaks
     speech_ratio : share of the window's chunks in which the gate heard speech, 0 to 1
     level_dbfs : RMS level of the hop, in dB relative to full scale, at least -120
     lost_samples : samples lost since the previous window
