@@ -13,16 +13,16 @@ import numpy as np
 
 from realtime_ser.audio.resample import Resampler
 from realtime_ser.config import Config
-from realtime_ser.errors import ModelError, SourceError
+from realtime_ser.errors import SourceError
 from realtime_ser.gate import SpeechGate
 from realtime_ser.model import Classifier
-from realtime_ser.records import Block, Estimate, FloatArray, Health, Segment, Window
+from realtime_ser.records import Block, Estimate, FloatArray, Health, Segment, State, Window
 from realtime_ser.smoothing import Segmenter, Smoother
+from realtime_ser.window_classifier import WindowClassifier
 
 _SILENCE_DBFS = -120.0
 # 200 dB over full scale: float files hold such numbers, no microphone does, and their squares leave float32.
 _ABSURD = np.float32(1e10)
-_LEAST = np.float32(1e-8)  # of a probability whose logarithm is taken
 
 
 class Engine:
@@ -46,23 +46,10 @@ class Engine:
         config = config or Config()
         self.model = model
         self.sample_rate = model.spec.sample_rate
-        spec, card, stream = model.spec, model.card, config.stream
-        window_s = stream.window_s or card.window_s
-        min_window_s = min(stream.min_window_s or card.min_window_s, window_s)
-        if window_s > card.window_s or min_window_s < card.min_window_s:
-            raise ModelError(
-                f"model {card.name!r} takes windows of {card.min_window_s:g} to {card.window_s:g} s; the config asks for"
-                f" {min_window_s:g} to {window_s:g} s (stream.min_window_s, stream.window_s)"
-            )
-        self._front_end = model.front_end(window_s)
-        self._normaliser = model.normaliser()
-        self.window = spec.samples_in(self._front_end.window_frames)
-        self.min_window = min(spec.samples_in(spec.frames_in(min_window_s)), self.window)
-        # The model takes no shorter windows than it was trained on.
-        self._recent_frames = spec.frames_in(max(stream.recent_s, card.min_window_s)) if stream.recent_s else 0
-        self._recent_s = spec.samples_in(self._recent_frames) / self.sample_rate if self._recent_frames else 0.0
-        self._recent_share = stream.recent_share if self._recent_frames else 0.0
-        self.hop = max(1, round(stream.hop_s * self.sample_rate / spec.hop_length)) * spec.hop_length
+        self._windows = WindowClassifier(model, config.stream)
+        self.window, self.min_window = self._windows.window, self._windows.min_window
+        hop_length = model.spec.hop_length
+        self.hop = max(1, round(config.stream.hop_s * self.sample_rate / hop_length)) * hop_length
         self._gate = SpeechGate(config.gate, self.sample_rate, self.window / self.sample_rate)
         self._smoother = Smoother(model.labels, config.smoothing)
         self._segmenter = Segmenter(self.sample_rate)
@@ -79,11 +66,9 @@ class Engine:
         self._base = 0  # model index at which the current continuous piece begins
         self._fed = 0  # samples of the piece that have left the resampler
         self._covered = 0  # model index up to which windows, gate or loss account for every sample
-        self._xruns = self._windows = self._classified = self._gated = self._dropped = 0
+        self._xruns = self._hops = self._classified = self._gated = self._dropped = 0
         self._unreported = 0  # lost samples that no estimate has mentioned yet
-        # A gap ends what remembers audio; who speaks into which microphone is still the same after it.
-        if self._normaliser is not None:
-            self._normaliser.reset()
+        self._windows.reset()
         self._restart()
 
     @property
@@ -96,7 +81,7 @@ class Engine:
             gated=self._gated,
             dropped=self._dropped,
             pending=captured - self._covered,
-            windows=self._windows,
+            windows=self._hops,
             xruns=self._xruns,
         )
 
@@ -173,7 +158,7 @@ class Engine:
 
     def _restart(self) -> None:
         """Forget the audio, not the counts."""
-        self._front_end.reset()
+        self._windows.forget_audio()
         self._gate.reset()
         self._smoother.reset()
         self._tail = np.zeros(0, np.float32)
@@ -230,57 +215,48 @@ class Engine:
 
     def _hop(self, samples: FloatArray) -> Estimate:
         """Process the new samples that complete a window."""
-        self._front_end.push(samples)
+        self._windows.push(samples)
         self._gate.push(samples)
         self._fed += len(samples)
         end = self._base + self._fed
         start = max(self._base, end - self.window)
         length_s = (end - start) / self.sample_rate
-        level = _level_dbfs(samples)
         ratio = self._gate.speech_ratio(length_s)
-        if self._gate.is_speech(length_s) and self._front_end.frames:
-            estimate = self._classify(self._window(start, end, len(samples), ratio), level)
-        else:
-            estimate = self._pass_over(start, end, len(samples), ratio, level)
-        self._windows += 1
+        window = Window(start, end, len(samples), ratio, _level_dbfs(samples))
+        spoken = self._gate.is_speech(length_s) and self._windows.ready
+        estimate = self._classify(window) if spoken else self._pass_over(window)
+        self._hops += 1
         self._covered = end
         self._unreported = 0
         return estimate
 
-    def _window(self, start: int, end: int, hop: int, ratio: float) -> Window:
-        """The features of the frames that are there, and of the last of them."""
-        features = self._front_end.window()
-        if self._normaliser is not None:
-            features = self._normaliser.normalise(features, hop / self.sample_rate)
-        recent = None
-        held = min(self._front_end.frames, self._front_end.window_frames)
-        if self._recent_share and held > self._recent_frames and self._gate.is_speech(self._recent_s):
-            recent = self._front_end.window(self._recent_frames)
-            if self._normaliser is not None:
-                recent = self._normaliser.relative(recent)
-        return Window(features, recent, start, end, hop, ratio)
-
-    def _probabilities(self, window: Window) -> FloatArray:
-        """Of the window, or of it and of its last seconds: their weighted geometric mean.
-
-        The long window knows more, the short one sooner. Their logarithms are averaged, so that the model's temperature means
-        the same for both and for the mean.
-        """
-        probs: FloatArray = self.model.predict(window.features[np.newaxis])[0]
-        if window.recent is None:
-            return probs
-        recent = self.model.predict(window.recent[np.newaxis])[0]
-        share = np.float32(self._recent_share)
-        both = np.maximum(probs, _LEAST) ** (1 - share) * np.maximum(recent, _LEAST) ** share
-        return np.asarray(both / both.sum(), np.float32)
-
-    def _classify(self, window: Window, level: float) -> Estimate:
-        probs = self._probabilities(window)
+    def _classify(self, window: Window) -> Estimate:
+        # Last seconds in which nobody speaks say nothing.
+        recent = self._windows.reaches_back and self._gate.is_speech(self._windows.recent_s)
+        probs = self._windows.classify(window.hop, recent=recent)
         state, label, confidence = self._smoother.speech(probs, window.hop / self.sample_rate)
         self._classified += window.hop
         ended = self._segmenter.extend(label, window.end - window.hop, window.end, confidence)
         if ended is not None:
             self._segments.append(ended)
+        smoothed = tuple(self._smoother.smoothed.tolist())
+        return self._estimate(window, state, label, confidence, tuple(probs.tolist()), smoothed)
+
+    def _pass_over(self, window: Window) -> Estimate:
+        self._smoother.silence(window.hop / self.sample_rate)
+        self._close_segment()
+        self._gated += window.hop
+        return self._estimate(window, "no_speech")
+
+    def _estimate(
+        self,
+        window: Window,
+        state: State,
+        label: str | None = None,
+        confidence: float = 0.0,
+        probs: tuple[float, ...] = (),
+        smoothed: tuple[float, ...] = (),
+    ) -> Estimate:
         return Estimate(
             start=window.start,
             end=window.end,
@@ -290,33 +266,12 @@ class Engine:
             label=label,
             confidence=confidence,
             labels=self.model.labels,
-            probs=tuple(probs.tolist()),
-            smoothed=tuple(self._smoother.smoothed.tolist()),
+            probs=probs,
+            smoothed=smoothed,
             speech_ratio=window.speech_ratio,
-            level_dbfs=level,
+            level_dbfs=window.level_dbfs,
             lost_samples=self._unreported,
             captured_at=self._captured_at(window.end),
-        )
-
-    def _pass_over(self, start: int, end: int, hop: int, ratio: float, level: float) -> Estimate:
-        self._smoother.silence(hop / self.sample_rate)
-        self._close_segment()
-        self._gated += hop
-        return Estimate(
-            start=start,
-            end=end,
-            hop=hop,
-            sample_rate=self.sample_rate,
-            state="no_speech",
-            label=None,
-            confidence=0.0,
-            labels=self.model.labels,
-            probs=(),
-            smoothed=(),
-            speech_ratio=ratio,
-            level_dbfs=level,
-            lost_samples=self._unreported,
-            captured_at=self._captured_at(end),
         )
 
     def _close_segment(self) -> None:

@@ -45,18 +45,17 @@ class Block:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """One window as the model sees it, at the model's rate.
+    """Where a window lies, as sample indices at the model's rate, and how much is said in it.
 
-    ``features`` has the shape that the recipe gives; ``[start, end)`` is the audio it covers and ``[end - hop, end)`` the part
-    of it that no earlier window covered. ``recent`` are the features of its last seconds alone, or None.
+    ``[start, end)`` is the audio it covers and ``[end - hop, end)`` the part of it that no earlier window covered, whose level
+    is ``level_dbfs``.
     """
 
-    features: FloatArray
-    recent: FloatArray | None
     start: int
     end: int
     hop: int
     speech_ratio: float
+    level_dbfs: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -32,7 +32,7 @@ class Recording(Classifier):
         self.seen: list[FloatArray] = []
 
     def predict(self, features: FloatArray) -> FloatArray:
-        self.seen.append(features[0].copy())
+        self.seen.extend(features.copy())
         return super().predict(features)
 
 

@@ -27,6 +27,7 @@ ORDER = (
     "model",
     "gate",
     "smoothing",
+    "window_classifier",
     "engine",
     "sinks",
     "backlog",

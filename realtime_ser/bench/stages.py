@@ -52,11 +52,12 @@ def timed_engine(model: Classifier, config: Config, watches: Stopwatches, first:
     engine.push(first)
     gate = engine._gate
     watches.watch(engine._resampler, "push", "resample")
-    watches.watch(engine._front_end, "push", "frames")
-    watches.watch(engine._front_end, "window", "window")
-    if engine._normaliser is not None:
+    windows = engine._windows
+    watches.watch(windows._front_end, "push", "frames")
+    watches.watch(windows._front_end, "window", "window")
+    if windows._normaliser is not None:
         for method in ("normalise", "relative"):
-            watches.watch(engine._normaliser, method, "window")
+            watches.watch(windows._normaliser, method, "window")
     for method in ("push", "speech_ratio", "is_speech"):
         watches.watch(gate, method, "gate")
     if gate._detector is not None:
