@@ -92,18 +92,18 @@ def fit(options: argparse.Namespace) -> int:
     settings, root = _settings(options)
     rows = _rows(options, settings)
     data = ensemble.load_data(root, rows, settings, options.system, options.cache)
-    chosen = [("all", rows)]
+    chosen: list[tuple[str, Sequence[Row], Sequence[Row]]] = [("all", rows, ())]
     if options.fold:
         folds = folds_of(options.protocol, rows, settings)
         wrong = [number for number in options.fold if not 1 <= number <= len(folds)]
         if wrong:
             raise ConfigError(f"--fold {wrong[0]}: {options.protocol} has folds 1 to {len(folds)}")
-        chosen = [(folds[number - 1].name, folds[number - 1].train) for number in options.fold]
+        chosen = [(fold.name, fold.train, fold.test) for fold in (folds[number - 1] for number in options.fold)]
     for number in range(options.seeds):
-        for name, clips in chosen:
+        for name, clips, tested in chosen:
             others, watched = splits.hold_out(clips, options.dev_speakers, seed=settings.seed)
             name = f"{name}-watched-{options.dev_speakers}" if watched else name
-            train(options, settings, data, others, name, number, dev=watched)
+            train(options, settings, data, others, name, number, dev=watched, test=tested)
     return 0
 
 

@@ -20,6 +20,7 @@ from train.features import WINDOW_S
 from train.fit import Data, fit, normalisation
 from train.manifest import Row
 from train.settings import Recipe, TrainSettings
+from train.splits import family
 from train.systems import OnLogMel, OnStatistics
 
 
@@ -70,6 +71,7 @@ def train(
     number: int = 0,
     threads: int = 1,
     dev: Sequence[Row] = (),
+    test: Sequence[Row] = (),
 ) -> Ensemble:
     """Train, resume or just load the networks of one set of clips.
 
@@ -79,14 +81,17 @@ def train(
     runs : each network has its folder ``PART/NAME-SEED`` in it
     number : of the repetition: each takes as many further seeds as there are networks
     dev : clips whose UAR is looked at on the way, and nothing more
+    test : what will test them: of these corpora nothing else is learned either
     """
     torch.set_num_threads(threads)
     rows = [row for row in rows if row.emotion in LABELS]
     trained = {}
     for part, learned in data.items():
-        count = learned.recipe.networks
+        count, later = learned.recipe.networks, learned.recipe.others_first
+        other = _taught_by_others(learned, [*rows, *dev, *test], settings, runs / part) if later else None
+        begin = [None] * (count - later) + [other] * later  # alike they would err alike
         trained[part] = [
-            fit(learned, rows, runs / part / f"{name}-{i}", seed=settings.seed + i, dev=dev)
+            fit(learned, rows, runs / part / f"{name}-{i}", seed=settings.seed + i, dev=dev, first=begin[i % count])
             for i in range(number * count, (number + 1) * count)
         ]
     recipes = [learned.recipe for learned in data.values()]
@@ -95,6 +100,18 @@ def train(
         (networks,) = trained.values()
         return Ensemble(tuple(networks), recipes[0].spec, sections[0])
     return join_parts(recipes, list(trained.values()), sections)
+
+
+def _taught_by_others(data: Data, kept_apart: Sequence[Row], settings: TrainSettings, runs: Path) -> nn.Module | None:
+    """A network that has learned from the corpora of which none of these clips is; None where there is no other.
+
+    RAVDESS speech and song are one corpus: they share their actors.
+    """
+    families = {family(row) for row in kept_apart}
+    others = [row for row in data.rows if family(row) not in families]
+    if not others:
+        return None
+    return fit(data, others, runs / "-".join(("first", *sorted({family(row) for row in others}))), seed=settings.seed)
 
 
 def histories(data: Mapping[str, Data], runs: Path, name: str) -> list[Path]:
@@ -118,7 +135,9 @@ def join_parts(
     if not 0 < recipes[0].joined_share < 1:
         raise ConfigError(f"joined_share is a part of the vote, between 0 and 1, not {recipes[0].joined_share:g}")
     spec, other = (recipe.spec for recipe in recipes)
-    if (spec.recipe, other.recipe) != ("stacked", "flatstats") or replace(other, recipe="stacked") != spec:
+    # How each frame is clamped is a matter of the statistics alone.
+    alike = replace(other, recipe="stacked", frame_db=spec.frame_db)
+    if (spec.recipe, other.recipe) != ("stacked", "flatstats") or alike != spec:
         raise ConfigError("a joined system takes a stacked and a flatstats front end that are otherwise the same")
     log_mel, vector = sections
     both: Normalisation | None = None
@@ -128,7 +147,7 @@ def join_parts(
         both = replace(vector, mean=vector.mean + log_mel.mean, deviation=vector.deviation + log_mel.deviation)
     elif log_mel or vector:
         raise ConfigError("of a joined system either both parts are normalised or none")
-    joint = replace(spec, recipe="joint")
+    joint = replace(other, recipe="joint")
     size = FrontEnd(joint, WINDOW_S).n_statistics
     frames = [OnLogMel(network, size, spec.n_mels) for network in networks[0]]
     statistics = [OnStatistics(network, size) for network in networks[1]]

@@ -231,6 +231,8 @@ def _one_thread() -> None:
 def _file(cache: Path, kind: str, spec: FrontEndSpec | None, variant: Variant | None, rows: Sequence[Row]) -> Path:
     """Where the features of these clips lie, by everything they depend on."""
     settings = [item and item.as_dict() for item in (spec, variant)]
+    if spec and spec.recipe != "flatstats":
+        del settings[0]["frame_db"]  # changes nothing there
     identity = json.dumps([VERSION if kind == "vectors" else 4, kind, *settings, [(row.path, row.sha256) for row in rows]])
     key = hashlib.sha256(identity.encode()).hexdigest()[:20]
     name = f"{kind}-{variant.name}" if variant else kind

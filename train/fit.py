@@ -6,6 +6,7 @@ A run's folder holds ``history.json`` and ``checkpoint.pt``; a killed run goes o
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import time
 from collections.abc import Sequence
@@ -92,8 +93,19 @@ def build(recipe: Recipe, n_features: int | None) -> nn.Module:
     return Mlp(n_features, len(LABELS), **recipe.network)
 
 
-def fit(data: Data, train: Sequence[Row], run: Path, *, seed: int, dev: Sequence[Row] = (), progress: bool = True) -> nn.Module:
+def fit(
+    data: Data,
+    train: Sequence[Row],
+    run: Path,
+    *,
+    seed: int,
+    dev: Sequence[Row] = (),
+    first: nn.Module | None = None,
+    progress: bool = True,
+) -> nn.Module:
     """Train one network on ``train``; ``dev`` is only looked at, for the history.
+
+    ``first`` gives the weights to begin with; None: random ones.
 
     Returns
     -------
@@ -102,11 +114,13 @@ def fit(data: Data, train: Sequence[Row], run: Path, *, seed: int, dev: Sequence
     recipe = data.recipe
     # How many networks are averaged later, and how, is no concern of one of them.
     settings = asdict(replace(recipe, networks=1, joined=None))
-    del settings["joined_share"]
+    del settings["joined_share"], settings["others_first"]
     learned = [settings, seed, sorted(row.path for row in train)]
     if not data.stacked:
         # The vector's layout may change while the settings do not.
         learned.append(features.VERSION)
+    if first is not None:
+        learned.append(_digest(first))
     identity = json.dumps(learned, default=str, sort_keys=True)
     checkpoint = run / "checkpoint.pt"
     if (finished := _finished(checkpoint, identity, data)) is not None:
@@ -117,6 +131,8 @@ def fit(data: Data, train: Sequence[Row], run: Path, *, seed: int, dev: Sequence
     rng = np.random.default_rng(seed)
     batches = data.batches(train)
     network = build(recipe, None if isinstance(batches, FrameBatches) else batches.X.shape[1])
+    if first is not None:
+        network.load_state_dict(first.state_dict())
     if isinstance(network, Mlp):
         assert isinstance(batches, VectorBatches)
         if recipe.norm:
@@ -186,6 +202,14 @@ def fit(data: Data, train: Sequence[Row], run: Path, *, seed: int, dev: Sequence
             write_text(run / "history.json", json.dumps(history, indent=1))
             curves.draw(history, run / "curves.png", run.name)
     return mean.eval()
+
+
+def _digest(network: nn.Module) -> str:
+    """Of a network's weights."""
+    content = hashlib.sha256()
+    for value in network.state_dict().values():
+        content.update(value.contiguous().numpy().tobytes())
+    return content.hexdigest()
 
 
 def _checked(checkpoint: Path, identity: str) -> dict[str, Any]:

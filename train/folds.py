@@ -44,7 +44,7 @@ def score(
         seeds.append([])
         warm.append([])
         for fold in folds:
-            trained = train(options, settings, data, fold.train, fold.name, number)
+            trained = train(options, settings, data, fold.train, fold.name, number, test=fold.test)
             card = trained.export(_place(options, fold.name, number) / "bundle.onnx", name=f"{options.system}-{fold.name}")
             tested = [row for row in fold.test if row.emotion in LABELS]
             classifier = Classifier(card)
@@ -107,7 +107,7 @@ def listeners(options: argparse.Namespace, settings: TrainSettings, root: Path, 
     for fold in [folds[number - 1] for number in options.fold] or folds:
         temperature = known["fold_temperatures"][fold.name]
         path = _place(options, fold.name) / "calibrated.onnx"
-        trained = train(options, settings, data, fold.train, fold.name)
+        trained = train(options, settings, data, fold.train, fold.name, test=fold.test)
         card = trained.export(path, name=f"{options.system}-{fold.name}", temperature=temperature)
         result.append(Fold(fold.name, Classifier(card), tuple(row for row in fold.test if row.emotion in LABELS)))
     return result
@@ -130,9 +130,10 @@ def train(
     name: str,
     number: int = 0,
     dev: Sequence[Row] = (),
+    test: Sequence[Row] = (),
 ) -> ensemble.Ensemble:
     """``ensemble.train`` with what the command line says."""
-    return ensemble.train(data, rows, settings, options.runs, name, number=number, threads=options.threads, dev=dev)
+    return ensemble.train(data, rows, settings, options.runs, name, number=number, threads=options.threads, dev=dev, test=test)
 
 
 def _place(options: argparse.Namespace, name: str, number: int = 0) -> Path:

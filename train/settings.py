@@ -57,6 +57,8 @@ class Recipe:
     networks : trained with successive seeds and averaged in one graph
     joined : another system whose networks are averaged in too, or None
     joined_share : their share of the vote
+    others_first : so many of the networks, the last ones, begin with the weights of one that has learned from the other
+        corpora, where a run learns from some of them only (and of those that test it nothing is learned)
     norm : the running normalisation, or None
     plain : share of windows from the plain audio; the variants have the rest, by their own ``share``
     corpus_power : see ``batches.draws``
@@ -79,6 +81,7 @@ class Recipe:
     networks: int = 1
     joined: str | None = None
     joined_share: float = 0.5
+    others_first: int = 0
     norm: NormRecipe | None = None
     plain: float = 0.5
     corpus_power: float = 1.0

@@ -152,17 +152,22 @@ def random(rows: Sequence[Row], *, test: float = 0.25, dev: float = 0.1, seed: i
     return [Split("random", *(tuple(part) for part in parts))]
 
 
+def family(row: Row) -> str:
+    """Corpora of one family share their speakers: RAVDESS speech and song."""
+    return row.corpus.split("_")[0]
+
+
 def cross(rows: Sequence[Row], *, dev_speakers: int = 4, seed: int = 0) -> list[Split]:
     """Leave one corpus out. RAVDESS speech and song are one corpus: they share their actors."""
-    families = list(dict.fromkeys(row.corpus.split("_")[0] for row in rows))
+    families = list(dict.fromkeys(family(row) for row in rows))
     if len(families) < 2:
         raise ConfigError("leaving one corpus out needs at least two")
     splits = []
-    for family in families:
-        rest = tuple(row for row in rows if row.corpus.split("_")[0] != family)
+    for left_out in families:
+        rest = tuple(row for row in rows if family(row) != left_out)
         train, dev = hold_out(rest, dev_speakers, seed=seed)
-        test = tuple(row for row in rows if row.corpus.split("_")[0] == family and row.channel == "speech")
-        splits.append(Split(f"cross-{family}", train, dev, test))
+        test = tuple(row for row in rows if family(row) == left_out and row.channel == "speech")
+        splits.append(Split(f"cross-{left_out}", train, dev, test))
     return splits
 
 

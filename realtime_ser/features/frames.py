@@ -50,11 +50,13 @@ class FrameTransform:
             ("pitch", 1),
             ("change", spec.n_mels + spec.n_mfcc + 6),
         ]
+        # What joint shows as log-mel is not clamped frame by frame, as its statistics are.
+        whole = [("whole_log_mel", spec.n_mels)]
         names = {
             "flat268": [("mel", spec.n_mels), ("log_mel", spec.n_mels), ("chroma", spec.n_chroma)],
             "stacked": [("log_mel", spec.n_mels)],
             "flatstats": statistics,
-            "joint": statistics,
+            "joint": [*statistics, *whole],
         }[spec.recipe]
         slices, row = {}, 0
         for name, rows in names:
@@ -91,7 +93,9 @@ class FrameTransform:
             out[columns["chroma"]] = _unit_peak(self._chroma @ power.T)
         elif self._shaped:
             log_mel = out[columns["log_mel"]]
-            np.maximum(log_mel, log_mel.max(axis=0) - np.float32(self._spec.top_db), out=log_mel)
+            if "whole_log_mel" in columns:
+                out[columns["whole_log_mel"]] = log_mel
+            np.maximum(log_mel, log_mel.max(axis=0) - np.float32(self._spec.frame_db), out=log_mel)
             out[columns["mfcc"]] = self._dct @ log_mel
             self._shape_columns(frames, power, out)
             self._change_columns(out, out[:, :0] if before is None else before)

@@ -27,7 +27,9 @@ class FrontEndSpec:
     n_fft, hop_length : samples
     n_mels, n_mfcc, n_chroma : number of bands, coefficients and pitch classes
     fmin, fmax : range of the mel bank in Hz
-    top_db : log-mel is clamped this far below the window's loudest value (flatstats: the frame's), in dB
+    top_db : log-mel is clamped this far below the window's loudest value, in dB
+    frame_db : flatstats: and this far below each frame's loudest band, so that a band which a microphone or a codec leaves
+        empty says little more than one in which the voice is weak
     active_db : flatstats: frames this far below the window's loudest frame do not count, in dB
     pitch_min_hz, pitch_max_hz : flatstats: where to look for the fundamental
     """
@@ -42,6 +44,7 @@ class FrontEndSpec:
     fmin: float = 0.0
     fmax: float = 8000.0
     top_db: float = 80.0
+    frame_db: float = 80.0
     active_db: float = 35.0
     pitch_min_hz: float = 65.0
     pitch_max_hz: float = 500.0
@@ -63,8 +66,10 @@ class FrontEndSpec:
             raise ModelError(f"front end: mel range {self.fmin:g} to {self.fmax:g} Hz does not fit {self.sample_rate} Hz audio")
         if not 20 <= self.pitch_min_hz < self.pitch_max_hz <= self.sample_rate / 4:
             raise ModelError(f"front end: pitch range {self.pitch_min_hz:g} to {self.pitch_max_hz:g} Hz makes no sense")
-        if not (0 < self.top_db <= 1000 and 0 < self.active_db <= 1000):
-            raise ModelError(f"front end: top_db ({self.top_db:g}) and active_db ({self.active_db:g}) must lie in 0 to 1000")
+        ranges = {name: getattr(self, name) for name in ("top_db", "frame_db", "active_db")}
+        if not all(0 < value <= 1000 for value in ranges.values()):
+            told = ", ".join(f"{name} ({value:g})" for name, value in ranges.items())
+            raise ModelError(f"front end: {told} must lie in 0 to 1000")
         if self.recipe == "waveform" and self.n_fft != self.hop_length:
             raise ModelError("front end: a waveform recipe has n_fft equal to hop_length, the grid of its windows")
 

@@ -106,7 +106,7 @@ class FrontEnd:
             return self._statistics(view)
         assert self._transform is not None
         columns = self._transform.columns
-        log_mel = view[columns["log_mel"]]
+        log_mel = view[columns["whole_log_mel" if self.spec.recipe == "joint" else "log_mel"]]
         log_mel = np.maximum(log_mel, log_mel.max() - np.float32(self.spec.top_db))
         if self.spec.recipe == "stacked":
             return np.asarray(log_mel, np.float32)

@@ -36,6 +36,7 @@ def test_round_trip(front_end: dict[str, Any]) -> None:
         ({"pitch_min_hz": 700.0}, "pitch range"),
         ({"top_db": 0}, "top_db"),
         ({"active_db": float("nan")}, "active_db"),
+        ({"frame_db": -1.0}, "frame_db"),
         ({"n_fftt": 512}, "unknown key 'n_fftt'; did you mean 'n_fft'"),
     ],
 )

@@ -13,7 +13,7 @@ from realtime_ser.features.prosody import rhythm, swings
 from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.features.windows import FrontEnd
 
-SPEC = FrontEndSpec(**FRONT_ENDS["flatstats"])
+SPEC = FrontEndSpec(**FRONT_ENDS["flatstats"], frame_db=45.0)
 ROWS = SPEC.n_mels + SPEC.n_mfcc + 6
 LEVEL = SPEC.n_mels + SPEC.n_mfcc
 FRAME_S = SPEC.hop_length / SPEC.sample_rate
@@ -54,7 +54,7 @@ def expected_vector(samples: np.ndarray) -> dict[str, np.ndarray]:
     view = columns(samples)
     mels = SPEC.n_mels
     log_mel = view[:mels]
-    assert (log_mel >= log_mel.max(axis=0) - SPEC.top_db - 1e-3).all()
+    assert (log_mel >= log_mel.max(axis=0) - SPEC.frame_db - 1e-3).all()
     view[ROWS - 1] = np.concatenate(([0.0], np.maximum(np.diff(log_mel, axis=1), 0).mean(axis=0)))
     change = np.abs(view[:ROWS, 2:] - view[:ROWS, :-2])
     change = np.concatenate((np.zeros((ROWS, min(2, view.shape[1]))), change), axis=1)[:, : view.shape[1]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +15,13 @@ from realtime_ser.errors import ConfigError
 from realtime_ser.features.running import RunningNormaliser
 from realtime_ser.features.windows import FrontEnd
 from realtime_ser.model import Classifier
-from train.ensemble import join_parts, parts_of
+from train.ensemble import join_parts, parts_of, train
 from train.fit import build, normalisation
+from train.manifest import Row
 from train.settings import NormRecipe, Recipe, TrainSettings, train_settings
 
 CNN = Recipe({"recipe": "stacked"}, {"widths": [4, 6, 8, 8], "embedding": 16}, norm=NormRecipe())
-MLP = Recipe({"recipe": "flatstats"}, {"hidden": [8], "members": 1}, norm=NormRecipe())
+MLP = Recipe({"recipe": "flatstats", "frame_db": 45.0}, {"hidden": [8], "members": 1}, norm=NormRecipe())
 
 
 def networks() -> tuple[torch.nn.Module, torch.nn.Module]:
@@ -77,3 +79,48 @@ def test_the_settings_say_what_is_joined() -> None:
     )
     assert shared.cnn.chances == (0.5, 0.5)
     assert shared.cnn.variants[0].speed == 1.1
+
+
+class Corpora:
+    """What ``train`` needs of a ``Data``."""
+
+    def __init__(self, recipe: Recipe, corpora: Sequence[str]) -> None:
+        self.recipe = recipe
+        self.rows = [
+            Row(f"{corpus}/{n}", corpus, f"{corpus}-{n}", "sad", "", "normal", "female", "speech", 1.0, f"{corpus}{n}")
+            for corpus in corpora
+            for n in range(2)
+        ]
+
+    def of(self, *corpora: str) -> list[Row]:
+        return [row for row in self.rows if row.corpus in corpora]
+
+
+@pytest.mark.parametrize(
+    ("learned", "tested", "others"),
+    [
+        (["ravdess_speech"], ["ravdess_speech"], ["emodb", "tess"]),
+        (["ravdess_speech", "ravdess_song", "tess"], ["emodb"], []),
+        (["ravdess_speech"], ["tess"], ["emodb"]),
+        (["ravdess_speech", "ravdess_song", "tess", "emodb"], [], []),
+    ],
+)
+def test_what_is_learned_first_is_of_no_corpus_that_is_learned_or_tested(
+    learned: list[str], tested: list[str], others: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[str, set[str], object]] = []
+
+    def noted(_: object, rows: Sequence[Row], run: Path, *, first: object = None, **__: object) -> torch.nn.Module:
+        calls.append((run.name, {row.corpus for row in rows}, first))
+        return build(CNN, None)
+
+    monkeypatch.setattr("train.ensemble.fit", noted)
+    data = Corpora(replace(CNN, networks=2, others_first=1), ["ravdess_speech", "ravdess_song", "tess", "emodb"])
+    train({"cnn": data}, data.of(*learned), TrainSettings(), tmp_path, "fold", test=data.of(*tested))  # type: ignore[dict-item]
+    *earlier, alone, (name, corpora, first) = calls
+    assert alone == ("fold-0", set(learned), None)
+    assert (name, corpora) == ("fold-1", set(learned))
+    assert [call[1] for call in earlier] == ([set(others)] if others else [])
+    assert (first is not None) == bool(others)
+    if others:
+        assert earlier[0][0] == "first-" + "-".join(others)

@@ -121,6 +121,19 @@ def test_another_runs_folder_is_not_mixed_up(data: Data, tmp_path: Path) -> None
         fit(data, data.rows, tmp_path / "run", seed=1, progress=False)
 
 
+def test_a_run_may_begin_with_anothers_weights(data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = fit(data, data.rows[:12], tmp_path / "first", seed=3, progress=False)
+    with monkeypatch.context() as patch:
+        patch.setattr("train.fit.schedule", lambda _: 0.0)
+        unmoved = fit(data, data.rows[12:], tmp_path / "unmoved", seed=0, first=first, progress=False)
+    assert all(torch.equal(one, other) for one, other in zip(first.parameters(), unmoved.parameters(), strict=True))
+    fit(data, data.rows[12:], tmp_path / "moved", seed=0, first=first, progress=False)
+    other = fit(data, data.rows[:12], tmp_path / "other", seed=4, progress=False)
+    for begun in (None, other):
+        with pytest.raises(ConfigError, match="holds another run"):
+            fit(data, data.rows[12:], tmp_path / "moved", seed=0, first=begun, progress=False)
+
+
 def test_dev_scores_stand_in_the_history(data: Data, tmp_path: Path) -> None:
     train, dev = splits.hold_out(data.rows, 2, seed=0)
     network = fit(data, train, tmp_path / "run", seed=0, dev=dev, progress=False)
