@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 from signals import harmonics, voice
@@ -30,8 +31,8 @@ KINDS = {
 SIZE = KINDS["rhythm"] + 11
 
 
-def vector(samples: np.ndarray, window_s: float = 2.0) -> np.ndarray:
-    front_end = FrontEnd(SPEC, window_s)
+def vector(samples: np.ndarray, window_s: float = 2.0, spec: FrontEndSpec = SPEC) -> np.ndarray:
+    front_end = FrontEnd(spec, window_s)
     front_end.push(samples)
     return front_end.window()
 
@@ -204,6 +205,19 @@ def test_surrounding_silence_hardly_changes_the_statistics() -> None:
     # The share of active frames falls; the means over active frames stay within a few decibels (edge frames).
     assert inside[KINDS["rhythm"]] < alone[KINDS["rhythm"]]
     assert np.abs(inside[:64] - alone[:64]).max() < 3.0
+
+
+def test_an_empty_band_says_little_more_than_a_weak_one() -> None:
+    samples = voice(RATE, 2.0) + np.random.default_rng(0).normal(0, 1e-3, 2 * RATE).astype(np.float32)
+    spectrum = np.fft.rfft(samples)
+    spectrum[len(spectrum) * 11 // 16 :] = 0  # a headset that ends at 5.5 kHz
+    narrow = np.fft.irfft(spectrum, len(samples)).astype(np.float32)
+    empty = slice(SPEC.n_mels - 8, SPEC.n_mels)
+    moved = {}
+    for frame_db in (45.0, 80.0):
+        spec = replace(SPEC, frame_db=frame_db)
+        moved[frame_db] = np.abs(vector(narrow, spec=spec) - vector(samples, spec=spec))[empty].max()
+    assert moved[45.0] < 20 < moved[80.0] - 10
 
 
 def test_a_rising_pitch_has_a_rising_slope() -> None:

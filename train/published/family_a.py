@@ -88,7 +88,7 @@ def experiments() -> list[Experiment]:
                         emotions,
                         "stack" if part == "full" else f"stack-{part}",
                         StackCnn,
-                        30,
+                        10,
                         scaled=True,
                         published=CNN if part == "full" else {},
                     )

@@ -44,7 +44,7 @@ the last epoch counts.
 """
 _NOT_PUBLISHED = """\
 Where a description leaves something open we chose and kept to it: A-flat has one hidden layer of 300 units and 100 epochs;
-A-cnn three convolutions (8, 16, 32) with pooling and 30 epochs, on 128 frames of standardised MFCC, chroma and log-mel; B-rnn
+A-cnn three convolutions (8, 16, 32) with pooling and 10 epochs, on 128 frames of standardised MFCC, chroma and log-mel; B-rnn
 64 units a layer, on standardised log-mel and 20 MFCC over 128 frames; C-dnn a penalty of 0.001. All use Adam at 0.001 and
 batches of 64. Inputs are raw unless the row says "scaled". A's published figures are not told apart by data: they stand beside
 each.
