@@ -29,6 +29,7 @@ from train.batches import FrameBatches, VectorBatches, clip_profiles, streamed_w
 from train.corpora import LABELS
 from train.features import HOP_S
 from train.manifest import Row
+from train.objective import loss_of, schedule
 from train.settings import Recipe
 from train.systems import Cnn, Mlp
 
@@ -230,36 +231,6 @@ def _finished(checkpoint: Path, identity: str, data: Data) -> nn.Module | None:
     network = build(data.recipe, None if data.stacked else data.variants[0].X.shape[1])
     network.load_state_dict(state["mean"])
     return network.eval()
-
-
-def schedule(share: float) -> float:
-    """Learning rate over a run's ``share`` (0 to 1), relative to its peak: a rise over 8 %, then half a cosine to 1 %."""
-    if share < 0.08:
-        return 0.04 + 0.96 * share / 0.08
-    return 0.01 + 0.99 * 0.5 * (1 + float(np.cos(np.pi * min(1.0, (share - 0.08) / 0.92))))
-
-
-def loss_of(network: Any, x: Tensor, target: Tensor, side: Tensor, recipe: Recipe, rng: np.random.Generator) -> Tensor:
-    """Cross entropy of smoothed, mixed targets (Zhang et al. 2018, https://arxiv.org/abs/1710.09412), mean over members."""
-    classes = len(LABELS)
-    wanted = F.one_hot(target, classes).float() * (1 - recipe.smoothing) + recipe.smoothing / classes
-    if recipe.mixup:
-        share = float(rng.beta(recipe.mixup, recipe.mixup))
-        other = torch.from_numpy(rng.permutation(len(x)))
-        x = share * x + (1 - share) * x[other]
-        wanted = share * wanted + (1 - share) * wanted[other]
-        side = share * side + (1 - share) * side[other]
-    # Half-width floats double the speed of the convolutions; the weights and the optimiser stay in full width.
-    with torch.autocast("cpu", torch.bfloat16, enabled=x.ndim > 2):
-        logits = network.each(x)
-    logits = logits.float()
-    loss = -(F.log_softmax(logits[:, :, :classes], dim=-1) * wanted).sum(-1).mean()
-    known = ~side.isnan()
-    if recipe.side and bool(known.any()):
-        guess = logits[:, :, classes:]
-        costs = F.binary_cross_entropy_with_logits(guess, side.nan_to_num(0.0).expand_as(guess), reduction="none")
-        loss = loss + recipe.side * (costs * known).sum() / (known.sum() * len(guess))
-    return loss
 
 
 def normaliser(network: Any, recipe: Recipe) -> RunningNormaliser | None:

@@ -22,8 +22,9 @@ from realtime_ser.model import load_model
 from train import features, manifest, splits
 from train.__main__ import main
 from train.augment import PLAIN, Variant
-from train.fit import Data, clip_probs, fit, schedule
+from train.fit import Data, clip_probs, fit
 from train.manifest import Manifest
+from train.objective import schedule
 from train.settings import NormRecipe, Recipe
 from train.streaming.conditions import conditions
 
