@@ -66,7 +66,7 @@ class Estimate:
     ----------
     start, end : the window's audio, as sample indices at ``sample_rate``
     hop : samples at the window's end that no earlier window covered
-    state : "speech" (``label`` is an emotion), "unsure" (someone speaks, no emotion leads) or "no_speech"
+    state : "speech" (``label`` is an emotion), "unsure" (someone speaks, no emotion is sure enough) or "no_speech"
     label : the smoothed label after hysteresis, or None unless ``state`` is "speech"
     confidence : smoothed probability of the leading label, 0 to 1
     probs, smoothed : probability per label, in the order of ``labels``, of the window (with its last seconds, see

@@ -145,7 +145,7 @@ class _Page:
         if estimate.state == "no_speech":
             return "silence", grey, "", Text("nobody speaks", _DIM)
         if estimate.state == "unsure":
-            return "not sure", grey, "", Text("someone speaks, no emotion leads", _DIM)
+            return "not sure", grey, "", Text("someone speaks, no emotion is sure", _DIM)
         tint = self.tints.get(estimate.label or "")
         style = Style(color=tint.colour if tint else UNSURE, bold=True)
         return printable(estimate.label or ""), style, percent(estimate.confidence), Text("speech", Style(color=GOOD))

@@ -85,7 +85,7 @@ def test_silence_and_unsure_are_told_from_emotions(stream):
     quiet = "\n".join(screen(snapshot(until(records, 20))))
     assert "nobody speaks" in quiet
     assert "%" not in "".join(line for line in quiet.splitlines() if " angry " in line)
-    assert "no emotion leads" in "\n".join(screen(snapshot(until(records, 28))))
+    assert "no emotion is sure" in "\n".join(screen(snapshot(until(records, 28))))
 
 
 def test_a_lost_device_stays_on_screen_until_it_is_back(stream):
