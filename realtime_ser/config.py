@@ -83,8 +83,8 @@ class SmoothingConfig:
     stay_probability: float = 0.7
     evidence_s: float = 1.0
     change: str = "cusum"
-    cusum_drift: float = 0.8
-    cusum_threshold: float = 0.4
+    cusum_drift: float = 1.3
+    cusum_threshold: float = 0.2
     margin: float = 0.3
     hold_s: float = 0.25
     unsure_below: float = 0.15
