@@ -78,7 +78,7 @@ class SmoothingConfig:
     """How estimates turn into labels."""
 
     method: str = "ema"
-    time_constant_s: float = 0.3
+    time_constant_s: float = 0.7
     span_s: float = 2.0
     stay_probability: float = 0.7
     evidence_s: float = 1.0
