@@ -80,3 +80,10 @@ def test_an_unscored_card_is_no_fault(tmp_path: Path) -> None:
     bare = {key: value for key, value in CARD.items() if key not in ("scores", "strangers", "training")}
     (tmp_path / "tiny.json").write_text(json.dumps(bare))
     assert "`tiny`" in write_page(tmp_path).read_text()
+
+
+def test_the_page_tells_what_the_scored_networks_knew_before(tmp_path: Path) -> None:
+    for others, told in ((0, False), (1, True)):
+        training = {**CARD["training"], "recipe": {"others_first": others}}  # type: ignore[dict-item]
+        (tmp_path / "tiny.json").write_text(json.dumps({**CARD, "training": training}))
+        assert ("had learned the other corpora" in write_page(tmp_path).read_text()) == told
