@@ -49,7 +49,9 @@ def _bundle(card: Mapping[str, Any]) -> str:
     if scores:
         lines += _score_rows(scores)
         if begun := training.get("recipe", {}).get("others_first"):
-            lines.append(f"| on those folds | {begun} of its networks on log-mel had learned the other corpora before RAVDESS |")
+            lines.append(
+                f"| on those folds | {begun} of its networks on log-mel had learned the other corpora before RAVDESS |"
+            )
     lines += ["", "Known failures:", "", *(f"- {item}" for item in card.get("known_failures", ())), ""]
     return "\n".join(lines)
 
