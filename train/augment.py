@@ -17,7 +17,7 @@ from scipy.fft import next_fast_len
 
 from realtime_ser.records import FloatArray
 
-_PHONE_RATE, _MU = 8000, 255
+_PHONE_RATE, _PHONE_HZ, _MU = 8000, (300.0, 3400.0), 255
 _MP3_DELAY = 1105  # samples: 576 of the encoder, 529 of the decoder
 _CODECS = (("MP3", "MPEG_LAYER_III", 0.9), ("OGG", "OPUS", 1.0), ("OGG", "OPUS", 0.9))
 
@@ -35,6 +35,7 @@ class Variant:
     reverb_s : longest reverberation time (RT60) of a random exponential room; 0: none
     codec : MP3 or Opus at a low rate, by chance
     phone : the telephone band, 300 to 3,400 Hz, with the steps of mu-law
+    line : a band limit and nothing else: the telephone's for most speakers, for the others any below 8 kHz
     seed : makes two variants with the same settings differ
     share : how often it is drawn, relative to the other variants
     """
@@ -46,6 +47,7 @@ class Variant:
     reverb_s: float = 0.0
     codec: bool = False
     phone: bool = False
+    line: bool = False
     seed: int = 0
     share: float = 1.0
 
@@ -53,6 +55,8 @@ class Variant:
         """Plain values for a cache key: all that changes the audio."""
         values = asdict(self)
         del values["share"]
+        if not self.line:
+            del values["line"]  # caches from before there were lines stay good
         return values
 
 
@@ -88,9 +92,29 @@ def vary(
         samples = samples + noise * np.float32(loud * 10 ** (-rng.uniform(*variant.snr_db) / 20))
     if variant.phone:
         samples = telephone(samples, rate)
+    if variant.line:
+        samples = _limited(samples, rate, *_line(room))
     if variant.codec:
         samples = coded(samples, rate, *_CODECS[int(rng.integers(len(_CODECS)))])
     return np.ascontiguousarray(samples, np.float32), speech
+
+
+def _line(rng: np.random.Generator) -> tuple[float, float]:
+    """The band of a line or a headset, in Hz."""
+    if rng.random() < 0.7:
+        return _PHONE_HZ
+    low_hz = float(rng.uniform(50, 400)) if rng.random() < 0.5 else 0.0
+    return low_hz, float(np.exp(rng.uniform(np.log(3000), np.log(8000))))
+
+
+def _limited(samples: FloatArray, rate: int, low_hz: float, high_hz: float) -> FloatArray:
+    """What lies outside of the band falls to nothing within a sixth of an octave: nothing is coded, nothing is added."""
+    size = next_fast_len(len(samples), real=True)
+    hz = np.maximum(np.fft.rfftfreq(size, 1 / rate), 1.0)
+    gain = np.clip(0.5 + 6 * np.log2(high_hz / hz), 0, 1)
+    if low_hz:
+        gain *= np.clip(0.5 + 6 * np.log2(hz / low_hz), 0, 1)
+    return np.asarray(np.fft.irfft(np.fft.rfft(samples, size) * gain, size)[: len(samples)], np.float32)
 
 
 def telephone(samples: FloatArray, rate: int) -> FloatArray:

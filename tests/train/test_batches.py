@@ -9,7 +9,6 @@ import torch
 
 from realtime_ser.features.running import Normalisation, RunningNormaliser
 from realtime_ser.features.spec import FrontEndSpec
-from train.augment import PLAIN, Variant, vary
 from train.batches import FrameBatches, VectorBatches, clip_profiles, draws, streamed_windows, valid_ends
 from train.features import Frames, Vectors, window_ends
 from train.manifest import Row
@@ -181,31 +180,3 @@ def test_normalised_vectors_lose_what_all_of_a_speakers_windows_share() -> None:
     batches = VectorBatches(rows, [0, 1], [variant], 16, 40, norm=NormRecipe(prior_s=0.01, memory_s=60.0))
     seen = torch.cat([batch.x for batch in batches.epoch(rng)])
     assert float(seen.abs().mean() * batches.prior[1].mean()) < 2.0
-
-
-def test_a_variant_keeps_speech_where_it_is() -> None:
-    t = np.arange(2 * RATE) / RATE
-    samples = np.where(t > 1.0, np.sin(2 * np.pi * 200 * t), 0).astype(np.float32)
-    speech = np.repeat([False, True], 31)
-    slow, activity = vary(samples, speech, Variant("slow", speed=0.8), RATE, seed=0)
-    assert abs(len(slow) - 2.5 * RATE) <= 1
-    assert abs(int(np.argmax(activity)) / len(activity) - 0.5) < 0.02
-    spectrum = np.abs(np.fft.rfft(slow[-RATE:]))
-    assert int(np.argmax(spectrum)) == 160
-
-
-def test_noise_lies_as_far_below_the_voice_as_asked_and_plain_is_plain() -> None:
-    voice = np.sin(np.arange(RATE) * 0.1).astype(np.float32)
-    noisy, _ = vary(voice, np.ones(31, bool), Variant("noisy", snr_db=(20.0, 20.0)), RATE, seed=1)
-    noise = noisy - voice
-    assert abs(10 * np.log10(np.mean(voice**2) / np.mean(noise**2)) - 20) < 0.1
-    plain, _ = vary(voice, np.ones(31, bool), PLAIN, RATE, seed=1)
-    assert np.array_equal(plain, voice)
-
-
-def test_a_room_and_an_equaliser_keep_the_length_and_stay_finite() -> None:
-    voice = np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32)
-    changed, _ = vary(voice, np.ones(31, bool), Variant("room", eq_db=6, reverb_s=0.5), RATE, seed=1)
-    assert changed.shape == voice.shape
-    assert bool(np.isfinite(changed).all())
-    assert 0.3 < float(np.std(changed) / np.std(voice)) < 3

@@ -200,6 +200,9 @@ def test_the_command_line_from_corpora_to_a_bundle_that_the_live_path_loads(
     assert "speaker-1" in (tmp_path / "results" / "stream" / "cnn.md").read_text()
     assert main(["tune", *scoring, "--fold", "1", "2", "--windows", "1.5"]) == 0
     assert "folds that did not choose" in capsys.readouterr().out
+    told = json.loads((tmp_path / "results" / "stream" / "cnn-tune.json").read_text())["command"]
+    assert "--fold 1 2 --windows 1.5 --hops 0.25 --set train.cnn.epochs=2" in told
+    assert "'train.mlp.network={hidden: [8], members: 1}'" in told, "as a shell takes it"
     assert main(["export", *run, "--weights", str(tmp_path / "weights")]) == 0
     bundle = ["--bundle", str(tmp_path / "weights" / "cnn.onnx"), "--output", str(tmp_path / "results"), "--clips", "2"]
     assert main(["evaluate", *common, *bundle]) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -59,8 +60,7 @@ def tune(options: argparse.Namespace, root: Path, seed: int, listeners: Listener
         for what, one in (("as it was", trials[0]), ("chosen", best))
     }
     tuning.show(trials, best, told)
-    command = f"tune --system {options.system} --protocol {options.protocol}"
-    for path in tuning.write(trials, best, told, options.system, options.output / "stream", command):
+    for path in tuning.write(trials, best, told, options.system, options.output / "stream", _tuned(options)):
         print(path)
     return 0
 
@@ -81,11 +81,24 @@ def _bundle_alone(bundle: str, rows: Sequence[Row]) -> tuple[list[Fold], str]:
     return [Fold(card.name, classifier, tuple(rows))], about
 
 
+def _tuned(options: argparse.Namespace) -> str:
+    """The verb and the options that say what was tried."""
+    tried = "".join(f" --{name} {' '.join(f'{s:g}' for s in getattr(options, name))}" for name in ("windows", "hops"))
+    gates = " --no-gates" if options.no_gates else ""
+    return f"tune --system {options.system} --protocol {options.protocol}{_chosen(options)}{tried}{gates}{_changed(options)}"
+
+
 def _told(options: argparse.Namespace) -> str:
     """The options that say what was run."""
     what = f"--system {options.system} --protocol {options.protocol} --stream"
     if options.bundle:
         what = f"--bundle {options.bundle}"
-    folds = f" --fold {' '.join(map(str, options.fold))}" if options.fold else ""
-    sets = "".join(f" --set {item}" for item in options.set)
-    return f"{what}{folds} --clips {options.clips}{sets}"
+    return f"{what}{_chosen(options)} --clips {options.clips}{_changed(options)}"
+
+
+def _chosen(options: argparse.Namespace) -> str:
+    return f" --fold {' '.join(map(str, options.fold))}" if options.fold else ""
+
+
+def _changed(options: argparse.Namespace) -> str:
+    return "".join(f" --set {shlex.quote(item)}" for item in options.set)
