@@ -15,11 +15,12 @@ from realtime_ser.features.running import DEVIATION_DB, band_profile, speech_ban
 from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.records import FloatArray
 from train.corpora import LABELS
-from train.features import HOP_S, MIN_SPEECH_S, MIN_WINDOW_S, RECENT_S, WINDOW_S, Frames, Vectors
+from train.features import HOP_S, MIN_WINDOW_S, WINDOW_S, Frames, Vectors
 from train.manifest import Row
 from train.masking import channel_batch, mask_batch
 from train.past import Past
 from train.settings import Masking, NormRecipe
+from train.windows import Earlier, valid_ends, window_across
 
 FULL = 5  # how much more often windows have full length than each shorter one
 FROM_START = 0.25  # share of windows that begin with the clip, as a stream begins
@@ -98,6 +99,7 @@ class FrameBatches:
     profiles : ``clip_profiles`` of every clip under each variant, for ``norm``
     norm : the running normalisation, or None
     corpus_power, most : see ``draws``
+    across : share of the windows that begin in another clip of the speaker
     """
 
     def __init__(
@@ -114,8 +116,10 @@ class FrameBatches:
         norm: NormRecipe | None = None,
         corpus_power: float = 1.0,
         most: int | None = None,
+        across: float = 0.0,
     ) -> None:
         self.rows, self.spec, self.masking, self.size, self.most = rows, spec, masking, size, most
+        self._across, self._earlier = across, Earlier(rows)
         self.norm, self.corpus_power = norm, corpus_power
         self._chances = np.array(chances or [1 / len(variants)] * len(variants))
         if norm:
@@ -147,7 +151,7 @@ class FrameBatches:
             length = int(rng.choice(self._lengths, p=chance / chance.sum()))
             version = rng.choice(len(self._chances), size=len(chosen), p=self._chances)
             x = torch.from_numpy(
-                np.stack([self._cut(*self._clips[i][v], length, rng) for i, v in zip(chosen, version, strict=True)])
+                np.stack([self._window(int(i), int(v), length, rng) for i, v in zip(chosen, version, strict=True)])
             )
             x = x - x.amax((1, 2), keepdim=True)
             x = self._normalised(x, chosen, version, rng, generator) if self.norm else self._plain(x, generator)
@@ -186,6 +190,15 @@ class FrameBatches:
         deviation = (self.norm.prior_s * prior[1] + heard * past[:, 1] + own * deviation) / total
         return (x - (mean + level[:, None])[:, :, None]) * (DEVIATION_DB / deviation)[:, :, None]
 
+    def _window(self, clip: int, version: int, length: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+        own = self._clips[clip][version]
+        if self._across and rng.random() < self._across:
+            other, least_s = self._earlier.draw(clip, rng)
+            found = window_across(self._clips[other][version], own, length, self.spec, rng, least_s=least_s)
+            if found is not None:
+                return found
+        return self._cut(*own, length, rng)
+
     def _cut(
         self,
         log_mel: npt.NDArray[np.float16],
@@ -212,30 +225,6 @@ class FrameBatches:
             held = (total[ends] - total[ends - length]).astype(float)
             end = int(rng.choice(ends, p=held / held.sum()))
         return log_mel[:, end - length : end].astype(np.float32)
-
-
-def valid_ends(speech: npt.NDArray[np.bool_], length: int, spec: FrontEndSpec) -> npt.NDArray[np.int64]:
-    """Where a window of ``length`` frames may end (exclusive) so that it holds enough speech, some of it recent."""
-    per_s = spec.sample_rate / spec.hop_length
-    total = np.concatenate(([0], np.cumsum(speech)))
-    ends = np.arange(length, len(speech) + 1)
-    recent = np.maximum(0, ends - round(RECENT_S * per_s))
-    enough = total[ends] - total[ends - length] >= MIN_SPEECH_S * per_s
-    return ends[enough & (total[ends] > total[recent])]
-
-
-def streamed_windows(frames: Frames, clip: int, spec: FrontEndSpec) -> list[npt.NDArray[np.float32]]:
-    """The windows that the engine would classify in a clip, in order; only its last, shorter hop is left out."""
-    columns = slice(frames.offsets[clip], frames.offsets[clip + 1])
-    log_mel, speech = frames.log_mel[:, columns], frames.speech[columns]
-    longest, hop = spec.frames_in(WINDOW_S), round(HOP_S * spec.sample_rate / spec.hop_length)
-    found = []
-    for end in range(spec.frames_in(MIN_WINDOW_S), len(speech) + 1, hop):
-        length = min(end, longest)
-        if end in valid_ends(speech[:end], length, spec):
-            window = log_mel[:, end - length : end].astype(np.float32)
-            found.append(np.maximum(window, window.max() - spec.top_db))
-    return found
 
 
 class VectorBatches:

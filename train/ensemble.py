@@ -89,9 +89,19 @@ def train(
     for part, learned in data.items():
         count, later = learned.recipe.networks, learned.recipe.others_first
         other = _taught_by_others(learned, [*rows, *dev, *test], settings, runs / part) if later else None
-        begin = [None] * (count - later) + [other] * later  # alike they would err alike
+        # Alike they would err alike.
+        begin = [None] * (count - later) + [other] * later
+        across = [learned.recipe.across] * (count - later) + [0.0] * later
         trained[part] = [
-            fit(learned, rows, runs / part / f"{name}-{i}", seed=settings.seed + i, dev=dev, first=begin[i % count])
+            fit(
+                learned,
+                rows,
+                runs / part / f"{name}-{i}",
+                seed=settings.seed + i,
+                dev=dev,
+                first=begin[i % count],
+                across=across[i % count],
+            )
             for i in range(number * count, (number + 1) * count)
         ]
     recipes = [learned.recipe for learned in data.values()]

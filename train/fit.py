@@ -25,13 +25,14 @@ from realtime_ser.errors import ConfigError
 from realtime_ser.features.running import Normalisation, RunningNormaliser
 from train import curves, features
 from train.atomic import replacing, write_text
-from train.batches import FrameBatches, VectorBatches, clip_profiles, streamed_windows
+from train.batches import FrameBatches, VectorBatches, clip_profiles
 from train.corpora import LABELS
 from train.features import HOP_S
 from train.manifest import Row
 from train.objective import loss_of, schedule
 from train.settings import Recipe
 from train.systems import Cnn, Mlp
+from train.windows import streamed_windows
 
 CHECKPOINT_EVERY = 10  # epochs
 
@@ -48,8 +49,8 @@ class Data:
         self.variants = [make(root, self.rows, self.spec, cache, variant, progress=progress) for variant in recipe.all_variants]
         self.profiles = [clip_profiles(variant, self.spec) for variant in self.variants] if self.stacked and recipe.norm else []
 
-    def batches(self, rows: Sequence[Row]) -> FrameBatches | VectorBatches:
-        """What to train on, for some of the clips (those with a label we know)."""
+    def batches(self, rows: Sequence[Row], *, across: float = 0.0) -> FrameBatches | VectorBatches:
+        """What to train on, for some of the clips (those with a label we know); ``across``: see ``FrameBatches``."""
         rows = [row for row in rows if row.path in self._place]
         index = [self._place[row.path] for row in rows]
         if self.stacked:
@@ -65,6 +66,7 @@ class Data:
                 norm=self.recipe.norm,
                 corpus_power=self.recipe.corpus_power,
                 most=self.recipe.epoch_clips or None,
+                across=across,
             )
         return VectorBatches(
             rows,
@@ -102,11 +104,12 @@ def fit(
     seed: int,
     dev: Sequence[Row] = (),
     first: nn.Module | None = None,
+    across: float = 0.0,
     progress: bool = True,
 ) -> nn.Module:
     """Train one network on ``train``; ``dev`` is only looked at, for the history.
 
-    ``first`` gives the weights to begin with; None: random ones.
+    ``first`` gives the weights to begin with; None: random ones. ``across``: see ``FrameBatches``.
 
     Returns
     -------
@@ -115,13 +118,15 @@ def fit(
     recipe = data.recipe
     # How many networks are averaged later, and how, is no concern of one of them.
     settings = asdict(replace(recipe, networks=1, joined=None))
-    del settings["joined_share"], settings["others_first"]
+    del settings["joined_share"], settings["others_first"], settings["across"]
     learned = [settings, seed, sorted(row.path for row in train)]
     if not data.stacked:
         # The vector's layout may change while the settings do not.
         learned.append(features.VERSION)
     if first is not None:
         learned.append(_digest(first))
+    if across:
+        learned.append({"across": across})
     identity = json.dumps(learned, default=str, sort_keys=True)
     checkpoint = run / "checkpoint.pt"
     if (finished := _finished(checkpoint, identity, data)) is not None:
@@ -130,7 +135,7 @@ def fit(
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid that costs a tenth of the time
     rng = np.random.default_rng(seed)
-    batches = data.batches(train)
+    batches = data.batches(train, across=across)
     network = build(recipe, None if isinstance(batches, FrameBatches) else batches.X.shape[1])
     if first is not None:
         network.load_state_dict(first.state_dict())

@@ -59,6 +59,7 @@ class Recipe:
     joined_share : their share of the vote
     others_first : so many of the networks, the last ones, begin with the weights of one that has learned from the other
         corpora, where a run learns from some of them only (and of those that test it nothing is learned)
+    across : share of the other networks' windows that begin in an earlier clip of the speaker, as a stream's do (stacked only)
     norm : the running normalisation, or None
     plain : share of windows from the plain audio; the variants have the rest, by their own ``share``
     corpus_power : see ``batches.draws``
@@ -82,6 +83,7 @@ class Recipe:
     joined: str | None = None
     joined_share: float = 0.5
     others_first: int = 0
+    across: float = 0.0
     norm: NormRecipe | None = None
     plain: float = 0.5
     corpus_power: float = 1.0

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 from realtime_ser.features.running import Normalisation, RunningNormaliser
 from realtime_ser.features.spec import FrontEndSpec
-from train.batches import FrameBatches, VectorBatches, clip_profiles, draws, streamed_windows, valid_ends
+from train.batches import FrameBatches, VectorBatches, clip_profiles, draws
 from train.features import Frames, Vectors, window_ends
 from train.manifest import Row
 from train.masking import channel_batch, mask_batch
@@ -31,28 +32,12 @@ def made(clips: int, frames: int, first: int, last: int) -> Frames:
     return Frames(log_mel, speech, np.arange(clips + 1) * frames)
 
 
-def test_a_window_needs_a_little_speech_and_some_of_it_lately() -> None:
-    speech = np.zeros(256, bool)
-    speech[64:96] = True  # from 1.0 to 1.5 s
-    ends = valid_ends(speech, 64, SPEC)
-    assert ends[0] == 64 + 11  # 0.16 s is ten and a quarter frames
-    assert ends[-1] == 95 + 48
-    assert not len(valid_ends(np.zeros(256, bool), 64, SPEC))
-
-
 def test_hop_positions_are_the_engines(monkeypatch: object) -> None:
     chunks = np.ones(200, bool)
     ends = window_ends(chunks, 4 * RATE, SPEC)
     assert ends[0] == SPEC.samples_in(SPEC.frames_in(1.0))
     assert set(np.diff(ends)) == {4000}
     assert ends[-1] <= 4 * RATE
-
-
-def test_streamed_windows_grow_to_three_seconds_and_then_slide() -> None:
-    windows = streamed_windows(made(2, 260, 0, 260), 1, SPEC)
-    longest = SPEC.frames_in(3.0)
-    assert [w.shape[1] for w in windows] == [*range(63, longest + 1, 16), *[longest] * ((260 - longest) // 16)]
-    assert windows[-1][0, -1] == 63 + 16 * (len(windows) - 1) - 1
 
 
 def test_batches_hold_one_length_each_and_speech_in_every_window() -> None:
@@ -68,6 +53,24 @@ def test_batches_hold_one_length_each_and_speech_in_every_window() -> None:
             assert torch.allclose(batch.x[:, 0, -1], torch.zeros(4))
     assert lengths <= set(range(63, 192, 16))
     assert {63, 191} <= lengths
+
+
+def test_windows_that_reach_back_hold_two_clips_of_one_speaker() -> None:
+    rows = [replace(row(i, "sad"), speaker=f"s{i // 4}") for i in range(8)]
+    still = Masking(tilt_db=0, shift_bands=0, noise_probability=0, time_masks=0, band_masks=0)
+    frames = made(8, 250, 100, 180)
+    frames.log_mel[:] = np.repeat(np.arange(8, dtype=np.float16), 250)  # every column holds its clip's number
+    batches = FrameBatches(rows, range(8), [frames], SPEC, still, 4, across=1.0)
+    windows = [window[0] for _ in range(10) for batch in batches.epoch(np.random.default_rng(_)) for window in batch.x.numpy()]
+    two = [window for window in windows if window[0] != window[-1]]
+    assert len(two) > 0.6 * len(windows)
+    for window in two:
+        assert np.flatnonzero(np.diff(window)).size == 1
+        assert abs(window[-1] - window[0]) < 4, "of one speaker"
+    none = FrameBatches(rows, range(8), [frames], SPEC, still, 4)
+    assert all(
+        len(np.unique(window)) == 1 for batch in none.epoch(np.random.default_rng(0)) for window in batch.x[:, 0].numpy()
+    )
 
 
 def test_a_clip_shorter_than_the_window_is_padded_with_its_quiet() -> None:

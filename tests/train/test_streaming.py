@@ -129,6 +129,8 @@ def test_within_the_bars_the_highest_uar_wins_and_outside_the_nearest() -> None:
     assert tune.choose([base, slow, jumpy, fine, better]) is better
     assert tune.choose([base, slow, jumpy]) is slow
     assert tune.choose([slow, jumpy, fine, better]) is slow, "the bars are not worth fifteen points"
+    calmer, calmest = trial(59.5, 1.8, 1), trial(58.5, 1.6, 1)
+    assert tune.choose([slow, jumpy, calmer, calmest]) is calmer, "nor is coming nearer to them worth more than one"
     assert tune.frontier([slow, jumpy, fine, better, trial(39, 1.4, 4.0)]) == [jumpy, fine, better, slow]
 
 
