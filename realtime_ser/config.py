@@ -83,7 +83,7 @@ class SmoothingConfig:
     stay_probability: float = 0.7
     evidence_s: float = 1.0
     change: str = "cusum"
-    cusum_drift: float = 1.3
+    cusum_drift: float = 1.5
     cusum_threshold: float = 0.2
     margin: float = 0.3
     hold_s: float = 0.25

@@ -104,7 +104,7 @@ def smoothers(base: SmoothingConfig) -> Iterator[SmoothingConfig]:
     filters += [{"method": "majority", "span_s": seconds} for seconds in (1.0, 2.0)]
     leads = product((0.06, 0.15, 0.3, 0.45), (0.25, 0.5, 1.0))
     rules: list[dict[str, Any]] = [{"change": "lead", "margin": margin, "hold_s": hold_s} for margin, hold_s in leads]
-    sums = product((0.4, 0.6, 0.8, 1.0, 1.3), (0.2, 0.25, 0.3, 0.4, 0.6, 0.8, 1.2))
+    sums = product((0.4, 0.6, 0.8, 1.0, 1.3, 1.5), (0.2, 0.25, 0.3, 0.4, 0.6, 0.8, 1.2))
     rules += [{"change": "cusum", "cusum_drift": drift, "cusum_threshold": threshold} for drift, threshold in sums]
     for chosen, rule in product(filters, rules):
         yield replace(base, **chosen, **rule)
