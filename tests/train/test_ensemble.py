@@ -124,3 +124,21 @@ def test_what_is_learned_first_is_of_no_corpus_that_is_learned_or_tested(
     assert (first is not None) == bool(others)
     if others:
         assert earlier[0][0] == "first-" + "-".join(others)
+
+
+def test_windows_across_are_of_the_networks_that_begin_from_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The networks of one bundle shall err differently, whichever repetition it is and however many corpora it learns."""
+    shares: dict[str, float] = {}
+
+    def noted(_: object, __: object, run: Path, *, across: float = 0.0, **___: object) -> torch.nn.Module:
+        shares[run.name] = across
+        return build(CNN, None)
+
+    monkeypatch.setattr("train.ensemble.fit", noted)
+    data = Corpora(replace(CNN, networks=2, others_first=1, across=0.5), ["ravdess_speech", "tess"])
+    for number in range(2):
+        train({"cnn": data}, data.of("ravdess_speech"), TrainSettings(), tmp_path, "fold", number=number)  # type: ignore[dict-item]
+    train({"cnn": data}, data.of("ravdess_speech", "tess"), TrainSettings(), tmp_path, "all")  # type: ignore[dict-item]
+    ours = {name: share for name, share in shares.items() if not name.startswith("first")}
+    assert ours == {"fold-0": 0.5, "fold-1": 0.0, "fold-2": 0.5, "fold-3": 0.0, "all-0": 0.5, "all-1": 0.0}
+    assert shares["first-tess"] == 0.0

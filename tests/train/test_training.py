@@ -105,7 +105,7 @@ def test_a_finished_run_is_loaded_without_preparing_anything(
 ) -> None:
     first = weights(fit(data, data.rows, tmp_path / "run", seed=0, progress=False))
 
-    def refused(*_: object) -> None:
+    def refused(*_: object, **__: object) -> None:
         raise RuntimeError("prepared again")
 
     monkeypatch.setattr(Data, "batches", refused)
@@ -120,6 +120,16 @@ def test_another_runs_folder_is_not_mixed_up(data: Data, tmp_path: Path) -> None
     fit(data, data.rows, tmp_path / "run", seed=0, progress=False)
     with pytest.raises(ConfigError, match="holds another run"):
         fit(data, data.rows, tmp_path / "run", seed=1, progress=False)
+
+
+def test_windows_across_are_another_run_and_leave_those_without_as_they_were(data: Data, tmp_path: Path) -> None:
+    without = weights(fit(data, data.rows, tmp_path / "run", seed=0, progress=False))
+    if data.stacked:
+        with pytest.raises(ConfigError, match="holds another run"):
+            fit(data, data.rows, tmp_path / "run", seed=0, across=0.5, progress=False)
+        across = weights(fit(data, data.rows, tmp_path / "across", seed=0, across=0.5, progress=False))
+        assert not same(without, across)
+    assert same(without, weights(fit(data, data.rows, tmp_path / "none", seed=0, across=0.0, progress=False)))
 
 
 def test_a_run_may_begin_with_anothers_weights(data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
