@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ from torch import Tensor
 from realtime_ser.features.running import DEVIATION_DB, band_profile, speech_band
 from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.records import FloatArray
-from train.corpora import LABELS
+from train.draws import draws, targets
 from train.features import HOP_S, MIN_WINDOW_S, WINDOW_S, Frames, Vectors
 from train.manifest import Row
 from train.masking import channel_batch, mask_batch
@@ -34,39 +33,6 @@ class Batch:
     x: Tensor
     target: Tensor
     side: Tensor
-
-
-def targets(rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
-    """Class and side targets of clips; see ``Batch``."""
-    unknown = float("nan")
-    side = [
-        [
-            {"female": 1.0, "male": 0.0}.get(row.gender, unknown),
-            {"strong": 1.0, "normal": 0.0}.get(row.intensity, unknown),
-        ]
-        for row in rows
-    ]
-    return torch.tensor([LABELS.index(row.emotion) for row in rows]), torch.tensor(side)
-
-
-def draws(
-    rows: Sequence[Row], rng: np.random.Generator, corpus_power: float = 1.0, most: int | None = None
-) -> npt.NDArray[np.int64]:
-    """One epoch's clips in random order: as many as there are, every emotion equally often within its corpus.
-
-    Parameters
-    ----------
-    corpus_power : a corpus's share goes with its number of clips to this power: 1 as they are, 0 all alike
-    most : clips in an epoch, where there are more
-    """
-    count = Counter((row.corpus, row.emotion) for row in rows)
-    clips = Counter(row.corpus for row in rows)
-    emotions = Counter(corpus for corpus, _ in count)
-    powered = {corpus: number**corpus_power for corpus, number in clips.items()}
-    scale = min(len(rows), most or len(rows)) / sum(powered.values())
-    expected = np.array([scale * powered[row.corpus] / emotions[row.corpus] / count[row.corpus, row.emotion] for row in rows])
-    times = np.floor(expected + rng.random(len(rows))).astype(int)
-    return rng.permutation(np.repeat(np.arange(len(rows)), times))
 
 
 def clip_profiles(frames: Frames, spec: FrontEndSpec) -> FloatArray:
@@ -98,7 +64,7 @@ class FrameBatches:
     chances : probability of each variant; None: all alike
     profiles : ``clip_profiles`` of every clip under each variant, for ``norm``
     norm : the running normalisation, or None
-    corpus_power, most : see ``draws``
+    corpus_power, most : see ``draws.draws``
     across : share of the windows that begin in another clip of the speaker
     """
 

@@ -62,7 +62,7 @@ class Recipe:
     across : share of the other networks' windows that begin in an earlier clip of the speaker, as a stream's do (stacked only)
     norm : the running normalisation, or None
     plain : share of windows from the plain audio; the variants have the rest, by their own ``share``
-    corpus_power : see ``batches.draws``
+    corpus_power : see ``draws.draws``
     epoch_clips : an epoch has at most so many clips (stacked only), so that more corpora do not take more time; 0: all
     """
 

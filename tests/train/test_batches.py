@@ -10,7 +10,8 @@ import torch
 
 from realtime_ser.features.running import Normalisation, RunningNormaliser
 from realtime_ser.features.spec import FrontEndSpec
-from train.batches import FrameBatches, VectorBatches, clip_profiles, draws
+from train.batches import FrameBatches, VectorBatches, clip_profiles
+from train.draws import draws
 from train.features import Frames, Vectors, window_ends
 from train.manifest import Row
 from train.masking import channel_batch, mask_batch
@@ -61,7 +62,9 @@ def test_windows_that_reach_back_hold_two_clips_of_one_speaker() -> None:
     frames = made(8, 250, 100, 180)
     frames.log_mel[:] = np.repeat(np.arange(8, dtype=np.float16), 250)  # every column holds its clip's number
     batches = FrameBatches(rows, range(8), [frames], SPEC, still, 4, across=1.0)
-    windows = [window[0] for _ in range(10) for batch in batches.epoch(np.random.default_rng(_)) for window in batch.x.numpy()]
+    windows = [
+        window for seed in range(10) for batch in batches.epoch(np.random.default_rng(seed)) for window in batch.x[:, 0].numpy()
+    ]
     two = [window for window in windows if window[0] != window[-1]]
     assert len(two) > 0.6 * len(windows)
     for window in two:
