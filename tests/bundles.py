@@ -15,6 +15,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.features.windows import FrontEnd
+from realtime_ser.model import Classifier
+from realtime_ser.records import FloatArray
 
 RATE = 16_000
 LABELS = ("neutral", "happy", "sad", "angry")
@@ -98,3 +100,15 @@ def write_bundle(
     path = folder / "tiny.json"
     path.write_text(json.dumps({key: value for key, value in values.items() if value is not None}))
     return path
+
+
+class Recording(Classifier):
+    """A classifier that keeps the features it is given."""
+
+    def __init__(self, model: Classifier) -> None:
+        self.__dict__.update(model.__dict__)
+        self.seen: list[FloatArray] = []
+
+    def predict(self, features: FloatArray) -> FloatArray:
+        self.seen.extend(features.copy())
+        return super().predict(features)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,27 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bundles import RATE, Samples, write_bundle
+from bundles import RATE, Recording, Samples, write_bundle
 from realtime_ser.audio.resample import Resampler
 from realtime_ser.config import Config, GateConfig, SmoothingConfig, StreamConfig
 from realtime_ser.engine import Engine
 from realtime_ser.errors import SourceError
 from realtime_ser.model import Classifier, load_model
-from realtime_ser.records import Block, Estimate, FloatArray, Segment
+from realtime_ser.records import Block, Estimate, Segment
 
 OPEN = Config(gate=GateConfig(enabled=False))  # every window is classified
-
-
-class Recording(Classifier):
-    """A classifier that keeps the features it is given."""
-
-    def __init__(self, model: Classifier) -> None:
-        self.__dict__.update(model.__dict__)
-        self.seen: list[FloatArray] = []
-
-    def predict(self, features: FloatArray) -> FloatArray:
-        self.seen.extend(features.copy())
-        return super().predict(features)
 
 
 @pytest.fixture(scope="module")
@@ -119,45 +107,6 @@ def test_windows_lie_where_the_card_and_config_say(classifier: Classifier) -> No
     for estimate in estimates:
         assert estimate.start == max(0, estimate.end - engine.window)
     assert [estimate.hop for estimate in estimates] == [engine.min_window] + [engine.hop] * (len(estimates) - 1)
-
-
-@pytest.mark.parametrize("name", ["flatstats", "stacked"])
-def test_a_windows_last_seconds_are_heard_once_more(name: str, bundles: dict[str, Path], talk: Samples) -> None:
-    """Both are what the front end gives of just that audio, and their logarithms are averaged by weight."""
-    model = load_model(bundles[name])
-    seen = Recording(model)
-    stream = StreamConfig(recent_s=1.25, recent_share=0.3)
-    estimates = hear(Engine(seen, replace(OPEN, stream=stream)), talk, RATE, [])
-    whole = hear(Engine(model, replace(OPEN, stream=replace(stream, recent_s=0.0))), talk, RATE, [])
-    spec, size, calls = model.spec, round(1.25 * RATE), iter(seen.seen)
-    both = 0
-    for estimate, alone in zip(estimates, whole, strict=True):
-        np.testing.assert_allclose(model.predict(next(calls)[np.newaxis])[0], alone.probs, atol=1e-6)
-        if estimate.end - estimate.start < size + spec.hop_length:
-            assert estimate.probs == alone.probs, "a window no longer than that is heard once"
-            continue
-        both += 1
-        front_end = model.front_end()
-        frames = spec.frames_in(1.25)
-        front_end.push(talk[: estimate.end])
-        recent = next(calls)
-        np.testing.assert_allclose(recent, front_end.window(frames), rtol=1e-5, atol=1e-3)
-        pair = np.maximum([alone.probs, model.predict(recent[np.newaxis])[0]], 1e-8)
-        logs = np.array([0.7, 0.3]) @ np.log(pair)
-        np.testing.assert_allclose(estimate.probs, np.exp(logs) / np.exp(logs).sum(), atol=1e-5)
-    assert both > 4
-    assert next(calls, None) is None
-
-
-def test_last_seconds_without_speech_are_not_heard_once_more(classifier: Classifier, talk: Samples) -> None:
-    """At the end of a sentence the whole window still holds enough of it, its end does not."""
-    seen = Recording(classifier)
-    gate = GateConfig(vad=False, min_speech_s=0.5, recent_s=2.0)
-    sound = np.concatenate((talk[:RATE], np.zeros(RATE, np.float32)))
-    estimates = hear(Engine(seen, Config(gate=gate, stream=StreamConfig(recent_s=1.0))), sound, RATE, [])
-    spoken = [estimate for estimate in estimates if estimate.state != "no_speech"]
-    longer = [estimate for estimate in spoken if estimate.end - estimate.start > 1.1 * RATE]
-    assert 0 < len(seen.seen) - len(spoken) < len(longer)
 
 
 # Steps of a stream that goes wrong: (what, samples, number).
