@@ -6,6 +6,7 @@ Done to the audio before the front end, once per variant, and cached. What chang
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ from scipy.fft import next_fast_len
 from realtime_ser.records import FloatArray
 
 _PHONE_RATE, _PHONE_HZ, _MU = 8000, (300.0, 3400.0), 255
+_TALKER_SPEED = (0.75, 1.33)
+_TALKER_FLOOR = 0.03  # of a clip's peak: what is softer before and after it is no voice
 _MP3_DELAY = 1105  # samples: 576 of the encoder, 529 of the decoder
 _CODECS = (("MP3", "MPEG_LAYER_III", 0.9), ("OGG", "OPUS", 1.0), ("OGG", "OPUS", 0.9))
 
@@ -36,6 +39,7 @@ class Variant:
     codec : MP3 or Opus at a low rate, by chance
     phone : the telephone band, 300 to 3,400 Hz, with the steps of mu-law
     line : a band limit and nothing else: the telephone's for most speakers, for the others any below 8 kHz
+    babble_db : range of the level of other people's talk below the voice, in dB; None: nobody else talks
     seed : makes two variants with the same settings differ
     share : how often it is drawn, relative to the other variants
     """
@@ -48,6 +52,7 @@ class Variant:
     codec: bool = False
     phone: bool = False
     line: bool = False
+    babble_db: tuple[float, float] | None = None
     seed: int = 0
     share: float = 1.0
 
@@ -55,8 +60,10 @@ class Variant:
         """Plain values for a cache key: all that changes the audio."""
         values = asdict(self)
         del values["share"]
-        if not self.line:
-            del values["line"]  # caches from before there were lines stay good
+        # Caches from before there were lines and talkers stay good.
+        for late in ("line", "babble_db"):
+            if not values[late]:
+                del values[late]
         return values
 
 
@@ -64,7 +71,14 @@ PLAIN = Variant("plain")
 
 
 def vary(
-    samples: FloatArray, speech: npt.NDArray[np.bool_], variant: Variant, rate: int, *, seed: int, channel: int = 0
+    samples: FloatArray,
+    speech: npt.NDArray[np.bool_],
+    variant: Variant,
+    rate: int,
+    *,
+    seed: int,
+    channel: int = 0,
+    talkers: Sequence[FloatArray] = (),
 ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """A variant of a clip and of its speech activity.
 
@@ -74,9 +88,12 @@ def vary(
     speech : bool (m,), activity on any even grid over the clip
     seed : with the variant's own it decides what differs from clip to clip: the noise, the codec
     channel : the same for the room and the microphone, which a speaker keeps from clip to clip
+    talkers : clips float32 (any length,) of those who talk in the background, for ``babble_db``
     """
     rng = np.random.default_rng([seed, variant.seed])
     room = np.random.default_rng([channel, variant.seed, 1])
+    if variant.babble_db is not None:
+        samples = _over(samples, _babble(talkers, len(samples), rate, rng), rng.uniform(*variant.babble_db))
     if variant.speed != 1.0:
         samples = np.asarray(soxr.resample(samples, rate * variant.speed, rate, quality="HQ"), np.float32)
         positions = np.minimum((np.arange(round(len(speech) / variant.speed)) * variant.speed).astype(int), len(speech) - 1)
@@ -88,8 +105,7 @@ def vary(
     if variant.snr_db is not None:
         # Coloured noise: white (0), pink (1) or between, at a level relative to the speech.
         noise = _coloured(len(samples), rng.uniform(0, 1.2), rng)
-        loud = float(np.sqrt(np.mean(samples**2)))
-        samples = samples + noise * np.float32(loud * 10 ** (-rng.uniform(*variant.snr_db) / 20))
+        samples = _over(samples, noise, rng.uniform(*variant.snr_db))
     if variant.phone:
         samples = telephone(samples, rate)
     if variant.line:
@@ -97,6 +113,27 @@ def vary(
     if variant.codec:
         samples = coded(samples, rate, *_CODECS[int(rng.integers(len(_CODECS)))])
     return np.ascontiguousarray(samples, np.float32), speech
+
+
+def _over(samples: FloatArray, noise: FloatArray, snr_db: float) -> FloatArray:
+    """With noise of unit RMS so far below the level of the whole clip."""
+    loud = float(np.sqrt(np.mean(samples**2)))
+    return samples + noise * np.float32(loud * 10 ** (-snr_db / 20))
+
+
+def _babble(talkers: Sequence[FloatArray], length: int, rate: int, rng: np.random.Generator) -> FloatArray:
+    """All of them at once, over and over, unit RMS. Each is bent to another pitch and tempo, and so to another voice."""
+    total = np.zeros(length, np.float32)
+    for clip in talkers:
+        bent = np.asarray(soxr.resample(clip, rate * rng.uniform(*_TALKER_SPEED), rate, quality="MQ"), np.float32)
+        heard = np.flatnonzero(np.abs(bent) > _TALKER_FLOOR * np.abs(bent).max(initial=0.0))
+        if not len(heard):
+            continue
+        bent = bent[heard[0] : heard[-1] + 1]
+        bent /= np.sqrt(np.mean(bent**2))
+        total += np.roll(np.tile(bent, 1 + length // len(bent)), int(rng.integers(len(bent))))[:length]
+    level = float(np.sqrt(np.mean(total**2)))
+    return total / np.float32(level) if level else total
 
 
 def _line(rng: np.random.Generator) -> tuple[float, float]:

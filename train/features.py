@@ -11,13 +11,7 @@ A window ends on the stream's hop grid, is 1 to 3 s long, and counts only if it 
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
-import multiprocessing
-import os
-import zlib
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,26 +21,19 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 import soxr
-from tqdm import tqdm
 
 from realtime_ser.features.frames import FrameTransform
 from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.features.windows import FrontEnd
 from realtime_ser.records import FloatArray
-from train.atomic import replacing
 from train.augment import Variant, vary
+from train.feature_cache import Item, computed, file_of
 from train.manifest import Row
 
 WINDOW_S, MIN_WINDOW_S, HOP_S = 3.0, 1.0, 0.25  # as the engine cuts a stream
 MIN_SPEECH_S, RECENT_S, VAD_THRESHOLD = 0.16, 0.75, 0.25  # as its gate asks
 VAD_RATE = 16000
 CHUNK = 512  # samples that Silero's detector judges at a time, at 16 kHz
-FEW = 40  # clips for which starting processes is not worth it
-VERSION = 14  # goes into every key: raise it when the code below changes what it computes
-
-
-# A clip's file, its number, its speaker's number, and its speech activity where known.
-Item = tuple[Path, int, int, "npt.NDArray[np.bool_] | None"]
 
 
 @dataclass(frozen=True)
@@ -119,7 +106,7 @@ def window_ends(speech: npt.NDArray[np.bool_], n_samples: int, spec: FrontEndSpe
 
 def activity(root: Path, rows: Sequence[Row], cache: Path, *, progress: bool = True) -> list[npt.NDArray[np.bool_]]:
     """For every clip, which of its chunks hold speech."""
-    parts = _cached(cache, "activity", None, None, root, rows, _clip_activity, [None] * len(rows), progress)
+    parts = computed(cache, "activity", None, None, root, rows, _clip_activity, [None] * len(rows), progress)
     return np.split(parts["speech"], parts["offsets"][1:-1])
 
 
@@ -129,7 +116,7 @@ def frames(
     """Log-mel and speech activity of every clip under one variant of its audio, from the cache or computed."""
     work = partial(_clip_frames, spec=spec, variant=variant)
     speech = activity(root, rows, cache, progress=progress)
-    parts = _cached(cache, "frames", spec, variant, root, rows, work, speech, progress)
+    parts = computed(cache, "frames", spec, variant, root, rows, work, speech, progress)
     return Frames(parts["log_mel"], parts["speech"], parts["offsets"])
 
 
@@ -139,7 +126,7 @@ def vectors(
     """The window vectors of every clip under one variant of its audio, from the cache or computed."""
     work = partial(_clip_vectors, spec=spec, variant=variant)
     speech = activity(root, rows, cache, progress=progress)
-    parts = _cached(cache, "vectors", spec, variant, root, rows, work, speech, progress)
+    parts = computed(cache, "vectors", spec, variant, root, rows, work, speech, progress)
     return Vectors(parts["X"], np.repeat(np.arange(len(rows)), np.diff(parts["offsets"])), parts["streamed"])
 
 
@@ -150,44 +137,24 @@ def fill(
     make = frames if spec.recipe == "stacked" else vectors
     kind = "frames" if spec.recipe == "stacked" else "vectors"
     for variant in variants:
-        if not _file(cache, kind, spec, variant, rows).exists():
+        if not file_of(cache, kind, spec, variant, rows).exists():
             make(root, rows, spec, cache, variant, progress=progress)
 
 
-def per_clip(
-    kind: str,
-    root: Path,
-    rows: Sequence[Row],
-    spec: FrontEndSpec,
-    cache: Path,
-    work: Callable[[Item], dict[str, Any]],
-    *,
-    progress: bool = True,
-) -> dict[str, npt.NDArray[Any]]:
-    """What ``work`` makes of every clip, from the cache or computed: whole clips, no windows.
-
-    Parameters
-    ----------
-    kind : name of the cache's files; with ``spec`` and ``rows`` it must tell all that ``work`` depends on
-    work : a module's function (it goes to other processes); its arrays are joined along their last axis
-
-    Returns
-    -------
-    the arrays by name, and ``offsets``: clip i's part is ``offsets[i]`` to ``offsets[i + 1]``
-    """
-    return _cached(cache, kind, spec, None, root, rows, work, [None] * len(rows), progress)
-
-
 def _clip_activity(item: Item) -> dict[str, Any]:
-    path, *_ = item
-    return {"speech": speech_chunks(read_clip(path, VAD_RATE), VAD_THRESHOLD)}
+    return {"speech": speech_chunks(read_clip(item.path, VAD_RATE), VAD_THRESHOLD)}
+
+
+def _varied(item: Item, variant: Variant, rate: int) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """A clip's audio and speech activity under a variant."""
+    assert item.speech is not None
+    talkers = [read_clip(path, rate) for path in item.talkers]
+    samples = read_clip(item.path, rate)
+    return vary(samples, item.speech, variant, rate, seed=item.number, channel=item.channel, talkers=talkers)
 
 
 def _clip_frames(item: Item, spec: FrontEndSpec, variant: Variant) -> dict[str, Any]:
-    path, index, speaker, chunks = item
-    assert chunks is not None
-    samples = read_clip(path, spec.sample_rate)
-    samples, chunks = vary(samples, chunks, variant, spec.sample_rate, seed=index, channel=speaker)
+    samples, chunks = _varied(item, variant, spec.sample_rate)
     transform = FrameTransform(spec)
     count = 1 + (len(samples) - spec.n_fft) // spec.hop_length
     strided = np.lib.stride_tricks.sliding_window_view(samples, spec.n_fft)[:: spec.hop_length][:count]
@@ -200,11 +167,8 @@ def _clip_frames(item: Item, spec: FrontEndSpec, variant: Variant) -> dict[str, 
 
 def _clip_vectors(item: Item, spec: FrontEndSpec, variant: Variant) -> dict[str, Any]:
     """The engine's windows, and at each of them a second one of random length: a stream that began in mid-sentence."""
-    path, index, speaker, chunks = item
-    assert chunks is not None
-    rng = np.random.default_rng([index, 1])
-    samples = read_clip(path, spec.sample_rate)
-    samples, chunks = vary(samples, chunks, variant, spec.sample_rate, seed=index, channel=speaker)
+    rng = np.random.default_rng([item.number, 1])
+    samples, chunks = _varied(item, variant, spec.sample_rate)
     front_end = FrontEnd(spec, WINDOW_S)
     shortest = spec.frames_in(MIN_WINDOW_S)
     found, streamed, done = [], [], 0
@@ -219,54 +183,3 @@ def _clip_vectors(item: Item, spec: FrontEndSpec, variant: Variant) -> dict[str,
             streamed.append(False)
     empty = np.zeros((0, front_end.n_features or 0), np.float32)
     return {"X": np.stack(found) if found else empty, "streamed": np.array(streamed, bool)}
-
-
-def _one_thread() -> None:
-    """A worker is one of as many as there are cores: BLAS threads inside it would only fight."""
-    import threadpoolctl
-
-    threadpoolctl.threadpool_limits(1)
-
-
-def _file(cache: Path, kind: str, spec: FrontEndSpec | None, variant: Variant | None, rows: Sequence[Row]) -> Path:
-    """Where the features of these clips lie, by everything they depend on."""
-    settings = [item and item.as_dict() for item in (spec, variant)]
-    if spec and spec.recipe != "flatstats":
-        del settings[0]["frame_db"]  # changes nothing there
-    identity = json.dumps([VERSION if kind == "vectors" else 4, kind, *settings, [(row.path, row.sha256) for row in rows]])
-    key = hashlib.sha256(identity.encode()).hexdigest()[:20]
-    name = f"{kind}-{variant.name}" if variant else kind
-    return cache / f"{name}-{key}.npz"
-
-
-def _cached(
-    cache: Path,
-    kind: str,
-    spec: FrontEndSpec | None,
-    variant: Variant | None,
-    root: Path,
-    rows: Sequence[Row],
-    work: Callable[[Item], dict[str, Any]],
-    speech: Sequence[npt.NDArray[np.bool_] | None],
-    progress: bool,
-) -> dict[str, npt.NDArray[Any]]:
-    file = _file(cache, kind, spec, variant, rows)
-    if not file.exists():
-        name = f"{kind}-{variant.name}" if variant else kind
-        items = [(root / row.path, index, zlib.crc32(row.speaker.encode()), speech[index]) for index, row in enumerate(rows)]
-        bar = partial(tqdm, desc=name, total=len(items), disable=not progress, leave=False)
-        if len(items) <= FEW:
-            parts = [work(item) for item in bar(items)]
-        else:
-            with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"), _one_thread) as pool:
-                parts = list(bar(pool.map(work, items, chunksize=16)))
-        names = list(parts[0])
-        # Frames lie on the last axis of what a clip gives, windows on the first.
-        axis = 0 if kind == "vectors" else -1
-        arrays = {name: np.concatenate([part[name] for part in parts], axis=axis) for name in names}
-        lengths = [part[names[0]].shape[axis] for part in parts]
-        arrays["offsets"] = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
-        with replacing(file) as temporary, temporary.open("wb") as out:
-            np.savez(out, **arrays)
-    with np.load(file, allow_pickle=False) as loaded:
-        return {name: loaded[name] for name in loaded.files}

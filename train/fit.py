@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from realtime_ser.errors import ConfigError
 from realtime_ser.features.running import Normalisation, RunningNormaliser
-from train import curves, features
+from train import curves, feature_cache, features
 from train.atomic import replacing, write_text
 from train.batches import FrameBatches, VectorBatches, clip_profiles
 from train.corpora import LABELS
@@ -122,7 +122,7 @@ def fit(
     learned = [settings, seed, sorted(row.path for row in train)]
     if not data.stacked:
         # The vector's layout may change while the settings do not.
-        learned.append(features.VERSION)
+        learned.append(feature_cache.VERSION)
     if first is not None:
         learned.append(_digest(first))
     if across:

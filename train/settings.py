@@ -166,8 +166,9 @@ def _recipe(values: Any, where: str) -> Recipe:
         listed = []
         for number, item in enumerate(values["variants"]):
             item = dict(_mapping(item, f"{where}.variants[{number}]"))
-            if item.get("snr_db") is not None:
-                item["snr_db"] = tuple(float(edge) for edge in item["snr_db"])
+            for range_db in ("snr_db", "babble_db"):
+                if item.get(range_db) is not None:
+                    item[range_db] = tuple(float(edge) for edge in item[range_db])
             listed.append(_make(Variant, item, f"{where}.variants[{number}]"))
         values["variants"] = tuple(listed)
     if "masking" in values:

@@ -76,6 +76,36 @@ def test_a_speaker_keeps_the_line_from_clip_to_clip() -> None:
         assert np.array_equal(*shapes)
 
 
-def test_what_a_variant_is_called_in_the_cache_did_not_change_when_lines_came() -> None:
-    assert "line" not in Variant("phone", phone=True).as_dict()
+def test_other_people_talk_as_far_below_the_voice_as_asked_all_the_time_and_in_other_voices() -> None:
+    t = np.arange(RATE) / RATE
+    silence = np.zeros(RATE // 2, np.float32)
+    talkers = [
+        np.concatenate((silence, np.sin(2 * np.pi * hz * t).astype(np.float32), silence)) for hz in (1000.0, 3000.0, 5000.0)
+    ]
+    voice = np.sin(2 * np.pi * 200 * np.arange(3 * RATE) / RATE).astype(np.float32)
+    babble = Variant("babble", babble_db=(12.0, 12.0))
+    heard, _ = vary(voice, np.ones(93, bool), babble, RATE, seed=1, talkers=talkers)
+    behind = heard - voice
+    assert abs(10 * np.log10(np.mean(voice**2) / np.mean(behind**2)) - 12) < 0.1
+    # Their own silence is left out: somebody talks at every moment.
+    assert min(np.std(part) for part in np.split(behind, 30)) > 0.5 * np.std(behind)
+    spectrum = np.abs(np.fft.rfft(behind))
+    tones = [int(np.argmax(spectrum[low * 3 : high * 3])) / 3 + low for low, high in ((700, 1400), (2200, 4100), (4100, 7000))]
+    for tone, own in zip(tones, (1000, 3000, 5000), strict=True):
+        assert 0.7 * own < tone < 1.4 * own
+        assert abs(tone - own) > 5
+    other, _ = vary(voice, np.ones(93, bool), babble, RATE, seed=2, talkers=talkers)
+    assert not np.allclose(other, heard)
+
+
+def test_where_nobody_can_talk_behind_a_voice_it_stays_alone() -> None:
+    voice = np.sin(np.arange(RATE) * 0.1).astype(np.float32)
+    for talkers in ([], [np.zeros(RATE, np.float32)], [np.zeros(0, np.float32)]):
+        heard, _ = vary(voice, np.ones(31, bool), Variant("babble", babble_db=(5.0, 5.0)), RATE, seed=1, talkers=talkers)
+        assert np.array_equal(heard, voice)
+
+
+def test_what_a_variant_is_called_in_the_cache_did_not_change_when_lines_and_talkers_came() -> None:
+    assert not {"line", "babble_db"} & set(Variant("phone", phone=True).as_dict())
     assert Variant("line", line=True).as_dict() != Variant("line").as_dict()
+    assert Variant("babble", babble_db=(5.0, 25.0)).as_dict() != Variant("babble").as_dict()

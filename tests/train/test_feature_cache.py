@@ -1,4 +1,4 @@
-"""A killed run leaves no half file; the next one starts as if it had never been."""
+"""A killed run leaves no half file; the next one starts as if it had never been. What a computation is told about a clip."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,9 +18,12 @@ from realtime_ser.features.spec import FrontEndSpec
 from train import features
 from train import manifest as manifests
 from train.atomic import replacing
-from train.augment import PLAIN
+from train.augment import PLAIN, Variant
+from train.feature_cache import TALKERS, Item, computed
+from train.manifest import Row
 from train.published import inputs
 
+BABBLE = Variant("babble", babble_db=(5.0, 25.0), seed=3)
 RUN = """
 import sys
 from pathlib import Path
@@ -76,3 +80,54 @@ def test_a_second_filling_reads_no_audio(tmp_path: Path, monkeypatch: pytest.Mon
     features.fill(tmp_path, rows, spec, cache, [PLAIN], progress=False)
     assert {file.name for file in cache.iterdir()} == held
     assert features.frames(tmp_path, rows, spec, cache, PLAIN, progress=False).log_mel.shape[0] == spec.n_mels
+
+
+def clips(speakers: int, each: int) -> list[Row]:
+    """So many of each speaker."""
+    return [
+        Row(f"{speaker}/{number}.wav", "one", f"one-{speaker}", "happy", "", "", "", "speech", 1.0, f"{speaker} {number}")
+        for speaker in range(speakers)
+        for number in range(each)
+    ]
+
+
+def told(rows: list[Row], variant: Variant, folder: Path) -> list[Item]:
+    """The items that a computation gets."""
+    items: list[Item] = []
+
+    def work(item: Item) -> dict[str, Any]:
+        items.append(item)
+        return {"X": np.zeros((1, 1), np.float32)}
+
+    computed(folder, "vectors", None, variant, Path("root"), rows, work, [None] * len(rows), False)
+    return items
+
+
+def test_only_a_speakers_own_other_clips_talk_behind_a_clip(tmp_path: Path) -> None:
+    rows = clips(2, 9)
+    items = told(rows, BABBLE, tmp_path)
+    assert [item.path for item in items] == [Path("root") / row.path for row in rows]
+    for item in items:
+        assert len(set(item.talkers)) == TALKERS
+        assert {talker.parent for talker in item.talkers} == {item.path.parent}
+        assert item.path not in item.talkers
+    assert told(rows, BABBLE, tmp_path / "again") == items
+    assert told(rows, Variant("babble", babble_db=(5.0, 25.0), seed=4), tmp_path / "other") != items
+
+
+@pytest.mark.parametrize(("variant", "each"), [(PLAIN, 9), (BABBLE, 1)])
+def test_nobody_talks_where_none_was_asked_for_or_none_is_there(variant: Variant, each: int, tmp_path: Path) -> None:
+    assert all(not item.talkers for item in told(clips(2, each), variant, tmp_path))
+
+
+def test_talk_behind_the_voice_reaches_the_features(tmp_path: Path) -> None:
+    write_emodb(tmp_path)
+    rows = manifests.build(tmp_path, progress=False).rows
+    spec, cache = FrontEndSpec("stacked"), tmp_path / "cache"
+    loud = Variant("babble", babble_db=(0.0, 0.0))
+    alone, among = (features.frames(tmp_path, rows, spec, cache, variant, progress=False) for variant in (PLAIN, loud))
+    assert np.array_equal(alone.offsets, among.offsets)
+    assert np.array_equal(alone.speech, among.speech)  # whose emotion is learned still speaks where he did
+    for start, end in zip(alone.offsets[:-1], alone.offsets[1:], strict=True):
+        before, after = (10 ** (found.log_mel[:, start:end].astype(np.float64) / 10) for found in (alone, among))
+        assert after.sum() > 1.5 * before.sum()

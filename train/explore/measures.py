@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from realtime_ser.features.frames import FrameTransform
 from realtime_ser.features.spec import FrontEndSpec
-from train import features
-from train.features import Item
+from train import feature_cache, features
+from train.feature_cache import Item
 from train.manifest import Row
 
 SPEC = FrontEndSpec("flatstats", n_fft=1024, hop_length=250)
@@ -45,7 +45,7 @@ class Measures:
 
 def measure(root: Path, rows: Sequence[Row], cache: Path, *, progress: bool = True) -> Measures:
     """Measure every clip, or take it from the cache."""
-    x = features.per_clip("measures", root, rows, SPEC, cache, clip_measures, progress=progress)["X"].astype(np.float64)
+    x = feature_cache.per_clip("measures", root, rows, SPEC, cache, clip_measures, progress=progress)["X"].astype(np.float64)
     return Measures(x[0], x[1], x[2], np.array([row.duration_s for row in rows]))
 
 
@@ -55,8 +55,8 @@ def _transform() -> FrameTransform:
 
 
 def clip_measures(item: Item) -> dict[str, Any]:
-    """For ``features.per_clip``: level, peak and pitch as a column."""
-    samples = features.read_clip(item[0], SPEC.sample_rate)
+    """For ``feature_cache.per_clip``: level, peak and pitch as a column."""
+    samples = features.read_clip(item.path, SPEC.sample_rate)
     transform = _transform()
     count = 1 + (len(samples) - SPEC.n_fft) // SPEC.hop_length
     strided = np.lib.stride_tricks.sliding_window_view(samples, SPEC.n_fft)[:: SPEC.hop_length][:count]

@@ -20,8 +20,8 @@ from realtime_ser.features.frames import FrameTransform
 from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.features.windows import FrontEnd
 from realtime_ser.records import FloatArray
-from train import features
-from train.features import Item
+from train import feature_cache, features
+from train.feature_cache import Item
 from train.manifest import Row
 
 SPEC = FrontEndSpec("flat268", n_fft=2048, hop_length=512, n_mels=128, n_mfcc=128)
@@ -49,12 +49,12 @@ def load(kind: str, root: Path, rows: Sequence[Row], cache: Path, *, progress: b
         return np.ascontiguousarray(_stacks(root, rows, cache, progress)[:, PARTS["mel+mfcc20"]].transpose(0, 2, 1))
     if kind.startswith("stack"):
         return _stacks(root, rows, cache, progress)[:, PARTS[kind.partition("-")[2] or "full"]]
-    parts = features.per_clip("means", root, rows, SPEC, cache, clip_means, progress=progress)
+    parts = feature_cache.per_clip("means", root, rows, SPEC, cache, clip_means, progress=progress)
     return np.ascontiguousarray(parts["X"].T[:, PARTS[kind]])
 
 
 def _stacks(root: Path, rows: Sequence[Row], cache: Path, progress: bool) -> npt.NDArray[np.float16]:
-    parts = features.per_clip(f"stack{FRAMES}", root, rows, SPEC, cache, clip_stack, progress=progress)
+    parts = feature_cache.per_clip(f"stack{FRAMES}", root, rows, SPEC, cache, clip_stack, progress=progress)
     return np.asarray(parts["X"].reshape(268, len(rows), FRAMES).transpose(1, 0, 2))
 
 
@@ -98,10 +98,10 @@ def fixed(array: FloatArray, frames: int = FRAMES) -> FloatArray:
 
 
 def clip_means(item: Item) -> dict[str, Any]:
-    """For ``features.per_clip``."""
-    return {"X": means(features.read_clip(item[0], SPEC.sample_rate))[:, np.newaxis]}
+    """For ``feature_cache.per_clip``."""
+    return {"X": means(features.read_clip(item.path, SPEC.sample_rate))[:, np.newaxis]}
 
 
 def clip_stack(item: Item) -> dict[str, Any]:
-    """For ``features.per_clip``."""
-    return {"X": fixed(stack(features.read_clip(item[0], SPEC.sample_rate))).astype(np.float16)}
+    """For ``feature_cache.per_clip``."""
+    return {"X": fixed(stack(features.read_clip(item.path, SPEC.sample_rate))).astype(np.float16)}
