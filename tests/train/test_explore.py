@@ -13,6 +13,7 @@ from synthetic import voice, write_emodb, write_ravdess
 from realtime_ser.errors import ConfigError
 from train import manifest as manifests
 from train.explore import explore, measures, pictures
+from train.feature_cache import Item
 from train.features import read_clip
 from train.manifest import Manifest, Row
 
@@ -40,7 +41,7 @@ def test_level_and_pitch_of_a_known_voice(tmp_path: Path) -> None:
     samples = voice(150.0, 0.1, 1.5, 0)
     padded = np.concatenate((np.zeros(8000), samples, np.zeros(8000)))
     soundfile.write(tmp_path / "a.wav", padded, 16_000, subtype="FLOAT")
-    level, peak, pitch = measures.clip_measures((tmp_path / "a.wav", 0, None))["X"][:, 0]
+    level, peak, pitch = measures.clip_measures(Item(tmp_path / "a.wav", 0, 0))["X"][:, 0]
     assert abs(level - 10 * np.log10(np.mean(samples**2))) < 0.5  # the silence around it does not count
     assert level <= peak < level + 6
     assert abs(pitch - 150) < 4
@@ -50,7 +51,7 @@ def test_noise_has_no_pitch(tmp_path: Path) -> None:
     import soundfile
 
     soundfile.write(tmp_path / "a.wav", np.random.default_rng(0).normal(0, 0.1, 16_000), 16_000)
-    assert np.isnan(measures.clip_measures((tmp_path / "a.wav", 0, None))["X"][2, 0])
+    assert np.isnan(measures.clip_measures(Item(tmp_path / "a.wav", 0, 0))["X"][2, 0])
 
 
 def test_differences_are_within_a_speaker() -> None:
