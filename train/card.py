@@ -20,7 +20,8 @@ _FAILURES = [
     "in a stream's first half minute it hardly knows voice and microphone: scores are then those of single clips, lower",
     "a voice that shows one emotion for minutes becomes in part the normal that the model compares with",
     "calm and neutral, sad and neutral, happy and fearful are taken for one another",
-    "in a bare room, in loud noise and with other people talking behind the voice it is right much less often (docs/results/stream)",
+    "in a bare room, in loud noise and with other people talking behind the voice it is right much less often"
+    " (docs/results/stream)",
     "no use for decisions about people: it hears how a voice sounds, not what a person feels",
 ]
 
