@@ -7,153 +7,18 @@ hash the card gives and which name no other file, so that a bundle is what its c
 from __future__ import annotations
 
 import difflib
-import json
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from realtime_ser.card import Card, read_card
 from realtime_ser.config import resource
 from realtime_ser.errors import ConfigError, ModelError
-from realtime_ser.features.running import Normalisation, RunningNormaliser
+from realtime_ser.features.running import RunningNormaliser
 from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.features.windows import FrontEnd
 from realtime_ser.onnx_file import read_network
 from realtime_ser.records import FloatArray
-
-CARD_FORMAT = 1
-_MAX_CARD_BYTES = 2**20
-_REQUIRED: dict[str, type | tuple[type, ...]] = {
-    "format": int,
-    "name": str,
-    "front_end": dict,
-    "window_s": (int, float),
-    "min_window_s": (int, float),
-    "labels": list,
-    "input": dict,
-    "output": dict,
-    "sha256": str,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """What a bundle says about itself.
-
-    Attributes
-    ----------
-    spec : the front end
-    normalisation : of what the front end gives, running along with the stream; None: none
-    window_s, min_window_s : longest and shortest window it was trained for, in seconds
-    labels : one per output
-    input_name, output_name : tensors of the ONNX graph
-    logits : the output is logits, to be divided by ``temperature`` and softmaxed here; else it is probabilities
-    headline : the honest score in one line
-    raw : the whole card
-    """
-
-    name: str
-    path: Path
-    spec: FrontEndSpec
-    normalisation: Normalisation | None
-    window_s: float
-    min_window_s: float
-    labels: tuple[str, ...]
-    input_name: str
-    output_name: str
-    logits: bool
-    temperature: float
-    sha256: str
-    headline: str
-    licence: str
-    raw: Mapping[str, Any]
-
-    @property
-    def onnx_path(self) -> Path:
-        """The network beside the card."""
-        return self.path.with_suffix(".onnx")
-
-
-def read_card(path: Path) -> Card:
-    """Read and check a card.
-
-    Raises
-    ------
-    ModelError : unreadable, not JSON, or a key is missing, ill-typed or senseless
-    """
-    try:
-        with path.open("rb") as file:
-            text = file.read(_MAX_CARD_BYTES + 1)
-        if len(text) > _MAX_CARD_BYTES:
-            raise ModelError(f"model card {path} has more than {_MAX_CARD_BYTES // 2**20} MiB; is it another file?")
-        raw = json.loads(text, parse_int=_integer)
-    except OSError as error:
-        raise ModelError(f"cannot read model card {path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"model card {path} is not JSON: {' '.join(str(error).split())[:200]}") from error
-    try:
-        return _card(path, raw)
-    except ModelError as error:
-        raise ModelError(f"model card {path}: {error}") from error
-
-
-def _card(path: Path, raw: Any) -> Card:
-    if not isinstance(raw, dict):
-        raise ModelError("expected a JSON object")
-    for key, kind in _REQUIRED.items():
-        if key not in raw:
-            raise ModelError(f"{key!r} is missing")
-        if not isinstance(raw[key], kind) or isinstance(raw[key], bool):
-            raise ModelError(f"{key!r} is of the wrong type ({type(raw[key]).__name__})")
-    if raw["format"] != CARD_FORMAT:
-        raise ModelError(f"format {raw['format']} is not {CARD_FORMAT}, the one that this version reads; upgrade realtime-ser")
-    labels = raw["labels"]
-    if len(labels) < 2 or not all(isinstance(label, str) and label for label in labels) or len(set(labels)) != len(labels):
-        raise ModelError("'labels' must be at least two different names")
-    window_s, min_window_s = float(raw["window_s"]), float(raw["min_window_s"])
-    if not 0.05 <= min_window_s <= window_s <= 60:
-        raise ModelError(f"needs 0.05 <= min_window_s ({min_window_s:g}) <= window_s ({window_s:g}) <= 60")
-    temperature = raw.get("temperature", 1.0)
-    if not isinstance(temperature, int | float) or not math.isfinite(temperature) or temperature <= 0:
-        raise ModelError("'temperature' must be a positive number")
-    names = [raw[side].get("name") for side in ("input", "output")]
-    if not all(isinstance(name, str) for name in names):
-        raise ModelError("'input' and 'output' need a 'name'")
-    kind = raw["output"].get("kind", "probabilities")
-    if kind not in ("probabilities", "logits"):
-        raise ModelError(f"output kind {kind!r} is neither 'probabilities' nor 'logits'")
-    spec = FrontEndSpec.from_dict(raw["front_end"])
-    spec.check_window(window_s)
-    normalisation = _normalisation(raw["normalisation"], spec, window_s) if raw.get("normalisation") is not None else None
-    return Card(
-        name=raw["name"],
-        path=path,
-        spec=spec,
-        normalisation=normalisation,
-        window_s=window_s,
-        min_window_s=min_window_s,
-        labels=tuple(labels),
-        input_name=names[0],
-        output_name=names[1],
-        logits=kind == "logits",
-        temperature=float(temperature),
-        sha256=raw["sha256"],
-        headline=str(raw.get("headline", "no score on its card")),
-        licence=str(raw.get("licence", "not stated")),
-        raw=raw,
-    )
-
-
-def _normalisation(section: Any, spec: FrontEndSpec, window_s: float) -> Normalisation:
-    if not isinstance(section, dict):
-        raise ModelError("'normalisation' must be an object or null")
-    size = FrontEnd(spec, window_s).n_normalised
-    if not size:
-        raise ModelError(f"'normalisation' does not go with the recipe {spec.recipe!r}")
-    return Normalisation.from_dict(section, size)
 
 
 class Classifier:
@@ -295,9 +160,3 @@ def list_bundles() -> list[Path]:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
-
-
-def _integer(digits: str) -> int:
-    if len(digits) > 18:
-        raise ValueError(f"a number of {len(digits)} digits")
-    return int(digits)

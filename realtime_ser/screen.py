@@ -15,8 +15,8 @@ from realtime_ser.sinks.text import printable
 
 if TYPE_CHECKING:
     from realtime_ser.audio.devices import Device
+    from realtime_ser.card import Card
     from realtime_ser.doctor import Check
-    from realtime_ser.model import Card
 
 
 def show_devices(devices: Sequence[Device], *, as_json: bool, console: Console | None = None) -> None:

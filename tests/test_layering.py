@@ -24,6 +24,7 @@ ORDER = (
     "audio",
     "features",
     "onnx_file",
+    "card",
     "model",
     "gate",
     "smoothing",

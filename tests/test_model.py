@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from bundles import FRONT_ENDS, LABELS, MakeBundle, make_network, write_bundle
+from realtime_ser.card import read_card
 from realtime_ser.config import Config, StreamConfig
 from realtime_ser.engine import Engine
 from realtime_ser.errors import ConfigError, ModelError, SerError
 from realtime_ser.features.spec import RECIPES, FrontEndSpec
 from realtime_ser.features.windows import FrontEnd
-from realtime_ser.model import find_card, list_bundles, load_model, read_card
+from realtime_ser.model import find_card, list_bundles, load_model
 
 WIDTH = FrontEnd(FrontEndSpec(**FRONT_ENDS["flatstats"]), 1.0).n_features or 0
 

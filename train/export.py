@@ -16,10 +16,11 @@ import onnx
 import torch
 from torch import nn
 
+from realtime_ser.card import Card, read_card
 from realtime_ser.errors import ModelError
 from realtime_ser.features.running import Normalisation, RunningNormaliser
 from realtime_ser.features.spec import FrontEndSpec
-from realtime_ser.model import Card, Classifier, read_card
+from realtime_ser.model import Classifier
 from realtime_ser.records import FloatArray
 from train.atomic import replacing, write_text
 from train.corpora import LABELS

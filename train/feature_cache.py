@@ -95,7 +95,10 @@ def computed(
     speech: Sequence[npt.NDArray[np.bool_] | None],
     progress: bool,
 ) -> dict[str, npt.NDArray[Any]]:
-    """The same under a variant of the audio, with each clip's speech activity where it is known."""
+    """``per_clip`` under a variant of the audio; ``speech``: of every clip, which of its chunks hold speech, where known.
+
+    The arrays of the kind "vectors" are joined along their first axis: windows lie there, frames on the last.
+    """
     file = file_of(cache, kind, spec, variant, rows)
     if not file.exists():
         name = f"{kind}-{variant.name}" if variant else kind

@@ -168,20 +168,27 @@ def _recipe(values: Any, where: str) -> Recipe:
             item = dict(_mapping(item, f"{where}.variants[{number}]"))
             for range_db in ("snr_db", "babble_db"):
                 if item.get(range_db) is not None:
-                    item[range_db] = tuple(float(edge) for edge in item[range_db])
+                    item[range_db] = _range(item[range_db], f"{where}.variants[{number}].{range_db}")
             listed.append(_make(Variant, item, f"{where}.variants[{number}]"))
         values["variants"] = tuple(listed)
     if "masking" in values:
         masking = dict(_mapping(values["masking"], f"{where}.masking"))
         for name in ("noise_db", "babble_snr_db"):
             if name in masking:
-                masking[name] = tuple(float(edge) for edge in masking[name])
+                masking[name] = _range(masking[name], f"{where}.masking.{name}")
         values["masking"] = _make(Masking, masking, f"{where}.masking")
     if values.get("norm") is not None:
         values["norm"] = _make(NormRecipe, _mapping(values["norm"], f"{where}.norm"), f"{where}.norm")
     if "front_end" not in values:
         raise ConfigError(f"config: '{where}.front_end' is missing")
     return _make(Recipe, values, where)
+
+
+def _range(value: Any, where: str) -> tuple[float, float]:
+    numbers = isinstance(value, list | tuple) and all(isinstance(e, int | float) and not isinstance(e, bool) for e in value)
+    if not numbers or len(value) != 2 or value[0] > value[1]:
+        raise ConfigError(f"config: '{where}' takes two numbers, the lower one first, got {value!r}")
+    return float(value[0]), float(value[1])
 
 
 def _mapping(value: Any, where: str) -> Mapping[str, Any]:

@@ -30,6 +30,15 @@ def test_one_value_can_be_set_from_the_command_line() -> None:
         ({"cnn": {"epochs": 3}}, "'train.cnn.front_end' is missing"),
         ({"mlp": 3}, "'train.mlp' is a section"),
         ({"mlp": {"front_end": {"recipe": "flatstats"}, "variants": [{"name": "a", "sped": 2}]}}, "variants.0..sped"),
+        *(
+            (
+                {"mlp": {"front_end": {"recipe": "flatstats"}, "variants": [{"name": "a", key: value}]}},
+                f"variants.0..{key}' takes two",
+            )
+            for key in ("snr_db", "babble_db")
+            for value in (5, [5], [25, 5], [5, "x"], "ab")
+        ),
+        ({"cnn": {"front_end": {"recipe": "stacked"}, "masking": {"noise_db": 3}}}, "masking.noise_db' takes two"),
     ],
 )
 def test_a_mistake_is_named(section: dict[str, object], message: str) -> None:
