@@ -6,6 +6,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import threading
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -107,7 +108,7 @@ def computed(
         if len(items) <= FEW:
             parts = [work(item) for item in bar(items)]
         else:
-            with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"), _one_thread) as pool:
+            with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"), _begin_worker) as pool:
                 parts = list(bar(pool.map(work, items, chunksize=16)))
         names = list(parts[0])
         # Frames lie on the last axis of what a clip gives, windows on the first.
@@ -144,8 +145,17 @@ def _talkers(rows: Sequence[Row], seed: int) -> list[tuple[str, ...]]:
     return found
 
 
-def _one_thread() -> None:
-    """A worker is one of as many as there are cores: BLAS threads inside it would only fight."""
+def _begin_worker() -> None:
+    """A worker is one of as many as there are cores, where BLAS threads would only fight; it ends with its run."""
     import threadpoolctl
 
     threadpoolctl.threadpool_limits(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    # Of a parent that was killed a worker hears nothing: it would wait for its next clip for ever.
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

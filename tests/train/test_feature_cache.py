@@ -60,6 +60,51 @@ def test_a_killed_run_leaves_no_half_file(tmp_path: Path, after_s: float) -> Non
     assert [file.suffix for file in cache.iterdir() if not file.name.startswith(".")] == [".npz"]
 
 
+WORK = """
+import os
+import sys
+import time
+from pathlib import Path
+from train import feature_cache
+from train.manifest import Row
+
+def work(item):
+    (Path(sys.argv[1]) / f"{os.getpid()}.pid").touch()
+    time.sleep(0.2)
+    return {}
+
+if __name__ == "__main__":
+    rows = [Row(f"{n}.wav", "one", "one-1", "happy", "", "", "", "speech", 1.0, f"{n}") for n in range(10 * feature_cache.FEW)]
+    feature_cache.computed(Path(sys.argv[1]), "slow", None, None, Path(), rows, work, [None] * len(rows), False)
+"""
+
+
+def lives(pid: int) -> bool:
+    """Whether a process runs; one that has ended and waits for its parent to notice does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks Linux which processes live")
+def test_workers_end_with_a_run_that_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "run.py"
+    script.write_text(WORK)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen([sys.executable, str(script), str(tmp_path)], env=environment) as process:
+        deadline = time.monotonic() + 60
+        while not (workers := [int(file.stem) for file in tmp_path.glob("*.pid")]):
+            assert time.monotonic() < deadline, "no worker began"
+            time.sleep(0.05)
+        assert all(map(lives, workers))
+        process.kill()
+    deadline = time.monotonic() + 20
+    while any(map(lives, workers)):
+        assert time.monotonic() < deadline, "workers outlive the run"
+        time.sleep(0.05)
+
+
 def test_what_a_killed_writer_left_is_swept_up_when_it_is_old(tmp_path: Path) -> None:
     old, new = tmp_path / ".x.npz.aaa.part", tmp_path / ".x.npz.bbb.part"
     old.write_text("half")
