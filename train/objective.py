@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,14 @@ def schedule(share: float) -> float:
     return 0.01 + 0.99 * 0.5 * (1 + float(np.cos(np.pi * min(1.0, (share - 0.08) / 0.92))))
 
 
+@functools.cache
+def multiplies_bfloat16() -> bool:
+    """Whether this processor has instructions for bfloat16: one that must emulate them is sixteen times slower."""
+    # A torch too old to say trains in full width, which is right everywhere.
+    can = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(can.get("avx512_bf16") or can.get("amx_bf16"))
+
+
 def loss_of(network: Any, x: Tensor, target: Tensor, side: Tensor, recipe: Recipe, rng: np.random.Generator) -> Tensor:
     """Cross entropy of smoothed, mixed targets (Zhang et al. 2018, https://arxiv.org/abs/1710.09412), mean over members."""
     classes = len(LABELS)
@@ -31,7 +40,7 @@ def loss_of(network: Any, x: Tensor, target: Tensor, side: Tensor, recipe: Recip
         wanted = share * wanted + (1 - share) * wanted[other]
         side = share * side + (1 - share) * side[other]
     # Half-width floats double the speed of the convolutions; the weights and the optimiser stay in full width.
-    with torch.autocast("cpu", torch.bfloat16, enabled=x.ndim > 2):
+    with torch.autocast("cpu", torch.bfloat16, enabled=x.ndim > 2 and multiplies_bfloat16()):
         logits = network.each(x)
     logits = logits.float()
     loss = -(F.log_softmax(logits[:, :, :classes], dim=-1) * wanted).sum(-1).mean()
