@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -144,12 +145,20 @@ def export(options: argparse.Namespace) -> int:
 
     settings, root = _settings(options)
     rows = _rows(options, settings)
+    folds = scored(options, options.protocol)
+    if not folds:
+        scoring = f"python -m train evaluate --system {options.system} --protocol {options.protocol}"
+        print(f"train: without `{scoring}` before it the bundle is not calibrated and has no scores", file=sys.stderr)
     data = ensemble.load_data(root, rows, settings, options.system, options.cache)
     trained = train(options, settings, data, rows, "all")
-    folds = scored(options, "emobox")
     seconds = sum(_seconds(history) for history in ensemble.histories(data, options.runs, "all"))
     used = [row for row in rows if row.emotion in LABELS]
-    about = facts(options.system, settings, used, folds.get("scores"), scored(options, "cross").get("scores"), seconds)
+    command = f"python -m train export --system {options.system}"
+    if options.protocol != "emobox":
+        command += f" --protocol {options.protocol}"
+    command += "".join(f" --set {shlex.quote(change)}" for change in options.set)
+    strangers = scored(options, "cross").get("scores")
+    about = facts(options.system, settings, used, folds.get("scores"), strangers, seconds, command)
     path = options.weights / f"{options.system}.onnx"
     card = trained.export(path, name=options.system, temperature=folds.get("temperature", 1.0), facts=about)
     print(write_page(options.weights))
@@ -212,6 +221,8 @@ def _parser() -> argparse.ArgumentParser:
             (stream_options.add_evaluate if run is evaluate else stream_options.add_tune)(verb)
         if run is export:
             verb.add_argument("--weights", type=Path, default=REPOSITORY / "weights", metavar="DIR")
+            within = [name for name in splits.PROTOCOLS if name != "cross"]
+            verb.add_argument("--protocol", default="emobox", choices=within, help="whose scores and temperature the card gets")
     commands.add(verbs)
     return parser
 

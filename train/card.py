@@ -8,6 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from train.corpora import CORPORA
+from train.corpora.folder import is_folder
 from train.manifest import Row
 from train.settings import TrainSettings
 
@@ -15,15 +17,22 @@ _DESCRIPTIONS = {
     "mlp": "perceptrons on window statistics of log-mel, MFCC, level, spectral shape, pitch and rhythm",
     "cnn": "two networks of residual 2-D convolutions on log-mel with attentive pooling over time, averaged with the mlp's",
 }
-_FAILURES = [
-    "trained on actors (English, German, Polish); spontaneous speech and other languages are guesses",
+_TESTED = {
+    "emobox": "unseen actors",
+    "speaker": "unseen speakers",
+    "loso": "unseen speakers",
+    "sentence": "unseen sentences of known speakers",
+    "random": "a random split, speakers known",
+}
+_SHARE_ALIKE = "CC BY-NC-SA 4.0"
+_FAILURES = (
     "in a stream's first half minute it hardly knows voice and microphone: scores are then those of single clips, lower",
     "a voice that shows one emotion for minutes becomes in part the normal that the model compares with",
     "calm and neutral, sad and neutral, happy and fearful are taken for one another",
     "in a bare room, in loud noise and with other people talking behind the voice it is right much less often"
     " (docs/results/stream)",
     "no use for decisions about people: it hears how a voice sounds, not what a person feels",
-]
+)
 
 
 def commit() -> str | None:
@@ -35,6 +44,42 @@ def commit() -> str | None:
         return None
 
 
+def tested(scores: Mapping[str, Any]) -> str:
+    """Whose voices a protocol's scores are for, in words."""
+    return _TESTED.get(str(scores.get("protocol", "emobox")).partition(":")[0], "unseen speakers")
+
+
+def headline(scores: Mapping[str, Any] | None, strangers: Mapping[str, Any] | None) -> str:
+    """The honest score, short enough for a line of the dashboard."""
+    if not scores:
+        return "not yet scored"
+    emotions, uar = len(scores["per_class_recall"]), scores["uar_mean"]
+    if strangers:
+        # What a stranger may expect comes first.
+        four = strangers["four_stream"]["mean"]
+        return f"unseen corpora, 4 emotions: {four:.1f} % UAR; {tested(scores)}, {emotions}: {uar:.1f} %"
+    return f"{uar:.1f} % UAR, {emotions} emotions, {tested(scores)}"
+
+
+def licence(corpora: Sequence[str]) -> str:
+    """What the corpora that a network learned from allow to do with it."""
+    terms = {name: CORPORA[name].licence for name in corpora if not is_folder(name)}
+    if _SHARE_ALIKE in terms.values():
+        return _SHARE_ALIKE
+    if not terms:
+        return "its owner's: learned from own recordings alone"
+    return "see what it learned from: " + "; ".join(f"{name}: {text}" for name, text in terms.items())
+
+
+def known_failures(corpora: Sequence[str]) -> list[str]:
+    """What a user must expect to go wrong."""
+    languages = ", ".join(sorted({CORPORA[name].language for name in corpora if not is_folder(name)}))
+    first = [f"trained on actors ({languages}); spontaneous speech and other languages are guesses"] if languages else []
+    if any(map(is_folder, corpora)):
+        first.append("trained on its owner's recordings: other voices, rooms and microphones are guesses")
+    return [*first, *_FAILURES]
+
+
 def facts(
     system: str,
     settings: TrainSettings,
@@ -42,37 +87,34 @@ def facts(
     scores: Mapping[str, Any] | None,
     strangers: Mapping[str, Any] | None,
     seconds: float,
+    command: str,
 ) -> dict[str, Any]:
     """The card's readable part.
 
     Parameters
     ----------
-    scores, strangers : what ``evaluate`` wrote for the folds of RAVDESS and for leave-one-corpus-out, or None before it ran
+    scores, strangers : what ``evaluate`` wrote for a protocol's folds and for leave-one-corpus-out, or None before it ran
+    seconds : that training took
+    command : that does it again
     """
     recipe = settings.recipe(system)
-    headline = "not yet scored"
-    if scores:
-        headline = f"{scores['uar_mean']:.1f} % UAR, 8 emotions, unseen actors"
-    if scores and strangers:
-        # What a stranger may expect comes first; short enough for a line of the dashboard.
-        four = strangers["four_stream"]["mean"]
-        headline = f"unseen corpora, 4 emotions: {four:.1f} % UAR; unseen actors, 8: {scores['uar_mean']:.1f} %"
+    corpora = sorted({row.corpus for row in rows})
     return {
         "description": _DESCRIPTIONS[system],
-        "headline": headline,
-        "licence": "CC BY-NC-SA 4.0",
+        "headline": headline(scores, strangers),
+        "licence": licence(corpora),
         "training": {
-            "corpora": sorted({row.corpus for row in rows}),
+            "corpora": corpora,
             "clips": len(rows),
             "speakers": len({row.speaker for row in rows}),
             "seed": settings.seed,
             "epochs": recipe.epochs,
             "seconds": round(seconds),
-            "command": f"python -m train export --system {system}",
+            "command": command,
             "commit": commit(),
             "recipe": {key: value for key, value in asdict(recipe).items() if key != "front_end"},
         },
         "scores": dict(scores or {}),
         "strangers": dict(strangers or {}),
-        "known_failures": _FAILURES,
+        "known_failures": known_failures(corpora),
     }

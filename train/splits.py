@@ -37,7 +37,16 @@ class Split:
 
 
 def emobox(rows: Sequence[Row], *, dev_speakers: int = 4, seed: int = 0) -> list[Split]:
-    """The six RAVDESS folds. Only speech is tested; other rows train, a test actor's song excepted."""
+    """The six RAVDESS folds. Only speech is tested; other rows train, a test actor's song excepted.
+
+    Raises
+    ------
+    ConfigError : there is no RAVDESS speech
+    """
+    if not any(row.corpus == "ravdess_speech" for row in rows):
+        raise ConfigError(
+            "emobox folds are made of ravdess_speech, of which there is nothing; of others take --protocol speaker"
+        )
     splits = []
     for number, actors in enumerate(EMOBOX_FOLDS, 1):
         held = {f"ravdess-{actor}" for actor in actors}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from train.atomic import write_text
+from train.card import tested
 from train.corpora import CORPORA
 
 _HEAD = """# The shipped models
@@ -72,8 +73,12 @@ def _stranger_rows(strangers: Mapping[str, Any]) -> list[str]:
 
 
 def _score_rows(scores: Mapping[str, Any]) -> list[str]:
+    folds = scores.get("uar_folds", [])
+    on = "RAVDESS, 8 emotions, six folds"
+    if not str(scores.get("protocol", "emobox")).startswith("emobox"):
+        on = f"{len(scores['per_class_recall'])} emotions, {len(folds)} fold{'s' if len(folds) != 1 else ''}"
     rows = [
-        f"| **unseen actors**, RAVDESS, 8 emotions, six folds | **{scores['uar_mean']}** ± {scores['uar_std_folds']} over"
+        f"| **{tested(scores)}**, {on} | **{scores['uar_mean']}** ± {scores['uar_std_folds']} over"
         f" folds, 95 % over speakers {_range(scores.get('uar_ci95'))};"
         f" seeds: {', '.join(map(str, scores.get('uar_seeds', [scores['uar_mean']])))} |",
     ]
@@ -83,10 +88,13 @@ def _score_rows(scores: Mapping[str, Any]) -> list[str]:
             f"| the same, an actor's clips as one stream | **{known['uar_mean']}** ± {known['uar_std_folds']} over folds, 95 %"
             f" over speakers {_range(known['uar_ci95'])} |"
         )
+    groups = (
+        ("recall per emotion", "per_class_recall"),
+        ("women and men", "per_gender"),
+        ("strong and normal intensity", "per_intensity"),
+    )
+    rows += [f"| {name} | {_pairs(scores[key])} |" for name, key in groups if scores.get(key)]
     rows += [
-        f"| recall per emotion | {_pairs(scores['per_class_recall'])} |",
-        f"| women and men | {_pairs(scores['per_gender'])} |",
-        f"| strong and normal intensity | {_pairs(scores['per_intensity'])} |",
         f"| expected calibration error | {scores['ece']} |",
         f"| clips in which no speech was heard | {scores['clips_without_speech']} of {scores['clips']:,} |",
         f"| printed by | `{scores['command']}` |",
@@ -99,7 +107,7 @@ def _licences(cards: Sequence[Mapping[str, Any]]) -> str:
     lines = [
         "## Licences",
         "",
-        "The weights are CC BY-NC-SA 4.0: research and private use, no commercial use. What the corpora allow decides that:",
+        *_terms(cards),
         "",
         "| corpus | licence | from |",
         "|---|---|---|",
@@ -111,6 +119,15 @@ def _licences(cards: Sequence[Mapping[str, Any]]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _terms(cards: Sequence[Mapping[str, Any]]) -> list[str]:
+    terms = {str(card["name"]): str(card.get("licence", "not stated")) for card in cards}
+    if set(terms.values()) == {"CC BY-NC-SA 4.0"}:
+        return [
+            "The weights are CC BY-NC-SA 4.0: research and private use, no commercial use. What the corpora allow decides that:"
+        ]
+    return [*(f"- `{name}`: {text}" for name, text in terms.items()), "", "What the corpora allow decides that:"]
 
 
 def _sentence(text: str) -> str:

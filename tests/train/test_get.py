@@ -6,6 +6,7 @@ import hashlib
 import http.server
 import io
 import json
+import socket
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -158,6 +159,31 @@ def test_an_error_of_the_server_is_one_line(tmp_path: Path, server: Server) -> N
     with pytest.raises(SourceError, match="404") as caught:
         fetch(archive, tmp_path, progress=False)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["closed", "nowhere.invalid"])
+def test_without_a_connection_one_line_says_so(host: str, tmp_path: Path, server: Server) -> None:
+    if host == "closed":
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            host = f"127.0.0.1:{taken.getsockname()[1]}"
+    archive = replace(corpus(server).archives[0], url=f"http://{host}/corpus.zip")
+    with pytest.raises(SourceError, match=r"corpus\.zip: no connection; is this machine online") as caught:
+        fetch(archive, tmp_path, progress=False)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_does_not_answer_is_waited_for_and_said(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("train.corpora.get._TIMEOUT_S", 0.2)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        archive = replace(corpus(server).archives[0], url=f"http://127.0.0.1:{silent.getsockname()[1]}/corpus.zip")
+        with pytest.raises(SourceError, match="no answer for"):
+            fetch(archive, tmp_path, progress=False)
 
 
 def test_an_archive_that_leads_outside_or_is_none_is_refused(tmp_path: Path) -> None:

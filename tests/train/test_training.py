@@ -213,7 +213,9 @@ def test_the_command_line_from_corpora_to_a_bundle_that_the_live_path_loads(
     told = json.loads((tmp_path / "results" / "stream" / "cnn-tune.json").read_text())["command"]
     assert "--fold 1 2 --windows 1.5 --hops 0.25 --set train.cnn.epochs=2" in told
     assert "'train.mlp.network={hidden: [8], members: 1}'" in told, "as a shell takes it"
+    capsys.readouterr()
     assert main(["export", *run, "--weights", str(tmp_path / "weights")]) == 0
+    assert "--protocol emobox` before it the bundle is not calibrated and has no scores" in capsys.readouterr().err
     bundle = ["--bundle", str(tmp_path / "weights" / "cnn.onnx"), "--output", str(tmp_path / "results"), "--clips", "2"]
     assert main(["evaluate", *common, *bundle]) == 0
     assert "NOT scores for unseen speakers" in capsys.readouterr().out
@@ -223,6 +225,44 @@ def test_the_command_line_from_corpora_to_a_bundle_that_the_live_path_loads(
     assert model.card.normalisation is not None
     assert model.card.raw["training"]["speakers"] == 6
     assert model.card.headline == "not yet scored"
+
+
+def test_own_recordings_become_a_bundle_with_scores_temperature_and_licence(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = tmp_path / "own" / "folder"
+    for clip in (corpus / "ravdess_speech").glob("*.flac"):
+        _, _, emotion, *_, actor = clip.stem.split("-")
+        if emotion in ("03", "04"):
+            place = own / {"03": "happiness", "04": "SAD"}[emotion] / actor
+            place.mkdir(parents=True)
+            (place / "said.flac").write_bytes(clip.read_bytes())
+    settings = tmp_path / "my.yaml"
+    settings.write_text(
+        "train: {use: [folder], within: [folder], variants: [],"
+        " mlp: {front_end: {recipe: flatstats}, network: {hidden: [8], members: 1}, epochs: 2}}\n"
+    )
+    common = ["--corpora", str(own.parent), "--cache", str(tmp_path / "cache"), "--config", str(settings)]
+    run = [*common, "--system", "mlp", "--protocol", "speaker", "--runs", str(tmp_path / "runs")]
+    assert main(["prepare", *common]) == 0
+    assert main(["audit", *common, "--protocol", "speaker", "--dev-speakers", "0"]) == 0
+    assert main(["evaluate", *common, "--runs", str(tmp_path / "runs")]) == 2
+    assert "of others take --protocol speaker" in capsys.readouterr().err
+    assert main(["evaluate", *run, "--output", str(tmp_path / "results")]) == 0
+    capsys.readouterr()
+    assert main(["export", *run, "--weights", str(tmp_path / "mine")]) == 0
+    told = capsys.readouterr()
+    assert "not calibrated" not in told.err
+    card = load_model(tmp_path / "mine" / "mlp.json").card
+    scored = json.loads((tmp_path / "runs" / "mlp" / "scores-speaker.json").read_text())
+    assert card.raw["fitted_temperature"] == pytest.approx(scored["temperature"], abs=1e-4)
+    assert card.headline == f"{scored['scores']['uar_mean']:.1f} % UAR, 2 emotions, unseen speakers"
+    assert card.licence.startswith("its owner's")
+    assert card.raw["training"]["command"] == "python -m train export --system mlp --protocol speaker"
+    page = (tmp_path / "mine" / "README.md").read_text()
+    assert "**unseen speakers**, 2 emotions, 5 folds" in page
+    assert "RAVDESS" not in page
+    assert "CC BY" not in page
 
 
 def test_a_verb_without_its_manifest_says_what_to_run(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -96,6 +96,7 @@ class Corpus:
     Attributes
     ----------
     parse : takes a path relative to the corpora's folder; raises ``UnknownNameError`` when the name breaks the rule
+    language : spoken in it; "" where nobody knows
     size : of the original download, for people
     archives : what ``python -m train get`` may fetch; empty where it may not
     by_hand : what to do instead, where there is no archive to fetch
@@ -106,6 +107,7 @@ class Corpus:
     url: str
     licence: str
     parse: Callable[[Path], Clip]
+    language: str = ""
     size: str = ""
     archives: tuple[Archive, ...] = ()
     by_hand: str = ""

@@ -45,6 +45,7 @@ CORPUS = Corpus(
     "https://github.com/CheyneyComputerScience/CREMA-D",
     "ODbL 1.0",
     parse,
+    language="English",
     size="7,442 clips, 0.6 GB",
     by_hand="its audio lies in Git LFS: `git lfs clone https://github.com/CheyneyComputerScience/CREMA-D`, "
     "then move or link its AudioWAV folder to {folder}",

@@ -45,6 +45,7 @@ CORPUS = Corpus(
     "http://emodb.bilderbar.info",
     "free for research; see its page",
     parse,
+    language="German",
     size="535 clips, 40 MB",
     archives=(Archive("http://emodb.bilderbar.info/download/download.zip", "emodb.zip"),),  # its page gives no hash
 )

@@ -113,11 +113,24 @@ def fetch(archive: Archive, root: Path, *, progress: bool = True) -> Path:
         )
     except requests.exceptions.RequestException as error:
         kept = f"; {part.stat().st_size:,} bytes are kept, the same command goes on from there" if part.exists() else ""
-        raise SourceError(f"{archive.url}: {' '.join(str(error).split())[:200]}{kept}") from error
+        raise SourceError(f"{archive.url}: {_reason(error)}{kept}") from error
     except ValueError as error:
         expected = "the one its host publishes" if archive.known_hash else f"the one recorded in {root / RECORD}"
         raise SourceError(f"{archive.url}: the hash is not {expected}; nothing was kept ({str(error)[:300]})") from error
     return Path(path)
+
+
+def _reason(error: Exception) -> str:
+    """A failed request in a few words; what a broken connection cost is in its own."""
+    import requests
+
+    if isinstance(error, requests.exceptions.Timeout):
+        return f"no answer for {_TIMEOUT_S:.0f} s; try again later"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "no safe connection: the host's certificate is not accepted"
+    if isinstance(error, requests.exceptions.ConnectionError) and "Max retries exceeded" in str(error):
+        return "no connection; is this machine online, and does a proxy stand between (HTTPS_PROXY)?"
+    return " ".join(str(error).split())[:200]
 
 
 class Resuming:

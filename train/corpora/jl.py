@@ -33,6 +33,7 @@ CORPUS = Corpus(
     "https://www.kaggle.com/datasets/tli725/jl-corpus",
     "CC0 1.0",
     parse,
+    language="English",
     size="2,400 clips, 0.9 GB",
     by_hand="it asks for a Kaggle account: download it from {url} and unpack its WAV files into {folder}",
 )

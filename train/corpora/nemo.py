@@ -33,6 +33,7 @@ CORPUS = Corpus(
     "https://huggingface.co/datasets/amu-cai/nEMO",
     "CC BY-NC-SA 4.0",
     parse,
+    language="Polish",
     size="4,481 clips, 3 h",
     by_hand="its host offers tables with the audio inside: with the `datasets` package, save each row's audio of {url} "
     "under its file_id (such as EB0_anger_1.wav) in {folder}",

@@ -42,6 +42,7 @@ SPEECH = Corpus(
     _URL,
     "CC BY-NC-SA 4.0",
     parse,
+    language="English",
     size="1,440 clips, 0.2 GB",
     archives=(
         Archive(
@@ -58,6 +59,7 @@ SONG = Corpus(
     _URL,
     "CC BY-NC-SA 4.0",
     parse,
+    language="English",
     size="1,012 clips, 0.2 GB",
     archives=(
         Archive(

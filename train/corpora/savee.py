@@ -51,6 +51,7 @@ CORPUS = Corpus(
     "http://kahlan.eps.surrey.ac.uk/savee/",
     "research only, on registration",
     parse,
+    language="English",
     size="480 clips, 0.1 GB",
     by_hand="it asks for registration: fill in the form on {url}, then unpack AudioData (DC, JE, JK, KL) into {folder}",
 )

@@ -32,6 +32,7 @@ CORPUS = Corpus(
     "https://borealisdata.ca/dataset.xhtml?persistentId=doi:10.5683/SP2/E8H2MF",
     "CC BY-NC-ND 4.0",
     parse,
+    language="English",
     size="2,800 clips, 0.3 GB",
     archives=(
         # Dataverse packs all files of a dataset anew for each request: no published hash, no resuming.
