@@ -160,7 +160,10 @@ def export(options: argparse.Namespace) -> int:
     strangers = scored(options, "cross").get("scores")
     about = facts(options.system, settings, used, folds.get("scores"), strangers, seconds, command)
     path = options.weights / f"{options.system}.onnx"
-    card = trained.export(path, name=options.system, temperature=folds.get("temperature", 1.0), facts=about)
+    heard = {row.emotion for row in used}
+    labels = [label for label in LABELS if label in heard]
+    temperature = folds.get("temperature", 1.0)
+    card = trained.export(path, name=options.system, temperature=temperature, labels=labels, facts=about)
     print(write_page(options.weights))
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB, {card.raw['parameters']:,} parameters, {card.headline}")
     return 0

@@ -36,7 +36,15 @@ class Ensemble:
     normalisation: Normalisation | None
     shares: tuple[float, ...] | None = None
 
-    def export(self, path: Path, *, name: str, temperature: float = 1.0, facts: Mapping[str, object] | None = None) -> Card:
+    def export(
+        self,
+        path: Path,
+        *,
+        name: str,
+        temperature: float = 1.0,
+        labels: Sequence[str] = LABELS,
+        facts: Mapping[str, object] | None = None,
+    ) -> Card:
         """See ``train.export``."""
         return export(
             self.networks,
@@ -46,6 +54,7 @@ class Ensemble:
             temperature=temperature,
             shares=self.shares,
             normalisation=self.normalisation,
+            labels=labels,
             facts=facts,
         )
 

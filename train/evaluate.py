@@ -87,6 +87,8 @@ def stream_clips(
         order = sorted(np.random.default_rng(seed).permutation(len(rows)).tolist(), key=lambda i: rows[i].speaker)
     windows: dict[int, FloatArray] = {}
     speech_s: dict[int, FloatArray] = {}
+    # A bundle may know fewer labels, and in another order.
+    place = [LABELS.index(label) for label in classifier.card.labels]
     voice = None
     for i in tqdm(order, "streaming", disable=not progress, leave=False):
         if not by_speaker or rows[i].speaker != voice:
@@ -97,7 +99,9 @@ def stream_clips(
             heard = Block(*change(heard, engine.sample_rate, rows[i]), 0)
         estimates = engine.push(heard) + engine.flush()
         spoken = [estimate for estimate in estimates if estimate.probs]
-        windows[i] = np.array([estimate.probs for estimate in spoken], np.float32).reshape(-1, len(LABELS))
+        windows[i] = np.zeros((len(spoken), len(LABELS)), np.float32)
+        if spoken:
+            windows[i][:, place] = [estimate.probs for estimate in spoken]
         speech_s[i] = np.array([each.speech_ratio * (each.end_s - each.start_s) for each in spoken], np.float32)
     every = range(len(rows))
     return Clips(tuple(rows), tuple(windows[i] for i in every), tuple(speech_s[i] for i in every))

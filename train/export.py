@@ -40,6 +40,7 @@ def export(
     temperature: float = 1.0,
     shares: Sequence[float] | None = None,
     normalisation: Normalisation | None = None,
+    labels: Sequence[str] = LABELS,
     facts: Mapping[str, Any] | None = None,
 ) -> Card:
     """Write the bundle and check it against torch.
@@ -51,13 +52,15 @@ def export(
     temperature : goes into the graph
     shares : each network's weight in the average; None: all alike
     normalisation : the running one that the networks expect
+    labels : those that the bundle is to tell apart, in the order of ``LABELS``: what a network never heard it cannot know
     facts : further keys of the card: description, training, scores, ...
 
     Raises
     ------
     ModelError : the graph's probabilities differ from torch's by more than 1e-5
     """
-    model = Calibrated(networks, temperature, shares).eval()
+    kept = None if tuple(labels) == LABELS else [LABELS.index(label) for label in labels]
+    model = Calibrated(networks, temperature, shares, kept).eval()
     examples = example_inputs(spec, normalisation)
     shape = {
         "stacked": ["batch", spec.n_mels, "time"],
@@ -90,9 +93,9 @@ def export(
         "normalisation": asdict(normalisation) if normalisation else None,
         "window_s": WINDOW_S,
         "min_window_s": MIN_WINDOW_S,
-        "labels": list(LABELS),
+        "labels": list(labels),
         "input": {"name": "features", "shape": shape},
-        "output": {"name": "probs", "shape": ["batch", len(LABELS)], "kind": "probabilities"},
+        "output": {"name": "probs", "shape": ["batch", len(labels)], "kind": "probabilities"},
         "temperature": 1.0,
         "fitted_temperature": round(float(temperature), 4),
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),

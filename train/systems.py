@@ -204,19 +204,31 @@ class OnLogMel(nn.Module):
 class Calibrated(nn.Module):
     """What is exported: one network or several, to the mean of their probabilities at a temperature.
 
-    ``shares`` are each network's weight in the mean; None: all alike.
+    Parameters
+    ----------
+    shares : each network's weight in the mean; None: all alike
+    kept : places of the labels that are asked for, whose probabilities then sum to one; None: all
     """
 
-    def __init__(self, networks: Sequence[nn.Module], temperature: float = 1.0, shares: Sequence[float] | None = None) -> None:
+    def __init__(
+        self,
+        networks: Sequence[nn.Module],
+        temperature: float = 1.0,
+        shares: Sequence[float] | None = None,
+        kept: Sequence[int] | None = None,
+    ) -> None:
         super().__init__()
         self.networks = nn.ModuleList(networks)
         weights = torch.tensor([float(share) for share in shares or [1.0] * len(networks)])
         self.register_buffer("shares", (weights / weights.sum())[:, None, None])
         self.register_buffer("temperature", torch.tensor(float(temperature)))
+        self.register_buffer("kept", None if kept is None else torch.tensor(list(kept)))
 
     def forward(self, features: Tensor) -> Tensor:
         """Probabilities, (batch, classes)."""
         probs = (torch.stack([F.softmax(network(features), dim=-1) for network in self.networks]) * self.shares).sum(0)
+        if self.kept is not None:
+            probs = probs.index_select(1, self.kept)
         return F.softmax(torch.log(probs.clamp_min(1e-8)) / self.temperature, dim=-1)
 
 

@@ -85,7 +85,7 @@ def _score_rows(scores: Mapping[str, Any]) -> list[str]:
     known = scores.get("by_speaker")
     if known:
         rows.append(
-            f"| the same, an actor's clips as one stream | **{known['uar_mean']}** ± {known['uar_std_folds']} over folds, 95 %"
+            f"| the same, a speaker's clips as one stream | **{known['uar_mean']}** ± {known['uar_std_folds']} over folds, 95 %"
             f" over speakers {_range(known['uar_ci95'])} |"
         )
     groups = (

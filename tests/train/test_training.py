@@ -253,7 +253,10 @@ def test_own_recordings_become_a_bundle_with_scores_temperature_and_licence(
     assert main(["export", *run, "--weights", str(tmp_path / "mine")]) == 0
     told = capsys.readouterr()
     assert "not calibrated" not in told.err
-    card = load_model(tmp_path / "mine" / "mlp.json").card
+    model = load_model(tmp_path / "mine" / "mlp.json")
+    card = model.card
+    assert card.labels == ("happy", "sad"), "what it never heard it does not offer"
+    assert model.predict(np.zeros((3, card.raw["input"]["shape"][1]), np.float32)).sum(axis=1) == pytest.approx([1, 1, 1])
     scored = json.loads((tmp_path / "runs" / "mlp" / "scores-speaker.json").read_text())
     assert card.raw["fitted_temperature"] == pytest.approx(scored["temperature"], abs=1e-4)
     assert card.headline == f"{scored['scores']['uar_mean']:.1f} % UAR, 2 emotions, unseen speakers"

@@ -69,8 +69,11 @@ def _bundle_alone(bundle: str, rows: Sequence[Row]) -> tuple[list[Fold], str]:
     """One bundle on all clips whose emotion it knows, and what such scores are worth."""
     classifier = load_model(bundle)
     card = classifier.card
-    if set(card.labels) != set(LABELS):
-        raise ConfigError(f"{card.name} knows {', '.join(card.labels)}; only bundles with our eight labels are scored")
+    if not set(card.labels) <= set(LABELS):
+        raise ConfigError(f"{card.name} knows {', '.join(card.labels)}; only bundles with labels among our eight are scored")
+    rows = [row for row in rows if row.emotion in card.labels]
+    if not rows:
+        raise ConfigError(f"{card.name} knows {', '.join(card.labels)}; no clip of these corpora has such a label")
     learned = set((card.raw.get("training") or {}).get("corpora", ()))
     tested = {row.corpus for row in rows}
     about = f"{card.name} on {', '.join(sorted(tested))}. "
