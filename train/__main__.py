@@ -15,8 +15,6 @@ export    write weights/NAME.onnx and its card, with the scores of evaluate
 from __future__ import annotations
 
 import argparse
-import json
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -138,39 +136,15 @@ def tune(options: argparse.Namespace) -> int:
 
 def export(options: argparse.Namespace) -> int:
     """The shipped bundle: the network of ``fit`` with the scores and the temperature of ``evaluate``."""
-    from train import ensemble
-    from train.card import facts
-    from train.folds import scored, train
+    from train.shipping import ship
     from train.weights_page import write_page
 
     settings, root = _settings(options)
-    rows = _rows(options, settings)
-    folds = scored(options, options.protocol)
-    if not folds:
-        scoring = f"python -m train evaluate --system {options.system} --protocol {options.protocol}"
-        print(f"train: without `{scoring}` before it the bundle is not calibrated and has no scores", file=sys.stderr)
-    data = ensemble.load_data(root, rows, settings, options.system, options.cache)
-    trained = train(options, settings, data, rows, "all")
-    seconds = sum(_seconds(history) for history in ensemble.histories(data, options.runs, "all"))
-    used = [row for row in rows if row.emotion in LABELS]
-    command = f"python -m train export --system {options.system}"
-    if options.protocol != "emobox":
-        command += f" --protocol {options.protocol}"
-    command += "".join(f" --set {shlex.quote(change)}" for change in options.set)
-    strangers = scored(options, "cross").get("scores")
-    about = facts(options.system, settings, used, folds.get("scores"), strangers, seconds, command)
-    path = options.weights / f"{options.system}.onnx"
-    heard = {row.emotion for row in used}
-    labels = [label for label in LABELS if label in heard]
-    temperature = folds.get("temperature", 1.0)
-    card = trained.export(path, name=options.system, temperature=temperature, labels=labels, facts=about)
+    card = ship(options, settings, root, _rows(options, settings))
     print(write_page(options.weights))
-    print(f"{path}: {path.stat().st_size / 1e6:.2f} MB, {card.raw['parameters']:,} parameters, {card.headline}")
+    size_mb = card.onnx_path.stat().st_size / 1e6
+    print(f"{card.onnx_path}: {size_mb:.2f} MB, {card.raw['parameters']:,} parameters, {card.headline}")
     return 0
-
-
-def _seconds(history: Path) -> float:
-    return float(sum(entry["seconds"] for entry in json.loads(history.read_text(encoding="utf-8"))))
 
 
 def _settings(options: argparse.Namespace) -> tuple[TrainSettings, Path]:

@@ -222,7 +222,9 @@ def _checked(checkpoint: Path, identity: str) -> dict[str, Any]:
     """A checkpoint's content, if it is of this very run."""
     state: dict[str, Any] = torch.load(checkpoint, weights_only=True)
     if state["identity"] != identity:
-        raise ConfigError(f"{checkpoint.parent} holds another run (other settings or clips); remove it or choose another --run")
+        raise ConfigError(
+            f"{checkpoint.parent} holds another run (other settings or clips); remove it or choose another --runs"
+        )
     return state
 
 

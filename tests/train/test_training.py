@@ -261,7 +261,7 @@ def test_own_recordings_become_a_bundle_with_scores_temperature_and_licence(
     assert card.raw["fitted_temperature"] == pytest.approx(scored["temperature"], abs=1e-4)
     assert card.headline == f"{scored['scores']['uar_mean']:.1f} % UAR, 2 emotions, unseen speakers"
     assert card.licence.startswith("its owner's")
-    assert card.raw["training"]["command"] == "python -m train export --system mlp --protocol speaker"
+    assert card.raw["training"]["command"] == "python -m train export --system mlp --config my.yaml --protocol speaker"
     page = (tmp_path / "mine" / "README.md").read_text()
     assert "**unseen speakers**, 2 emotions, 5 folds" in page
     assert "RAVDESS" not in page
