@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from realtime_ser.config import load_config
@@ -39,6 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SerError as error:
         print(f"train: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"train: {where}{error.strerror or error}", file=sys.stderr)
+        return 1
+    except BrokenProcessPool:
+        print("train: a worker process was ended, perhaps for want of memory; the same command goes on", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("train: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
         return 130

@@ -9,12 +9,28 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from realtime_ser.errors import SinkError
+
 _STALE_S = 3600.0
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path in the same folder, moved onto ``path`` when the block ends well and removed when it does not."""
+    """A temporary path in the same folder, moved onto ``path`` when the block ends well and removed when it does not.
+
+    Raises
+    ------
+    SinkError : full disk, no permission: the file is as it was before
+    """
+    try:
+        with _replacing(path) as temporary:
+            yield temporary
+    except OSError as error:
+        raise SinkError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f".{path.name}.*.part"):
         # What a killed process was writing; another one may be writing the same file just now.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import io
 import json
 import time
 from collections.abc import Sequence
@@ -204,7 +205,10 @@ def fit(
                     "numpy": json.dumps(rng.bit_generator.state),
                     "history": json.dumps(history),
                 }
-                torch.save(state, temporary)
+                # torch calls a full disk an internal error; a file does not.
+                whole = io.BytesIO()
+                torch.save(state, whole)
+                temporary.write_bytes(whole.getbuffer())
             write_text(run / "history.json", json.dumps(history, indent=1))
             curves.draw(history, run / "curves.png", run.name)
     return mean.eval()

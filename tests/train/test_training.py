@@ -7,6 +7,9 @@ machinery works, and nothing about emotions.
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -271,6 +274,64 @@ def test_own_recordings_become_a_bundle_with_scores_temperature_and_licence(
 def test_a_verb_without_its_manifest_says_what_to_run(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["audit", "--corpora", str(corpus), "--cache", str(tmp_path)]) == 2
     assert "python -m train prepare" in capsys.readouterr().err
+
+
+FULL = """
+import resource
+import sys
+from train.__main__ import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files as POSIX does")
+@pytest.mark.parametrize(
+    ("most", "verb", "file"), [(2000, "prepare", "manifest"), (20_000, "prepare", "vectors"), (50_000, "fit", "checkpoint")]
+)
+def test_a_full_disk_is_one_line_and_leaves_nothing_half(
+    most: int, verb: str, file: str, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = tmp_path / "run.py"
+    script.write_text(FULL)
+    cache, runs = tmp_path / "cache", tmp_path / "runs"
+    common = ["--corpora", str(corpus), "--cache", str(cache), "--set", "train.variants=[]", "--set", "train.mlp.epochs=1"]
+    common += ["--set", "train.mlp.variants=[]"]
+    asked = [verb, *common]
+    if verb == "fit":
+        assert main(["prepare", *common]) == 0
+        asked += ["--system", "mlp", "--runs", str(runs)]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([sys.executable, str(script), str(most), *asked], env=environment, capture_output=True, text=True)
+    told = done.stderr.replace("\r", "\n").strip().splitlines()[-1].strip()
+    assert done.returncode == 1, done.stderr
+    assert told.startswith("train: cannot write ")
+    assert file in told
+    assert told.endswith("File too large")
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.rglob("*.part"))
+    assert not list(runs.rglob("checkpoint.pt"))
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["prepare", "--corpora", str(corpus), "--cache", str(tmp_path / "file" / "cache")]) == 1
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert "train: cannot write" in told
+    assert "Not a directory" in told
+
+
+def test_a_worker_that_is_ended_is_one_line(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("train.feature_cache.FEW", 0)
+    monkeypatch.setattr("train.features._clip_activity", _ended)
+    assert main(["prepare", "--corpora", str(corpus), "--cache", str(tmp_path)]) == 1
+    assert "a worker process was ended" in capsys.readouterr().err
+
+
+def _ended(item: object) -> None:
+    os._exit(9)
 
 
 def test_a_recipe_is_what_the_card_records() -> None:
