@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -64,7 +65,10 @@ def prepare(options: argparse.Namespace) -> int:
         print(f"absent {name}: {CORPORA[name].url}")
     from train import features
 
-    rows = [row for row in found.where(corpus=settings.use) if row.emotion in LABELS]
+    used = found.where(corpus=settings.use)
+    rows = [row for row in used if row.emotion in LABELS]
+    for emotion, count in sorted(Counter(row.emotion for row in used if row.emotion not in LABELS).items()):
+        print(f"not learned: {count} clips of {emotion!r}, which is not among {', '.join(LABELS)}")
     for system in ("mlp", "cnn"):
         recipe = settings.recipe(system)
         features.fill(root, rows, recipe.spec, options.cache, recipe.all_variants)
@@ -162,7 +166,9 @@ def _settings(options: argparse.Namespace) -> tuple[TrainSettings, Path]:
 
 
 def _rows(options: argparse.Namespace, settings: TrainSettings) -> tuple[Row, ...]:
+    """The clips in use that have one of our labels: all that splits are made of."""
     rows = manifest.load(options.cache / "manifest.csv").where(corpus=settings.use)
+    rows = tuple(row for row in rows if row.emotion in LABELS)
     if not rows:
         raise ConfigError(f"the manifest holds no clip of {', '.join(settings.use)}; run `python -m train prepare`")
     return select(rows, settings.select)

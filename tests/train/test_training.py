@@ -240,6 +240,9 @@ def test_own_recordings_become_a_bundle_with_scores_temperature_and_licence(
             place = own / {"03": "happiness", "04": "SAD"}[emotion] / actor
             place.mkdir(parents=True)
             (place / "said.flac").write_bytes(clip.read_bytes())
+        elif emotion == "02":
+            (own / "boredom").mkdir(parents=True, exist_ok=True)
+            (own / "boredom" / clip.name).write_bytes(clip.read_bytes())
     settings = tmp_path / "my.yaml"
     settings.write_text(
         "train: {use: [folder], within: [folder], variants: [],"
@@ -248,6 +251,7 @@ def test_own_recordings_become_a_bundle_with_scores_temperature_and_licence(
     common = ["--corpora", str(own.parent), "--cache", str(tmp_path / "cache"), "--config", str(settings)]
     run = [*common, "--system", "mlp", "--protocol", "speaker", "--runs", str(tmp_path / "runs")]
     assert main(["prepare", *common]) == 0
+    assert "not learned: 6 clips of 'bored'" in capsys.readouterr().out
     assert main(["audit", *common, "--protocol", "speaker", "--dev-speakers", "0"]) == 0
     assert main(["evaluate", *common, "--runs", str(tmp_path / "runs")]) == 2
     assert "of others take --protocol speaker" in capsys.readouterr().err
