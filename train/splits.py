@@ -88,7 +88,7 @@ def speaker(rows: Sequence[Row], *, folds: int = 5, dev_speakers: int = 2, seed:
     """Grouped k-fold: every speaker is tested once."""
     names = sorted({row.speaker for row in rows})
     if len(names) < folds:
-        raise ConfigError(f"{folds} folds need as many speakers, there are {len(names)}")
+        raise ConfigError(f"{folds} folds need as many speakers, there are {len(names)}; loso takes two, random any number")
     order = np.random.default_rng(seed).permutation(names)
     splits = []
     for number in range(folds):
@@ -103,7 +103,7 @@ def loso(rows: Sequence[Row], *, dev_speakers: int = 2, seed: int = 0) -> list[S
     """Leave one speaker out: a fold for each, all of whose recordings test."""
     names = sorted({row.speaker for row in rows})
     if len(names) < 2:
-        raise ConfigError("leaving one speaker out needs at least two")
+        raise ConfigError("leaving one speaker out needs at least two; random takes one, and says nothing of strangers")
     splits = []
     for name in names:
         rest = tuple(row for row in rows if row.speaker != name)
