@@ -130,7 +130,7 @@ def evaluate(options: argparse.Namespace) -> int:
     if options.stream or options.bundle:
         from train.streaming import verbs as streaming
 
-        known = [row for row in rows if row.emotion in LABELS and row.corpus in settings.within]
+        known = [row for row in rows if row.corpus in settings.within]
         return streaming.evaluate(options, root, known, settings.seed, lambda: listeners(options, settings, root, rows))
     score(options, settings, root, rows, options.seeds)
     return 0
@@ -200,7 +200,7 @@ def _parser() -> argparse.ArgumentParser:
         if run in (evaluate, tune):
             verb.add_argument("--output", type=Path, default=REPOSITORY / "docs" / "results", metavar="DIR")
         if run is audit:
-            verb.add_argument("--dev-speakers", type=int, default=4, metavar="N")
+            verb.add_argument("--dev-speakers", type=int, default=0, metavar="N", help="held out of the training speakers too")
             verb.add_argument("--sentences", action="store_true", help="a sentence on both sides is a leak too")
         if run in (fit, evaluate, tune, export):
             verb.add_argument("--system", required=run is not evaluate, default="mlp", choices=("mlp", "cnn"))

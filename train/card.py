@@ -17,14 +17,14 @@ _DESCRIPTIONS = {
     "mlp": "perceptrons on window statistics of log-mel, MFCC, level, spectral shape, pitch and rhythm",
     "cnn": "two networks of residual 2-D convolutions on log-mel with attentive pooling over time, averaged with the mlp's",
 }
-_TESTED = {
+TESTED = {
     "emobox": "unseen actors",
     "speaker": "unseen speakers",
     "loso": "unseen speakers",
     "sentence": "unseen sentences of known speakers",
     "random": "a random split, speakers known",
 }
-_SHARE_ALIKE = "CC BY-NC-SA 4.0"
+SHARE_ALIKE = "CC BY-NC-SA 4.0"
 _FAILURES = (
     "in a stream's first half minute it hardly knows voice and microphone: scores are then those of single clips, lower",
     "a voice that shows one emotion for minutes becomes in part the normal that the model compares with",
@@ -44,9 +44,14 @@ def commit() -> str | None:
         return None
 
 
+def protocol_of(scores: Mapping[str, Any]) -> str:
+    """The protocol that scores of folds were printed under, such as "emobox"."""
+    return str(scores["protocol"]).partition(":")[0]
+
+
 def tested(scores: Mapping[str, Any]) -> str:
     """Whose voices a protocol's scores are for, in words."""
-    return _TESTED.get(str(scores.get("protocol", "emobox")).partition(":")[0], "unseen speakers")
+    return TESTED[protocol_of(scores)]
 
 
 def headline(scores: Mapping[str, Any] | None, strangers: Mapping[str, Any] | None) -> str:
@@ -64,8 +69,8 @@ def headline(scores: Mapping[str, Any] | None, strangers: Mapping[str, Any] | No
 def licence(corpora: Sequence[str]) -> str:
     """What the corpora that a network learned from allow to do with it."""
     terms = {name: CORPORA[name].licence for name in corpora if not is_folder(name)}
-    if _SHARE_ALIKE in terms.values():
-        return _SHARE_ALIKE
+    if SHARE_ALIKE in terms.values():
+        return SHARE_ALIKE
     if not terms:
         return "its owner's: learned from own recordings alone"
     return "see what it learned from: " + "; ".join(f"{name}: {text}" for name, text in terms.items())

@@ -12,7 +12,7 @@ from typing import Any
 from realtime_ser.config import load_config
 from realtime_ser.errors import ConfigError
 from realtime_ser.model import Classifier
-from train import calibration, ensemble, splits
+from train import calibration, ensemble, repeat, splits
 from train import evaluate as scoring
 from train.atomic import write_text
 from train.corpora import LABELS
@@ -55,10 +55,8 @@ def score(
             if options.protocol == "cross" and number == 0:
                 known = sorted({row.emotion for row in fold.train if row.emotion in LABELS})
                 strangers.append((fold.name.removeprefix("cross-"), known, seeds[-1][-1], warm[-1][-1]))
-    command = f"python -m train evaluate --system {options.system} --protocol {options.protocol}"
-    if count > 1:
-        command += f" --seeds {count}"
-    command += "".join(f" --set {change}" for change in options.set)
+    seeds_asked = f" --seeds {count}" if count > 1 else ""
+    command = repeat.command(options, f"evaluate --system {options.system} --protocol {options.protocol}{seeds_asked}")
     temperatures = [_temperatures(part) for part in seeds]
     calibrated, knowing = (
         [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from train.card import facts
 from train.corpora import LABELS
 from train.folds import scored, train
 from train.manifest import Row
+from train.repeat import command
 from train.settings import TrainSettings
 
 
@@ -22,37 +22,27 @@ def ship(options: argparse.Namespace, settings: TrainSettings, root: Path, rows:
     """Train on all speakers, or load what has been trained, and write the bundle with its card."""
     folds = scored(options, options.protocol)
     if not folds:
-        scoring = f"python -m train evaluate --system {options.system} --protocol {options.protocol}"
+        scoring = command(options, f"evaluate --system {options.system} --protocol {options.protocol}")
         print(f"train: without `{scoring}` before it the bundle is not calibrated and has no scores", file=sys.stderr)
     data = ensemble.load_data(root, rows, settings, options.system, options.cache)
     trained = train(options, settings, data, rows, "all")
-    used = [row for row in rows if row.emotion in LABELS]
+    protocol = f" --protocol {options.protocol}" if options.protocol != "emobox" else ""
     about = facts(
         options.system,
         settings,
-        used,
+        rows,
         folds.get("scores"),
         scored(options, "cross").get("scores"),
         sum(_seconds(history) for history in ensemble.histories(data, options.runs, "all")),
-        _command(options),
+        command(options, f"export --system {options.system}{protocol}"),
     )
     return trained.export(
         options.weights / f"{options.system}.onnx",
         name=options.system,
         temperature=folds.get("temperature", 1.0),
-        labels=[label for label in LABELS if any(row.emotion == label for row in used)],
+        labels=[label for label in LABELS if any(row.emotion == label for row in rows)],
         facts=about,
     )
-
-
-def _command(options: argparse.Namespace) -> str:
-    """What does it again, as a shell takes it."""
-    command = f"python -m train export --system {options.system}"
-    if options.config:
-        command += f" --config {shlex.quote(Path(options.config).name)}"
-    if options.protocol != "emobox":
-        command += f" --protocol {options.protocol}"
-    return command + "".join(f" --set {shlex.quote(change)}" for change in options.set)
 
 
 def _seconds(history: Path) -> float:

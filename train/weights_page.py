@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from train.atomic import write_text
-from train.card import tested
+from train.card import SHARE_ALIKE, protocol_of, tested
 from train.corpora import CORPORA
 
 _HEAD = """# The shipped models
@@ -75,7 +75,7 @@ def _stranger_rows(strangers: Mapping[str, Any]) -> list[str]:
 def _score_rows(scores: Mapping[str, Any]) -> list[str]:
     folds = scores.get("uar_folds", [])
     on = "RAVDESS, 8 emotions, six folds"
-    if not str(scores.get("protocol", "emobox")).startswith("emobox"):
+    if protocol_of(scores) != "emobox":
         on = f"{len(scores['per_class_recall'])} emotions, {len(folds)} fold{'s' if len(folds) != 1 else ''}"
     rows = [
         f"| **{tested(scores)}**, {on} | **{scores['uar_mean']}** ± {scores['uar_std_folds']} over"
@@ -123,9 +123,9 @@ def _licences(cards: Sequence[Mapping[str, Any]]) -> str:
 
 def _terms(cards: Sequence[Mapping[str, Any]]) -> list[str]:
     terms = {str(card["name"]): str(card.get("licence", "not stated")) for card in cards}
-    if set(terms.values()) == {"CC BY-NC-SA 4.0"}:
+    if set(terms.values()) == {SHARE_ALIKE}:
         return [
-            "The weights are CC BY-NC-SA 4.0: research and private use, no commercial use. What the corpora allow decides that:"
+            f"The weights are {SHARE_ALIKE}: research and private use, no commercial use. What the corpora allow decides that:"
         ]
     return [*(f"- `{name}`: {text}" for name, text in terms.items()), "", "What the corpora allow decides that:"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from train import card
+from train import card, splits
 
 WEIGHTS = Path(__file__).parents[2] / "weights"
 SHARE_ALIKE = "CC BY-NC-SA 4.0"
@@ -42,6 +42,10 @@ def test_the_shipped_cards_say_what_this_code_would(name: str) -> None:
 def test_a_headline_says_whose_voices_were_asked(protocol: str, told: str) -> None:
     assert card.headline(scores(protocol, 3), None) == told
     assert card.headline(None, None) == "not yet scored"
+
+
+def test_every_protocol_of_folds_says_who_was_tested() -> None:
+    assert set(card.TESTED) == set(splits.PROTOCOLS) - {"cross"}
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
+import soundfile
 
+from realtime_ser.model import Classifier
 from train import evaluate
 from train.corpora import LABELS
 from train.evaluate import Clips
@@ -40,6 +45,26 @@ def test_uar_weighs_labels_alike_and_silence_is_an_error() -> None:
     assert evaluate.uar(clips) == pytest.approx(100 / 3)
     assert evaluate.accuracy(clips) == pytest.approx(50)
     assert evaluate.confusion(clips)[LABELS.index("sad")].tolist() == [0, 0, 0, 0, 0, 0, 2, 0, 1]
+
+
+def test_a_bundle_with_fewer_labels_in_its_own_order_is_read_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    soundfile.write(tmp_path / "sad.wav", np.zeros(1600), 16_000)
+
+    class Knowing(SimpleNamespace):
+        sample_rate = 16_000
+        reset = flush = staticmethod(list)
+
+        def push(self, heard: object) -> list[SimpleNamespace]:
+            gated = SimpleNamespace(probs=(), speech_ratio=0.0, start_s=0.0, end_s=1.0)
+            return [gated, SimpleNamespace(probs=(0.7, 0.3), speech_ratio=0.5, start_s=0.0, end_s=2.0)]
+
+    monkeypatch.setattr(evaluate, "Engine", lambda *_: Knowing())
+    few = cast(Classifier, SimpleNamespace(card=SimpleNamespace(labels=("sad", "angry"))))
+    clips = evaluate.stream_clips(few, tmp_path, [row("sad")], progress=False)
+    assert clips.windows[0].shape == (1, len(LABELS))
+    assert {LABELS[i]: float(p) for i, p in enumerate(clips.windows[0][0]) if p} == pytest.approx({"sad": 0.7, "angry": 0.3})
+    assert LABELS[clips.guess[0]] == "sad"
+    assert clips.speech_s[0] == pytest.approx([1.0])
 
 
 def test_a_clips_answer_is_the_mean_of_its_windows() -> None:

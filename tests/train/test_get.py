@@ -174,6 +174,12 @@ def test_without_a_connection_one_line_says_so(host: str, tmp_path: Path, server
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_host_without_tls_is_no_safe_connection(tmp_path: Path, server: Server) -> None:
+    archive = replace(corpus(server).archives[0], url=server.url.replace("http://", "https://"))
+    with pytest.raises(SourceError, match="no safe connection"):
+        fetch(archive, tmp_path, progress=False)
+
+
 def test_a_server_that_does_not_answer_is_waited_for_and_said(
     tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

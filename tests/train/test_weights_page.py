@@ -25,6 +25,7 @@ CARD = {
         "commit": "abc1234",
     },
     "scores": {
+        "protocol": "emobox: each clip streamed",
         "uar_mean": 61.5,
         "uar_std_folds": 3.1,
         "uar_ci95": [57.0, 66.0],

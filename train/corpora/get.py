@@ -123,12 +123,13 @@ def fetch(archive: Archive, root: Path, *, progress: bool = True) -> Path:
 def _reason(error: Exception) -> str:
     """A failed request in a few words; what a broken connection cost is in its own."""
     import requests
+    import urllib3
 
     if isinstance(error, requests.exceptions.Timeout):
         return f"no answer for {_TIMEOUT_S:.0f} s; try again later"
     if isinstance(error, requests.exceptions.SSLError):
-        return "no safe connection: the host's certificate is not accepted"
-    if isinstance(error, requests.exceptions.ConnectionError) and "Max retries exceeded" in str(error):
+        return "no safe connection (TLS); is the clock right, and does a proxy stand between?"
+    if error.args and isinstance(error.args[0], urllib3.exceptions.MaxRetryError):
         return "no connection; is this machine online, and does a proxy stand between (HTTPS_PROXY)?"
     return " ".join(str(error).split())[:200]
 

@@ -212,7 +212,7 @@ def show(trials: Sequence[Trial], best: Trial, told: Mapping[str, Trial]) -> Non
 def write(trials: Sequence[Trial], best: Trial, told: Mapping[str, Trial], name: str, folder: Path, command: str) -> list[Path]:
     """``NAME-tune.json`` with the frontier and the choice, and a picture of all trials."""
     found = {
-        "command": f"python -m train {command}",
+        "command": command,
         "trials": len(trials),
         "as_it_was": as_dict(trials[0]),
         "chosen": as_dict(best),

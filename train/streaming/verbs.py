@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from realtime_ser.errors import ConfigError
 from realtime_ser.model import load_model
 from train.corpora import LABELS
 from train.manifest import Row
+from train.repeat import command
 from train.streaming import report
 from train.streaming import tune as tuning
 from train.streaming.robustness import Fold
@@ -33,7 +33,7 @@ def evaluate(options: argparse.Namespace, root: Path, rows: Sequence[Row], seed:
         )
     result = {
         "about": about,
-        "command": f"python -m train evaluate {_told(options)}",
+        "command": command(options, f"evaluate {_told(options)}"),
         **report.score(folds, root, config, clips=options.clips, seed=seed, others=rows),
     }
     print(about)
@@ -60,7 +60,7 @@ def tune(options: argparse.Namespace, root: Path, seed: int, listeners: Listener
         for what, one in (("as it was", trials[0]), ("chosen", best))
     }
     tuning.show(trials, best, told)
-    for path in tuning.write(trials, best, told, options.system, options.output / "stream", _tuned(options)):
+    for path in tuning.write(trials, best, told, options.system, options.output / "stream", command(options, _tuned(options))):
         print(path)
     return 0
 
@@ -88,7 +88,7 @@ def _tuned(options: argparse.Namespace) -> str:
     """The verb and the options that say what was tried."""
     tried = "".join(f" --{name} {' '.join(f'{s:g}' for s in getattr(options, name))}" for name in ("windows", "hops"))
     gates = " --no-gates" if options.no_gates else ""
-    return f"tune --system {options.system} --protocol {options.protocol}{_chosen(options)}{tried}{gates}{_changed(options)}"
+    return f"tune --system {options.system} --protocol {options.protocol}{_chosen(options)}{tried}{gates}"
 
 
 def _told(options: argparse.Namespace) -> str:
@@ -96,12 +96,8 @@ def _told(options: argparse.Namespace) -> str:
     what = f"--system {options.system} --protocol {options.protocol} --stream"
     if options.bundle:
         what = f"--bundle {options.bundle}"
-    return f"{what}{_chosen(options)} --clips {options.clips}{_changed(options)}"
+    return f"{what}{_chosen(options)} --clips {options.clips}"
 
 
 def _chosen(options: argparse.Namespace) -> str:
     return f" --fold {' '.join(map(str, options.fold))}" if options.fold else ""
-
-
-def _changed(options: argparse.Namespace) -> str:
-    return "".join(f" --set {shlex.quote(item)}" for item in options.set)
