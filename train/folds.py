@@ -71,6 +71,7 @@ def score(
         table = {"protocol": f"{options.protocol}: {_CLIPS}", **scoring.scores(calibrated), "command": command}
         table["by_speaker"] = {"protocol": _BY_SPEAKER, **scoring.scores(knowing)}
     written: dict[str, Any] = {
+        "corpora": _corpora(settings),
         "scores": table,
         "temperature": scoring.best_temperature(scoring.join(seeds[0])),
         "fold_temperatures": dict(zip([fold.name for fold in folds], temperatures[0], strict=True)),
@@ -97,7 +98,7 @@ def listeners(options: argparse.Namespace, settings: TrainSettings, root: Path, 
     wrong = [number for number in options.fold if not 1 <= number <= len(folds)]
     if wrong:
         raise ConfigError(f"--fold {wrong[0]}: {options.protocol} has folds 1 to {len(folds)}")
-    known = scored(options, options.protocol)
+    known = scored(options, settings, options.protocol)
     if "fold_temperatures" not in known:
         known = score(options, settings, root, rows)
     data = ensemble.load_data(root, rows, settings, options.system, options.cache)
@@ -155,8 +156,12 @@ def _temperatures(folds: Sequence[Clips]) -> list[float]:
     return [scoring.best_temperature(scoring.join([part for part in folds if part is not one])) for one in folds]
 
 
-def scored(options: argparse.Namespace, protocol: str) -> dict[str, Any]:
-    """What ``score`` wrote; empty where it has not run."""
+def scored(options: argparse.Namespace, settings: TrainSettings, protocol: str) -> dict[str, Any]:
+    """What ``score`` wrote; empty where it has not run, or with other corpora."""
     file = options.runs / options.system / f"scores-{protocol}.json"
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    return found
+    return found if found.get("corpora") == _corpora(settings) else {}
+
+
+def _corpora(settings: TrainSettings) -> dict[str, list[str]]:
+    return {"use": list(settings.use), "within": list(settings.within)}

@@ -20,7 +20,7 @@ from train.settings import TrainSettings
 
 def ship(options: argparse.Namespace, settings: TrainSettings, root: Path, rows: Sequence[Row]) -> Card:
     """Train on all speakers, or load what has been trained, and write the bundle with its card."""
-    folds = scored(options, options.protocol)
+    folds = scored(options, settings, options.protocol)
     if not folds:
         scoring = command(options, f"evaluate --system {options.system} --protocol {options.protocol}")
         print(f"train: without `{scoring}` before it the bundle is not calibrated and has no scores", file=sys.stderr)
@@ -32,7 +32,7 @@ def ship(options: argparse.Namespace, settings: TrainSettings, root: Path, rows:
         settings,
         rows,
         folds.get("scores"),
-        scored(options, "cross").get("scores"),
+        scored(options, settings, "cross").get("scores"),
         sum(_seconds(history) for history in ensemble.histories(data, options.runs, "all")),
         command(options, f"export --system {options.system}{protocol}"),
     )

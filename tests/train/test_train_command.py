@@ -94,10 +94,12 @@ def test_own_recordings_become_a_bundle_with_scores_temperature_and_licence(
     assert main(["evaluate", *common, "--runs", str(tmp_path / "runs")]) == 2
     assert "of others take --protocol speaker" in capsys.readouterr().err
     assert main(["evaluate", *run, "--output", str(tmp_path / "results")]) == 0
+    # What lies there of other corpora is not this bundle's to boast of.
+    others = {"corpora": {"use": ["tess"], "within": ["tess"]}, "scores": {"four_stream": {"mean": 99.0}}}
+    (tmp_path / "runs" / "mlp" / "scores-cross.json").write_text(json.dumps(others))
     capsys.readouterr()
     assert main(["export", *run, "--weights", str(tmp_path / "mine")]) == 0
-    told = capsys.readouterr()
-    assert "not calibrated" not in told.err
+    assert "not calibrated" not in capsys.readouterr().err
     model = load_model(tmp_path / "mine" / "mlp.json")
     card = model.card
     assert card.labels == ("happy", "sad"), "what it never heard it does not offer"
@@ -106,6 +108,7 @@ def test_own_recordings_become_a_bundle_with_scores_temperature_and_licence(
     assert card.raw["fitted_temperature"] == pytest.approx(scored["temperature"], abs=1e-4)
     assert card.headline == f"{scored['scores']['uar_mean']:.1f} % UAR, 2 emotions, unseen speakers"
     assert scored["scores"]["command"] == "python -m train evaluate --system mlp --protocol speaker --config my.yaml"
+    assert card.raw["strangers"] == {}
     assert card.licence.startswith("its owner's")
     assert card.raw["training"]["command"] == "python -m train export --system mlp --protocol speaker --config my.yaml"
     page = (tmp_path / "mine" / "README.md").read_text()
