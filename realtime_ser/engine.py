@@ -8,25 +8,30 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from typing import NoReturn
 
 import numpy as np
+import numpy.typing as npt
 
+from realtime_ser.audio.high_pass import HighPass
 from realtime_ser.audio.resample import Resampler
+from realtime_ser.audio.samples import check_block, check_level, check_samples, to_mono
 from realtime_ser.config import Config
-from realtime_ser.errors import SourceError
+from realtime_ser.errors import ConfigError, SourceError
 from realtime_ser.gate import SpeechGate
 from realtime_ser.model import Classifier
+from realtime_ser.one_thread import OneThread, one_at_a_time
 from realtime_ser.records import Block, Estimate, FloatArray, Health, Segment, State, Window
 from realtime_ser.smoothing import Segmenter, Smoother
 from realtime_ser.window_classifier import WindowClassifier
 
 _SILENCE_DBFS = -120.0
-# 200 dB over full scale: float files hold such numbers, no microphone does, and their squares leave float32.
-_ABSURD = np.float32(1e10)
 
 
-class Engine:
+class Engine(OneThread):
     """Cuts a stream into windows, classifies and smooths them, and accounts for every sample.
+
+    One engine serves one stream, from one thread at a time. Engines in several threads may share a model.
 
     Parameters
     ----------
@@ -40,21 +45,35 @@ class Engine:
     Raises
     ------
     ModelError : the config asks for a window that the model was not trained for
+    ConfigError : ``model`` is no loaded model, or ``config`` no Config
     """
 
     def __init__(self, model: Classifier, config: Config | None = None) -> None:
+        if not hasattr(model, "predict"):
+            raise ConfigError(f"Engine takes a loaded model, got {model!r:.80}: Engine(load_model('mlp'))")
+        if not isinstance(config, Config | None):
+            raise ConfigError(f"Engine takes a Config, got {config!r:.80}: make one with load_config or Config")
         config = config or Config()
+        super().__init__()
         self.model = model
         self.sample_rate = model.spec.sample_rate
         self._windows = WindowClassifier(model, config.stream)
         self.window, self.min_window = self._windows.window, self._windows.min_window
         hop_length = model.spec.hop_length
         self.hop = max(1, round(config.stream.hop_s * self.sample_rate / hop_length)) * hop_length
+        self._high_pass = HighPass(self.sample_rate)
         self._gate = SpeechGate(config.gate, self.sample_rate, self.window / self.sample_rate)
         self._smoother = Smoother(model.labels, config.smoothing)
         self._segmenter = Segmenter(self.sample_rate)
         self.reset()
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "an Engine cannot be pickled or copied: it is a stream under way; hand over the model's path and make the Engine in"
+            " the process that uses it"
+        )
+
+    @one_at_a_time
     def reset(self) -> None:
         """Forget everything: a new stream starts at sample 0."""
         self._segments: list[Segment] = []
@@ -85,12 +104,14 @@ class Engine:
             xruns=self._xruns,
         )
 
-    def push(self, block: Block | FloatArray) -> list[Estimate]:
-        """Take the next samples.
+    @one_at_a_time
+    def push(self, block: Block | npt.ArrayLike) -> list[Estimate]:
+        """Take the next samples. They are copied where they are kept: the caller may use the same buffer again.
 
         Parameters
         ----------
-        block : a ``Block``, or float32 (n,) samples at the model's rate that follow the last ones
+        block : a ``Block``, or samples at the model's rate that follow the last ones: float (full scale is [-1, 1]), int16 or
+            int32, of shape (n,) or (n, channels)
 
         Returns
         -------
@@ -98,19 +119,18 @@ class Engine:
 
         Raises
         ------
-        SourceError : the block starts before the previous one ended
+        SourceError : the block starts before the previous one ended, its samples are of another type or shape or more than
+            20 dB over full scale, or its rate or start is none. Nothing has changed then.
+        ConfigError : another thread uses the engine at this moment
         """
-        if not isinstance(block, Block):
-            block = Block(np.asarray(block, np.float32), self._rate, self._expected)
+        block = self._checked(block)
+        # NaN, Inf and absurdly large numbers would poison every later frame: such a block is dropped and counted.
+        usable = check_level(block.samples, block.rate, "Engine.push")
         estimates: list[Estimate] = []
         self._xruns += block.xruns
         if block.rate != self._rate:
             estimates += self._end_piece()
             self._change_rate(block)
-        self._check_start(block)
-        # NaN, Inf and absurdly large numbers would poison every later frame: the block is lost audio, not audio. A NaN fails
-        # the comparison.
-        usable = bool(np.abs(block.samples).max(initial=0) <= _ABSURD)
         if block.start > self._expected or not usable:
             estimates += self._end_piece()
             self._expected = block.start if usable else block.end
@@ -125,13 +145,15 @@ class Engine:
             estimates += self._feed(self._resampler.push(block.samples))
         return estimates
 
+    @one_at_a_time
     def skip(self, block: Block) -> None:
-        """Let samples pass unheard, as there is no time for them: they are dropped, with whatever still waited for its hop.
+        """Drop samples without processing them, and whatever still waited for its hop; they are counted.
 
         Raises
         ------
-        SourceError : the block starts before the previous one ended
+        SourceError, ConfigError : as ``push`` does
         """
+        block = self._checked(block)
         if self._resampler is not None:
             self._resampler = None
             self._close_segment()
@@ -139,10 +161,10 @@ class Engine:
         self._xruns += block.xruns
         if block.rate != self._rate:
             self._change_rate(block)
-        self._check_start(block)
         self._expected = block.end
         self._account_for_gap()
 
+    @one_at_a_time
     def flush(self) -> list[Estimate]:
         """End the stream: the last, shorter hop is classified too. What is too short to classify stays pending."""
         return self._end_piece()
@@ -159,21 +181,34 @@ class Engine:
     def _restart(self) -> None:
         """Forget the audio, not the counts."""
         self._windows.forget_audio()
+        self._high_pass.reset()
         self._gate.reset()
         self._smoother.reset()
         self._tail = np.zeros(0, np.float32)
         self._fed = 0
         self._next = self.min_window  # of the piece: where the next window ends
 
-    def _check_start(self, block: Block) -> None:
-        if block.start < self._expected:
-            raise SourceError(f"the source went back in time: sample {block.start} after sample {self._expected}")
+    def _checked(self, block: Block | npt.ArrayLike) -> Block:
+        """A valid block that does not go back in time, or a SourceError."""
+        if isinstance(block, Block):
+            block = check_block(block)
+        else:
+            samples = to_mono(check_samples(block, "Engine.push"))
+            block = Block(samples, self.sample_rate, self._expected_at(self.sample_rate))
+        expected = self._expected_at(block.rate)
+        # At a change of the rate, the source's clock may round the moment down by one sample.
+        if block.start < expected - (block.rate != self._rate):
+            raise SourceError(f"the source went back in time: sample {block.start} after sample {expected}")
+        return block
+
+    def _expected_at(self, rate: int) -> int:
+        """Source index of the next sample if the source goes on at ``rate``."""
+        return self._expected if rate == self._rate else round(Fraction(self._expected * rate, self._rate))
 
     def _change_rate(self, block: Block) -> None:
-        """The source goes on at another rate. Its clock may round the moment of change down by one sample."""
+        """The source goes on at another rate."""
         self._reached = max(self._reached, self._position(self._expected))
-        converted = round(Fraction(self._expected * block.rate, self._rate))
-        self._expected = block.start if block.start == converted - 1 else converted
+        self._expected = min(self._expected_at(block.rate), block.start)
         self._rate, self._mark = block.rate, None
 
     def _account_for_gap(self) -> None:
@@ -210,11 +245,12 @@ class Engine:
             estimates.append(self._hop(audio[used : used + size]))
             used += size
             self._next += self.hop
-        self._tail = audio[used:]
+        self._tail = audio[used:].copy()  # never a view of the caller's buffer
         return estimates
 
     def _hop(self, samples: FloatArray) -> Estimate:
         """Process the new samples that complete a window."""
+        samples = self._high_pass.push(samples)
         self._windows.push(samples)
         self._gate.push(samples)
         self._fed += len(samples)

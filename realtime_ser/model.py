@@ -7,6 +7,7 @@ hash the card gives and which name no other file, so that a bundle is what its c
 from __future__ import annotations
 
 import difflib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -129,7 +130,7 @@ def load_model(model: str | Path = "mlp") -> Classifier:
 
     Raises
     ------
-    ConfigError : there is no such bundle
+    ConfigError : there is no such bundle, or ``model`` is neither a name nor a path
     ModelError : it is damaged or does not hold what its card says
     """
     return Classifier(read_card(find_card(model)))
@@ -137,6 +138,8 @@ def load_model(model: str | Path = "mlp") -> Classifier:
 
 def find_card(model: str | Path) -> Path:
     """Path of a bundle's card; see ``load_model``."""
+    if not isinstance(model, str | os.PathLike):
+        raise ConfigError(f"a model is a shipped name or the path of a bundle's .json, got {model!r:.80} (shipped: {_known()})")
     path = Path(model)
     if path.suffix in (".json", ".onnx"):
         card = path.with_suffix(".json")
@@ -148,14 +151,17 @@ def find_card(model: str | Path) -> Path:
     if name not in shipped:
         near = difflib.get_close_matches(name, list(shipped), n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        known = ", ".join(shipped) or "none"
-        raise ConfigError(f"no model {name!r}{hint} (shipped: {known}; or give the path of a bundle's .json)")
+        raise ConfigError(f"no model {name!r}{hint} (shipped: {_known()}; or give the path of a bundle's .json)")
     return shipped[name]
 
 
 def list_bundles() -> list[Path]:
     """Cards of the shipped bundles."""
     return sorted(resource("weights").glob("*.json"))
+
+
+def _known() -> str:
+    return ", ".join(path.stem for path in list_bundles()) or "none"
 
 
 def _one_line(error: Exception) -> str:

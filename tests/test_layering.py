@@ -17,6 +17,7 @@ PACKAGE = ROOT / "realtime_ser"
 # Each part may import itself and what stands before it. A part that is not here has no place yet: give it one.
 ORDER = (
     "errors",
+    "one_thread",
     "records",
     "latency",
     "yaml_text",

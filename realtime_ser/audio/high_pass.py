@@ -39,7 +39,7 @@ def design(rate: float) -> tuple[_Complex128, _Complex128, float]:
     # Analogue low-pass prototype with its stop band from 1 rad/s.
     steepness = np.arcsinh(np.sqrt(10 ** (STOP_DB / 10) - 1)) / ORDER
     numbers = np.arange(-ORDER + 1, ORDER, 2)
-    zeros = 1j / np.sin(np.pi * numbers[numbers != 0] / (2 * ORDER))
+    zeros: _Complex128 = 1j / np.sin(np.pi * numbers[numbers != 0] / (2 * ORDER))
     circle = -np.exp(1j * np.pi * numbers / (2 * ORDER))
     poles: _Complex128 = 1 / (np.sinh(steepness) * circle.real + 1j * np.cosh(steepness) * circle.imag)
     # To a high-pass: s becomes edge / s. The zero at infinity comes to 0, which stops a DC offset altogether.

@@ -1,0 +1,128 @@
+"""What counts as samples: the one rule for ``Engine.push``, for a ``Block`` and for ``stream()``.
+
+Floats are taken as they are, 16-bit and 32-bit integers are scaled by their full scale, channels are mixed down. Everything
+else is refused before anything changes: a wrong guess of the scale or the axis would give confident answers about noise.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from realtime_ser.audio.downmix import downmix
+from realtime_ser.audio.source import check_rate
+from realtime_ser.errors import SourceError
+from realtime_ser.records import Block, FloatArray
+
+MAX_CHANNELS = 32  # more are samples along the wrong axis
+# 200 dB over full scale: float files hold such numbers, no microphone does, and their squares leave float32.
+ABSURD = np.float32(1e10)
+LOUDEST = np.float32(10)  # +20 dBFS: a float signal beyond it is one of 16 bits that nobody scaled
+_LOUD_S = 0.05  # so much beyond it is no single click
+
+_INTEGERS = {np.dtype(np.int16): np.float32(2**15), np.dtype(np.int32): np.float32(2**31)}
+_HINTS = {
+    "int64": "a list of integers has no full scale: give float samples within -1 to 1, or an int16 array",
+    "int8": "divide by 128 and give float samples",
+    "uint8": "8-bit WAV is centred on 128: give (x - 128.0) / 128",
+    "uint16": "give (x - 32768.0) / 32768",
+    "bool": "give float samples within -1 to 1, int16 or int32",
+    "bytes": 'decode them first, raw 16-bit ones by np.frombuffer(data, "<i2")',
+}
+
+
+def check_samples(samples: npt.ArrayLike, of: str) -> npt.NDArray[Any]:
+    """``samples`` as an array that ``to_mono`` takes; not copied where they are an array already.
+
+    Parameters
+    ----------
+    samples : float of any size, int16 or int32; (n,) or (n, channels) with at most 32 channels
+    of : what they are, for the message
+
+    Raises
+    ------
+    SourceError : any other type or shape
+    """
+    if isinstance(samples, bytes | bytearray | memoryview):
+        raise SourceError(f"{of}: bytes are no samples; {_HINTS['bytes']}")
+    if isinstance(samples, str) or samples is None:
+        raise SourceError(f"{of}: expected an array of samples, got {samples!r:.40}")
+    try:
+        array = np.asarray(samples)
+    except Exception as error:  # whatever an object's own conversion raises
+        raise SourceError(f"{of}: the samples form no array: {' '.join(str(error).split())}") from error
+    if array.dtype.kind != "f" and array.dtype.newbyteorder("=") not in _INTEGERS:
+        hint = _HINTS.get(array.dtype.name, _HINTS["bool"])
+        raise SourceError(f"{of}: samples of type {array.dtype} have no known scale; {hint}")
+    if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[1] == 0):
+        raise SourceError(f"{of}: expected samples of shape (n,) or (n, channels), got {array.shape}")
+    if array.ndim == 2 and array.shape[1] > MAX_CHANNELS:
+        raise SourceError(
+            f"{of}: samples of shape {array.shape} have {array.shape[1]} channels, {MAX_CHANNELS} are the most; transpose them:"
+            f" (n, channels) is expected"
+        )
+    return array
+
+
+def to_mono(array: npt.NDArray[Any]) -> FloatArray:
+    """What ``check_samples`` returned as float32 (n,), full scale [-1, 1]; the very same memory where it is that already.
+
+    Floats beyond float32's range become infinite. The engine drops what holds them, and counts it.
+    """
+    if array.dtype.kind == "f":
+        if array.dtype == np.float32 and array.ndim == 1:
+            return np.ascontiguousarray(array, np.float32)
+        with np.errstate(over="ignore"):
+            return downmix(array.astype(np.float32))
+    # 32 bits do not fit float32's mantissa; the division by a power of two rounds once.
+    return downmix(array.astype(np.float32) / _INTEGERS[array.dtype.newbyteorder("=")])
+
+
+def check_level(samples: FloatArray, rate: int, of: str) -> bool:
+    """Can these samples, float32 (n,), be processed? False where one is NaN, infinite or 200 dB over full scale.
+
+    Raises
+    ------
+    SourceError : a signal, and not a click, lies 20 dB over full scale
+    """
+    peak = np.abs(samples).max(initial=0)
+    if not peak <= ABSURD:  # written so that a NaN fails too
+        return False
+    if peak > LOUDEST and len(samples) >= _LOUD_S * rate / 10:
+        loud = np.count_nonzero(np.abs(samples) > LOUDEST)
+        if loud >= min(len(samples) / 2, _LOUD_S * rate):
+            level = 10 * math.log10(float(np.mean(np.square(samples, dtype=np.float64))))
+            raise SourceError(
+                f"{of}: a level of {level:+.0f} dBFS, peak {peak:.4g}: float samples lie within -1 to 1; divide 16-bit numbers"
+                f" by 32768, or give them as int16"
+            )
+    return True
+
+
+def check_block(block: Block) -> Block:
+    """``block`` with float32 mono samples; the same one where it has them.
+
+    Raises
+    ------
+    SourceError : samples of a type or shape that is refused, a rate out of range, a start or overflows below 0 or not whole, a
+        capture time that is no finite number
+    """
+    samples = block.samples
+    if not (isinstance(samples, np.ndarray) and samples.dtype == np.float32 and samples.ndim == 1):
+        samples = to_mono(check_samples(samples, "block"))
+    rate = check_rate(block.rate, "block")
+    for name in ("start", "xruns"):
+        value = getattr(block, name)
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 0:
+            raise SourceError(f"block: {name} must be a whole number of at least 0, got {value!r:.40}")
+    captured_at: Any = block.captured_at
+    if captured_at is not None and not (isinstance(captured_at, numbers.Real) and math.isfinite(captured_at)):
+        raise SourceError(f"block: captured_at must be seconds of time.monotonic() or None, got {captured_at!r:.40}")
+    if samples is block.samples and type(block.rate) is type(block.start) is int:
+        return block
+    return replace(block, samples=samples, rate=rate, start=int(block.start))
