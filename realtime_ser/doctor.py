@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from realtime_ser.audio.devices import Device, find_device, install_hint, list_devices
+from realtime_ser.audio.high_pass import high_passed
+from realtime_ser.audio.interference import find_interference
 from realtime_ser.audio.mic import portaudio
 from realtime_ser.audio.source import printable
 from realtime_ser.audio.trial import Heard, listen_briefly
@@ -158,17 +159,19 @@ def check_rates(device: Device) -> Check:
 
 
 def judge_sound(heard: Heard) -> Iterator[Check]:
-    """Level, clipping and steadiness of what was heard."""
+    """Level, clipping, low frequencies and steadiness of a recording. Like the engine, it takes the level above 60 Hz."""
     samples = heard.samples
-    usable: npt.NDArray[np.float64] = samples[np.isfinite(samples)].astype(np.float64)
+    usable = samples[np.isfinite(samples)]
     if not len(usable):
         yield Check("level", False, "the microphone delivered nothing that can be used", _permission_remedy())
         return
-    rms_dbfs = 10 * math.log10(max(float(np.mean(usable**2)), 1e-12))
-    peak = float(np.max(np.abs(usable)))
-    peak_dbfs = 20 * math.log10(max(peak, 1e-6))
+    voiced = high_passed(usable, heard.rate)
+    if len(voiced) > heard.rate:
+        voiced = voiced[heard.rate // 2 :]  # by then the filter has settled
+    rms_dbfs = 10 * math.log10(max(float(np.mean(np.square(voiced, dtype=np.float64))), 1e-12))
+    peak_dbfs = 20 * math.log10(max(float(np.max(np.abs(voiced))), 1e-6))
     level = f"{rms_dbfs:.0f} dBFS on average, peak {peak_dbfs:.0f} dBFS over {len(samples) / heard.rate:.1f} s"
-    if peak == 0:
+    if usable.min() == usable.max():
         yield Check(
             "level", False, "exact digital silence: muted, or this program may not use the microphone", _permission_remedy()
         )
@@ -191,6 +194,10 @@ def judge_sound(heard: Heard) -> Iterator[Check]:
         )
     else:
         yield Check("clipping", True, "none")
+    if found := find_interference(usable, heard.rate).findings():
+        yield Check("low frequencies", None, *("; ".join(parts) for parts in zip(*found, strict=True)))
+    else:
+        yield Check("low frequencies", True, "no DC offset, hum or rumble")
     yield _judge_steadiness(heard)
 
 

@@ -50,7 +50,9 @@ def judge(sound):
 
 def test_a_good_microphone_passes():
     checks = judge(heard(voice(0.1)))
-    assert {name: check.ok for name, check in checks.items()} == {"level": True, "clipping": True, "capture": True}
+    assert {name: check.ok for name, check in checks.items()} == dict.fromkeys(
+        ("level", "clipping", "low frequencies", "capture"), True
+    )
     assert "-23 dBFS" in checks["level"].message
     assert "4 ms" in checks["capture"].message or "5 ms" in checks["capture"].message
 
@@ -66,6 +68,49 @@ def test_a_whisper_is_a_reservation():
     check = judge(heard(voice(1e-4)))["level"]
     assert check.ok is None
     assert "raise the input level" in check.remedy
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 48_000])
+@pytest.mark.parametrize(
+    ("added", "said", "advice"),
+    [
+        (lambda t: np.full(len(t), -0.1), "a DC offset of -0.10", "USB port"),
+        (lambda t: 0.08 * np.sin(2 * np.pi * 50 * t), "hum of 50 Hz at -25 dBFS", "power supplies"),
+        (lambda t: 0.01 * np.sin(2 * np.pi * 59.95 * t), "hum of 60 Hz at -43 dBFS", "power supplies"),
+        (lambda t: 0.14 * np.sin(2 * np.pi * 20 * t), "rumble below 60 Hz at -20 dBFS", "something soft"),
+    ],
+    ids=["offset", "50 Hz", "60 Hz", "rumble"],
+)
+def test_what_no_voice_makes_has_a_name_and_hides_no_soft_voice(rate, added, said, advice):
+    t = np.arange(3 * rate) / rate
+    spoken = 0.01 * np.sin(2 * np.pi * 200 * t) + np.random.default_rng(0).normal(0, 1e-4, len(t))
+    clean = judge(heard(spoken, rate=rate))
+    assert clean["low frequencies"].ok is True
+    checks = judge(heard(spoken + added(t), rate=rate))
+    assert checks["low frequencies"].ok is None
+    assert said in checks["low frequencies"].message
+    assert ";" not in checks["low frequencies"].message, "one thing was added"
+    assert advice in checks["low frequencies"].remedy
+    assert checks["level"].message.split(",")[0] == clean["level"].message.split(",")[0] == "-43 dBFS on average"
+
+
+def test_an_offset_alone_is_silence_and_all_three_may_come_together():
+    assert judge(heard(np.full(3 * RATE, 0.1)))["level"].ok is False
+    t = np.arange(3 * RATE) / RATE
+    quiet = judge(heard(0.1 + 0.05 * np.sin(2 * np.pi * 50 * t) + 0.06 * np.sin(2 * np.pi * 15 * t)))
+    assert quiet["level"].ok is None, "a hum is no voice"
+    for said in ("DC offset of +0.10", "hum of 50 Hz", "rumble"):
+        assert said in quiet["low frequencies"].message
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("kind", ["white", "pink", "brown"])
+def test_noise_has_no_hum(kind, seed):
+    noise = np.random.default_rng(seed).normal(size=3 * RATE)
+    power = {"white": 0.0, "pink": -0.5, "brown": -1.0}[kind]
+    shaped = np.fft.irfft(np.fft.rfft(noise) * np.maximum(np.fft.rfftfreq(len(noise)), 20 / RATE) ** power)
+    check = judge(heard(0.05 * shaped / shaped.std()))["low frequencies"]
+    assert "hum of" not in check.message, check.message
 
 
 def test_clipping_is_seen():
@@ -208,7 +253,7 @@ def test_on_a_real_microphone(pulse_server: PulseServer, tmp_path):
         player.wait()
     checks = {check["name"]: check for check in json.loads(run.stdout)}
     assert {name: check["ok"] for name, check in checks.items()} == dict.fromkeys(
-        ("portaudio", "devices", "rates", "level", "clipping", "capture"), True
+        ("portaudio", "devices", "rates", "level", "clipping", "low frequencies", "capture"), True
     ), checks
 
 
