@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from realtime_ser.errors import ConfigError
 from realtime_ser.features.spec import FrontEndSpec
 from train.atomic import replacing
 from train.augment import Variant
@@ -99,7 +100,13 @@ def computed(
     """``per_clip`` under a variant of the audio; ``speech``: of every clip, which of its chunks hold speech, where known.
 
     The arrays of the kind "vectors" are joined along their first axis: windows lie there, frames on the last.
+
+    Raises
+    ------
+    ConfigError : there is no clip
     """
+    if not rows:
+        raise ConfigError("there is no clip to compute features of; see train.use and `python -m train prepare`")
     file = file_of(cache, kind, spec, variant, rows)
     if not file.exists():
         name = f"{kind}-{variant.name}" if variant else kind
