@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -25,6 +26,20 @@ _MAX_GAIN_DB = 40.0
 _FALL_DB = 3.0 * _CHUNK / _RATE  # the loudest is forgotten by 3 dB a second: a soft voice may follow a loud one
 _JUMP_DB = 12.0  # so much less gain from one chunk to the next, and the detector starts afresh: it would miss a scream
 _STALE_CHUNKS = 31  # after a second unasked, the detector's memory is of another time
+
+
+def holds_speech(chunks: Sequence[bool], window_s: float, config: GateConfig) -> bool:
+    """Does the window of the last ``window_s`` hold enough speech, some of it recent? The rule of the engine and of training.
+
+    Parameters
+    ----------
+    chunks : which of the stream's chunks of 32 ms are speech, the newest last; those before the window do not count
+    """
+    window = chunks[-max(1, round(window_s * _RATE / _CHUNK)) :]
+    recent = max(1, round(config.recent_s * _RATE / _CHUNK))
+    # A window shorter than twice the speech asked for passes when half of it is speech.
+    needed = min(config.min_speech_s * _RATE / _CHUNK, 0.5 * len(window))
+    return bool(len(window)) and sum(window) >= max(1.0, needed) and any(window[-recent:])
 
 
 class NoiseFloor:
@@ -73,7 +88,6 @@ class SpeechGate:
         self._resampler = Resampler(sample_rate, _RATE) if sample_rate != _RATE else None
         self._floor = NoiseFloor(max(1, round(config.floor_span_s * _RATE / _CHUNK)))
         self._decisions: deque[bool] = deque(maxlen=max(1, round(window_s * _RATE / _CHUNK)))
-        self._recent = max(1, round(config.recent_s * _RATE / _CHUNK))
         self._detector = SileroDetector() if config.enabled and config.vad else None
         self.reset()
 
@@ -90,19 +104,23 @@ class SpeechGate:
         if self._detector is not None:
             self._detector.reset()
 
-    def push(self, samples: FloatArray) -> None:
-        """Take consecutive samples, float32 (n,)."""
+    def push(self, samples: FloatArray) -> list[bool]:
+        """Take consecutive samples, float32 (n,); returns which of the chunks that they completed are speech.
+
+        A gate that is off looks at nothing and returns nothing.
+        """
         if not self._config.enabled:
-            return
+            return []
         if self._resampler is not None:
             samples = self._resampler.push(samples)
         audio = np.concatenate((self._tail, samples))
         whole = len(audio) // _CHUNK
         chunks = audio[: whole * _CHUNK].reshape(whole, _CHUNK)
         levels = 10 * np.log10(np.maximum(np.vecdot(chunks, chunks) / _CHUNK, 1e-12))
-        for chunk, level in zip(chunks, levels.tolist(), strict=True):
-            self._decisions.append(self._hear(chunk, level))
+        decisions = [self._hear(chunk, level) for chunk, level in zip(chunks, levels.tolist(), strict=True)]
+        self._decisions.extend(decisions)
         self._tail = audio[whole * _CHUNK :].copy()
+        return decisions
 
     def speech_ratio(self, window_s: float) -> float:
         """Share of the chunks of the last ``window_s`` that are speech, 0 to 1 (1 with the gate off)."""
@@ -115,10 +133,7 @@ class SpeechGate:
         """Does the window of the last ``window_s`` hold enough speech, some of it recent?"""
         if not self._config.enabled:
             return True
-        chunks = self._last(window_s)
-        # A window shorter than twice the speech asked for passes when half of it is speech.
-        needed = min(self._config.min_speech_s * _RATE / _CHUNK, 0.5 * len(chunks))
-        return bool(chunks) and sum(chunks) >= max(1.0, needed) and any(chunks[-self._recent :])
+        return holds_speech(self._last(window_s), window_s, self._config)
 
     def _last(self, window_s: float) -> list[bool]:
         count = max(1, round(window_s * _RATE / _CHUNK))

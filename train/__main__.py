@@ -69,6 +69,8 @@ def prepare(options: argparse.Namespace) -> int:
     rows = [row for row in used if row.emotion in LABELS]
     for emotion, count in sorted(Counter(row.emotion for row in used if row.emotion not in LABELS).items()):
         print(f"not learned: {count} clips of {emotion!r}, which is not among {', '.join(LABELS)}")
+    if not rows:
+        raise ConfigError(_none_in_use(found.rows, settings))
     for system in ("mlp", "cnn"):
         recipe = settings.recipe(system)
         features.fill(root, rows, recipe.spec, options.cache, recipe.all_variants)
@@ -167,11 +169,26 @@ def _settings(options: argparse.Namespace) -> tuple[TrainSettings, Path]:
 
 def _rows(options: argparse.Namespace, settings: TrainSettings) -> tuple[Row, ...]:
     """The clips in use that have one of our labels: all that splits are made of."""
-    rows = manifest.load(options.cache / "manifest.csv").where(corpus=settings.use)
-    rows = tuple(row for row in rows if row.emotion in LABELS)
+    found = manifest.load(options.cache / "manifest.csv")
+    rows = tuple(row for row in found.where(corpus=settings.use) if row.emotion in LABELS)
     if not rows:
-        raise ConfigError(f"the manifest holds no clip of {', '.join(settings.use)}; run `python -m train prepare`")
+        raise ConfigError(_none_in_use(found.rows, settings))
     return select(rows, settings.select)
+
+
+def _none_in_use(rows: Sequence[Row], settings: TrainSettings) -> str:
+    """Why none of the manifest's clips can be learned from, and what to do."""
+    used = Counter(row.emotion for row in rows if row.corpus in settings.use)
+    if used:
+        corpora, labels = ", ".join(settings.use), ", ".join(sorted(used))
+        return f"nothing to learn: the labels of {corpora} are {labels}, none of {', '.join(LABELS)}"
+    there = sorted({row.corpus for row in rows})
+    if not there:
+        return "nothing to learn: the manifest is empty; run `python -m train prepare`"
+    return (
+        f"nothing to learn: train.use is {', '.join(settings.use)}, of which there is no clip; there are clips of"
+        f" {', '.join(there)}: use them with --set 'train.use=[{', '.join(there)}]'"
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

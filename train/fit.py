@@ -120,10 +120,8 @@ def fit(
     # How many networks are averaged later, and how, is no concern of one of them.
     settings = asdict(replace(recipe, networks=1, joined=None))
     del settings["joined_share"], settings["others_first"], settings["across"]
-    learned = [settings, seed, sorted(row.path for row in train)]
-    if not data.stacked:
-        # The vector's layout may change while the settings do not.
-        learned.append(feature_cache.VERSION)
+    # What is computed of a clip may change while the settings do not.
+    learned = [settings, seed, sorted(row.path for row in train), feature_cache.LIVE]
     if first is not None:
         learned.append(_digest(first))
     if across:

@@ -17,9 +17,12 @@ from tqdm import tqdm
 
 from realtime_ser.errors import ConfigError
 from train.atomic import write_text
-from train.corpora import Clip, scan
+from train.corpora import CORPORA, Clip, scan
+from train.corpora.clip import audio_files
+from train.corpora.folder import is_folder
 
 MIN_DURATION_S = 0.5
+_REASONS_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ def build(root: Path, corpora: Sequence[str] | None = None, *, memory: Path | No
 
     Raises
     ------
-    ConfigError : nothing usable was found
+    ConfigError : nothing usable was found; the message says why
     """
     found = scan(root, corpora)
     left_out = list(found.left_out)
@@ -93,8 +96,29 @@ def build(root: Path, corpora: Sequence[str] | None = None, *, memory: Path | No
     if memory is not None and new:
         write_text(memory, json.dumps({stamp: known[stamp] for stamp in stamps}, indent=0))
     if not rows:
-        raise ConfigError(f"{root}: no usable clip of {', '.join(corpora or ['any known corpus'])}")
+        raise ConfigError(_why_nothing(root, corpora, left_out))
     return Manifest(tuple(rows), tuple(left_out), tuple(found.absent))
+
+
+def _why_nothing(root: Path, corpora: Sequence[str] | None, left_out: Sequence[tuple[str, str]]) -> str:
+    """In one line, the first reasons why no clip is left, each with a file as an example and how many more it holds for."""
+    if left_out:
+        count = Counter(reason for _, reason in left_out)
+        example = {reason: path for path, reason in reversed(left_out)}
+        reasons = [
+            f"{example[reason]} {reason}" + (f" (and {number - 1} more)" if number > 1 else "")
+            for reason, number in list(count.items())[:_REASONS_SHOWN]
+        ]
+        further = len(count) - len(reasons)
+        return f"{root}: no usable clip: " + "; ".join(reasons) + (f"; and {further} other reasons" if further > 0 else "")
+    if corpora:
+        return f"{root}: no usable clip of {', '.join(corpora)}"
+    nothing = f"{root}: no usable clip, as it has no folder called {', '.join(CORPORA)} or folder_NAME with audio in it"
+    if root.name in CORPORA or is_folder(root.name):
+        return f"{nothing}; give the folder around it, {root.resolve().parent}"
+    if any(audio_files(root)):
+        return f"{nothing}; put your own recordings into {root / 'folder'}"
+    return nothing
 
 
 def _stamp(path: Path) -> str:

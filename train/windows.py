@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from realtime_ser.features.spec import FrontEndSpec
-from train.features import HOP_S, MIN_SPEECH_S, MIN_WINDOW_S, RECENT_S, WINDOW_S, Frames
+from train.features import CHUNK, GATE, VAD_RATE, WINDOW_S, Frames, chunk_of_frame, window_ends
 from train.manifest import Row
 
 SAME = 0.6  # how often an utterance follows one of the same emotion
@@ -24,8 +24,8 @@ def valid_ends(speech: npt.NDArray[np.bool_], length: int, spec: FrontEndSpec) -
     per_s = spec.sample_rate / spec.hop_length
     total = np.concatenate(([0], np.cumsum(speech)))
     ends = np.arange(length, len(speech) + 1)
-    recent = np.maximum(0, ends - round(RECENT_S * per_s))
-    enough = total[ends] - total[ends - length] >= MIN_SPEECH_S * per_s
+    recent = np.maximum(0, ends - round(GATE.recent_s * per_s))
+    enough = total[ends] - total[ends - length] >= GATE.min_speech_s * per_s
     return ends[enough & (total[ends] > total[recent])]
 
 
@@ -33,13 +33,15 @@ def streamed_windows(frames: Frames, clip: int, spec: FrontEndSpec) -> list[npt.
     """The windows that the engine would classify in a clip, in order; only its last, shorter hop is left out."""
     columns = slice(frames.offsets[clip], frames.offsets[clip + 1])
     log_mel, speech = frames.log_mel[:, columns], frames.speech[columns]
-    longest, hop = spec.frames_in(WINDOW_S), round(HOP_S * spec.sample_rate / spec.hop_length)
+    samples = spec.samples_in(len(speech))
+    # Frames are shorter than chunks: each chunk's decision is that of the first frame in it, and of the last one at the end.
+    chunks = np.arange(samples * VAD_RATE // (spec.sample_rate * CHUNK))
+    first = np.minimum(np.searchsorted(chunk_of_frame(len(speech), spec), chunks), len(speech) - 1)
     found = []
-    for end in range(spec.frames_in(MIN_WINDOW_S), len(speech) + 1, hop):
-        length = min(end, longest)
-        if end in valid_ends(speech[:end], length, spec):
-            window = log_mel[:, end - length : end].astype(np.float32)
-            found.append(np.maximum(window, window.max() - spec.top_db))
+    for end in window_ends(speech[first], samples, spec):
+        last = 1 + (end - spec.n_fft) // spec.hop_length
+        window = log_mel[:, max(0, last - spec.frames_in(WINDOW_S)) : last].astype(np.float32)
+        found.append(np.maximum(window, window.max() - spec.top_db))
     return found
 
 
@@ -60,7 +62,7 @@ class Earlier:
         """The place of an earlier clip, and the seconds of speech that the later one must bring into a window."""
         pool = (self._mood if rng.random() < SAME else self._voice)[clip]
         other = pool[int(rng.integers(len(pool)))]
-        return other, MIN_SPEECH_S if self._emotions[other] == self._emotions[clip] else NEW_S
+        return other, GATE.min_speech_s if self._emotions[other] == self._emotions[clip] else NEW_S
 
 
 def window_across(

@@ -15,11 +15,11 @@ import pytest
 from synthetic import write_emodb
 
 from realtime_ser.features.spec import FrontEndSpec
-from train import features
+from train import feature_cache, features
 from train import manifest as manifests
 from train.atomic import replacing
 from train.augment import PLAIN, Variant
-from train.feature_cache import TALKERS, Item, computed
+from train.feature_cache import TALKERS, Item, computed, file_of
 from train.manifest import Row
 from train.published import inputs
 
@@ -176,3 +176,17 @@ def test_talk_behind_the_voice_reaches_the_features(tmp_path: Path) -> None:
     for start, end in zip(alone.offsets[:-1], alone.offsets[1:], strict=True):
         before, after = (10 ** (found.log_mel[:, start:end].astype(np.float64) / 10) for found in (alone, among))
         assert after.sum() > 1.5 * before.sum()
+
+
+def test_keys_change_with_what_the_stream_does_to_audio_and_otherwise_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, spec, cache = clips(1, 2), FrontEndSpec("stacked"), Path()
+
+    def names() -> dict[str, str]:
+        known = {kind: file_of(cache, kind, spec, PLAIN, rows).name for kind in ("activity", "frames", "vectors")}
+        return known | {kind: file_of(cache, kind, spec, None, rows).name for kind in ("means", "measures", "stack128")}
+
+    before = names()
+    assert before["means"] == "means-96bd1c28c60a0b3b5442.npz", "as every earlier version called it: whole clips, no stream"
+    monkeypatch.setattr(feature_cache, "LIVE", {**feature_cache.LIVE, "gate": {"vad_threshold": 0.5}})
+    after = names()
+    assert {kind for kind in before if before[kind] != after[kind]} == {"activity", "frames", "vectors"}

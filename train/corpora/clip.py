@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from realtime_ser.audio.file import SUFFIXES
+
 # The label set of every shipped model, in the order of its outputs.
 LABELS = ("angry", "calm", "disgust", "fearful", "happy", "neutral", "sad", "surprised")
 
@@ -113,9 +115,10 @@ class Corpus:
     by_hand: str = ""
 
 
-AUDIO = frozenset({".wav", ".flac", ".ogg", ".mp3"})
+AUDIO = SUFFIXES  # what the live path reads
 
 
 def audio_files(folder: Path) -> Iterable[Path]:
     """Every audio file under a folder, in the order of its path."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO)
+    # Apple's archiver and network drives put a shadow called ._NAME beside each file.
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO and not path.name.startswith("._"))
