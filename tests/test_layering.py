@@ -32,6 +32,7 @@ ORDER = (
     "engine",
     "sinks",
     "backlog",
+    "session",
     "pipeline",
     "sample",
     "doctor",
