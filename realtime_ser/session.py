@@ -101,7 +101,7 @@ class StreamSession:
         ----------
         item : a ``Block``; a notice (without a time it gets the stream's); or samples as ``Engine.push`` takes them, at the
             model's rate, or at ``source_rate`` if that was given, that follow the last ones and are live: captured now
-        waiting_s : seconds of audio that wait behind this block, in a queue of the caller's
+        waiting_s : how much audio waits behind this block in a queue of the caller's, in seconds of the clock
 
         Returns
         -------
