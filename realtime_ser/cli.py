@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from realtime_ser.arguments import make_parser
-from realtime_ser.errors import ConfigError, SerError, SourceError, described
+from realtime_ser.errors import ConfigError, SerError, SourceError
 from realtime_ser.process import Interrupt, complain, native_stderr_silenced, signals, silence_stdout, use_one_thread
 
 if TYPE_CHECKING:
@@ -66,9 +66,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         silence_stdout()
         return 0
-    except Exception as error:  # a fault of ours; the outputs are finished by now
-        complain(f"{described(error)}{_place(error)}; this is a bug, please report it")
-        return 1
 
 
 def _monitor(options: argparse.Namespace) -> int:
@@ -274,14 +271,6 @@ def _quoted(text: str) -> str:
     import json
 
     return json.dumps(text)
-
-
-def _place(error: Exception) -> str:
-    """Where it was raised, for a report of the bug."""
-    last = error.__traceback__
-    while last is not None and last.tb_next is not None:
-        last = last.tb_next
-    return "" if last is None else f" (in {Path(last.tb_frame.f_code.co_filename).name}, line {last.tb_lineno})"
 
 
 def _tell(step: str) -> None:

@@ -49,11 +49,3 @@ class SinkError(SerError):
     def __init__(self, message: str, *, closed_by_reader: bool = False) -> None:
         super().__init__(message)
         self.closed_by_reader = closed_by_reader
-
-
-def described(fault: BaseException) -> str:
-    """A fault in one line: ours as it is, one that nobody foresaw with its type."""
-    text = " ".join(str(fault).split())
-    if isinstance(fault, SerError):
-        return text
-    return f"{type(fault).__name__}: {text}" if text else type(fault).__name__

@@ -20,7 +20,7 @@ from realtime_ser import __version__
 from realtime_ser.backlog import Backlog
 from realtime_ser.config import Config
 from realtime_ser.engine import Engine
-from realtime_ser.errors import ModelError, SourceError, described
+from realtime_ser.errors import ModelError, SerError, SourceError
 from realtime_ser.latency import LatencyHistogram
 from realtime_ser.records import Block, Estimate, FloatArray, Health, Notice, Record, Segment, Session, Summary
 
@@ -187,7 +187,7 @@ class StreamSession:
         health = self.engine.health
         if self.fault is not None:
             kind = next(kind for error, kind in _KINDS if isinstance(self.fault, error))
-            records.append(Notice(kind, described(self.fault), health.captured, self._model_rate))
+            records.append(Notice(kind, _described(self.fault), health.captured, self._model_rate))
         records.append(Summary(health, self._model_rate, self._latencies.percentiles_ms(), dict(self._seconds)))
         return records
 
@@ -241,3 +241,11 @@ def session_record(
         duration_s=duration_s,
         card=card.raw,
     )
+
+
+def _described(fault: Exception) -> str:
+    """A fault in one line: ours as it is, one that nobody foresaw with its type."""
+    text = " ".join(str(fault).split())
+    if isinstance(fault, SerError):
+        return text
+    return f"{type(fault).__name__}: {text}" if text else type(fault).__name__

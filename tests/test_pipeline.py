@@ -239,31 +239,6 @@ def test_a_source_that_fails_with_any_exception_writes_the_summary(classifier: C
     assert collector.records[-1].health.captured == 4 * RATE
 
 
-def test_a_sink_that_fails_with_any_exception_ends_alone(classifier: Classifier, speech: np.ndarray) -> None:
-    class Broken(Collector):
-        def write(self, record: Record) -> None:
-            if isinstance(record, Estimate) and record.end > 2 * RATE:
-                raise ZeroDivisionError("a bug")
-
-        def close(self) -> None:
-            super().close()
-            raise RuntimeError("and another")
-
-    good, late, bad = Collector(), Broken(), Broken()
-    late.write = lambda _: None  # type: ignore[method-assign]
-    group = SinkGroup([good, late, bad])
-    run(ScriptedSource(blocks_of(speech)), Engine(classifier), group, Config())
-    group.close()
-    assert (good.closed, late.closed, bad.closed) == (1, 1, 1)
-    (notice,) = good.of(Notice)
-    assert notice.kind == "sink_failed"
-    assert 2.0 < notice.at_s <= 2.25
-    assert [str(failure) for failure in group.failures] == [
-        "output collector failed: ZeroDivisionError: a bug",
-        "output collector failed: RuntimeError: and another",
-    ]
-
-
 def test_stream_takes_the_configs_model(make_bundle: MakeBundle, speech: np.ndarray) -> None:
     tiny = str(make_bundle("flatstats"))
     (first, *_) = realtime_ser.stream(speech[: 3 * RATE], config=Config(model=tiny))

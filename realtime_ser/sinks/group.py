@@ -1,12 +1,12 @@
-"""Several sinks as one: one that fails, with whatever exception, ends alone."""
+"""Several sinks as one: one that fails ends alone."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
 
-from realtime_ser.errors import SinkError, described
-from realtime_ser.records import Estimate, Notice, Record
+from realtime_ser.errors import SinkError
+from realtime_ser.records import Notice, Record
 from realtime_ser.sinks.sink import Sink
 
 
@@ -21,7 +21,6 @@ class SinkGroup:
     def __init__(self, sinks: Iterable[Sink]) -> None:
         self._sinks = list(sinks)
         self.failures: list[SinkError] = []
-        self._now = (0, 1)  # stream time of the last window: samples, sample rate
 
     @property
     def exhausted(self) -> bool:
@@ -30,21 +29,19 @@ class SinkGroup:
 
     def write(self, record: Record) -> None:
         """Hand a record to the sinks that still work."""
-        if isinstance(record, Estimate):
-            self._now = (record.end, record.sample_rate)
         failed: list[tuple[Sink, SinkError]] = []
         for sink in self._sinks:
             try:
                 sink.write(record)
-            except Exception as error:  # a sink's fault of any kind is its own
-                failed.append((sink, _failure(sink, error)))
+            except SinkError as error:
+                failed.append((sink, error))
         for sink, failure in failed:
             self._sinks.remove(sink)
             self.failures.append(failure)
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(SinkError):
                 sink.close()
         for _, failure in failed:
-            self.write(Notice("sink_failed", str(failure), *self._now))
+            self.write(Notice("sink_failed", str(failure)))
 
     def close(self) -> None:
         """Finish every sink, whatever the others do."""
@@ -52,13 +49,5 @@ class SinkGroup:
             sink = self._sinks.pop()
             try:
                 sink.close()
-            except Exception as error:
-                self.failures.append(_failure(sink, error))
-
-
-def _failure(sink: Sink, error: Exception) -> SinkError:
-    if isinstance(error, SinkError):
-        return error
-    failure = SinkError(f"output {sink.name} failed: {described(error)}")
-    failure.__cause__ = error
-    return failure
+            except SinkError as error:
+                self.failures.append(error)
