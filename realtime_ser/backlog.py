@@ -1,4 +1,4 @@
-"""A machine that is too slow: skip to the newest audio rather than tell of an ever older past."""
+"""A machine that is too slow: drop old audio when processing lags."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from realtime_ser.audio.source import Source
 from realtime_ser.engine import Engine
 from realtime_ser.records import Block, Notice
 
@@ -25,33 +24,37 @@ class Backlog:
 
     Parameters
     ----------
-    engine : takes what is not skipped from the caller, and is told of the rest
-    source : where the blocks come from, for its ``speed`` and ``waiting_s`` if it has them
+    engine : its caller pushes what is not skipped; what is skipped goes to ``Engine.skip``
     max_lag_s : in seconds of the clock; None: never skip
     clock : in seconds
+    speed : seconds of audio per second of the clock
     """
 
-    def __init__(self, engine: Engine, source: Source, max_lag_s: float | None, clock: Callable[[], float]) -> None:
+    def __init__(self, engine: Engine, max_lag_s: float | None, clock: Callable[[], float], *, speed: float = 1.0) -> None:
         self._engine = engine
-        self._source = source
+        self._speed = speed
         self._max_lag_s = max_lag_s
         self._clock = clock
         self._skipping = False
         self._behind_since: float | None = None  # on the clock
         self._skipped_s = self._last_skip = 0.0
 
-    def pieces(self, block: Block) -> Iterator[Block | Notice]:
-        """What the engine is to hear of a block, hop by hop, and notices of kind "behind" and "caught_up".
+    def pieces(self, block: Block, waiting_s: float = 0.0) -> Iterator[Block | Notice]:
+        """What is to be pushed of a block, hop by hop, and notices of kind "behind" and "caught_up".
 
         Take one piece at a time: each is judged as its turn comes. A block without ``captured_at`` is not live and passes as it
         is.
+
+        Parameters
+        ----------
+        block : all that came
+        waiting_s : seconds of the clock's worth of audio that could follow at once
         """
         if self._max_lag_s is None or block.captured_at is None or not len(block.samples):
             yield block
             return
         received = self._clock()
-        waiting_s = getattr(self._source, "waiting_s", 0.0)
-        rate = block.rate * getattr(self._source, "speed", 1.0)  # samples per second of the clock
+        rate = block.rate * self._speed  # samples per second of the clock
         hop_s = self._engine.hop / self._engine.sample_rate
         fresh_s = min(self._max_lag_s, self._engine.min_window / self._engine.sample_rate)
         count = max(1, math.ceil(hop_s * block.rate))

@@ -76,7 +76,8 @@ class Engine(OneThread):
     @one_at_a_time
     def reset(self) -> None:
         """Forget everything: a new stream starts at sample 0."""
-        self._segments: list[Segment] = []
+        self._records: list[Estimate | Segment] = []  # in the order of the stream, not taken yet
+        self._old = 0  # so many of them are of earlier pushes
         self._rate = self.sample_rate
         self._resampler: Resampler | None = None
         self._expected = 0  # source index of the next sample, if none is lost
@@ -127,6 +128,7 @@ class Engine(OneThread):
         # NaN, Inf and absurdly large numbers would poison every later frame: such a block is dropped and counted.
         usable = check_level(block.samples, block.rate, "Engine.push")
         estimates: list[Estimate] = []
+        self._forget_estimates()
         self._xruns += block.xruns
         if block.rate != self._rate:
             estimates += self._end_piece()
@@ -167,12 +169,25 @@ class Engine(OneThread):
     @one_at_a_time
     def flush(self) -> list[Estimate]:
         """End the stream: the last, shorter hop is classified too. What is too short to classify stays pending."""
+        self._forget_estimates()
         return self._end_piece()
 
+    def take_records(self) -> list[Estimate | Segment]:
+        """Estimates and segments since the last call, in the order of the stream: a segment follows the window that ended it.
+
+        Of the estimates only those of the last ``push`` or ``flush``, also if it failed: it has returned them to its caller.
+        """
+        records, self._records, self._old = self._records, [], 0
+        return records
+
     def take_segments(self) -> list[Segment]:
-        """The segments that ended since the last call."""
-        ended, self._segments = self._segments, []
-        return ended
+        """The segments that ended since the last call of this or of ``take_records``."""
+        return [record for record in self.take_records() if isinstance(record, Segment)]
+
+    def _forget_estimates(self) -> None:
+        """Keep what nobody has seen yet, so that a caller who only ever pushes holds no estimates here."""
+        self._records[self._old :] = [record for record in self._records[self._old :] if isinstance(record, Segment)]
+        self._old = len(self._records)
 
     def _position(self, source_index: int) -> int:
         """Model index of a source index: exact rational arithmetic, so that hours add up."""
@@ -260,7 +275,9 @@ class Engine(OneThread):
         ratio = self._gate.speech_ratio(length_s)
         window = Window(start, end, len(samples), ratio, _level_dbfs(samples))
         spoken = self._gate.is_speech(length_s) and self._windows.ready
+        before = len(self._records)
         estimate = self._classify(window) if spoken else self._pass_over(window)
+        self._records.insert(before, estimate)  # the segment that it ended follows it
         self._hops += 1
         self._covered = end
         self._unreported = 0
@@ -274,7 +291,7 @@ class Engine(OneThread):
         self._classified += window.hop
         ended = self._segmenter.extend(label, window.end - window.hop, window.end, confidence)
         if ended is not None:
-            self._segments.append(ended)
+            self._records.append(ended)
         smoothed = tuple(self._smoother.smoothed.tolist())
         return self._estimate(window, state, label, confidence, tuple(probs.tolist()), smoothed)
 
@@ -313,7 +330,7 @@ class Engine(OneThread):
     def _close_segment(self) -> None:
         ended = self._segmenter.close()
         if ended is not None:
-            self._segments.append(ended)
+            self._records.append(ended)
 
     def _captured_at(self, end: int) -> float | None:
         if self._mark is None:

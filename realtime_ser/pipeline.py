@@ -9,57 +9,53 @@ the audio.
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime, timezone
 from pathlib import Path
 
-from realtime_ser import __version__
 from realtime_ser.audio.source import Source
-from realtime_ser.backlog import Backlog
 from realtime_ser.config import Config
 from realtime_ser.engine import Engine
-from realtime_ser.errors import SourceError
-from realtime_ser.latency import LatencyHistogram
+from realtime_ser.errors import ConfigError, SourceError
 from realtime_ser.model import Classifier, load_model
-from realtime_ser.records import Block, Estimate, FloatArray, Notice, Record, Session, Summary
+from realtime_ser.records import Block, Estimate, FloatArray, Notice, Record, Summary
+from realtime_ser.session import StreamSession
 from realtime_ser.sinks.group import SinkGroup
 
 
 def run(source: Source, engine: Engine, sinks: SinkGroup, config: Config, *, duration_s: float | None = None) -> Summary:
-    """Hear an opened source to its end and write everything to the sinks.
+    """Read an opened source to its end and write everything to the sinks.
 
     Parameters
     ----------
     source : opened; ``stop()`` ends the run with everything flushed
     engine : reset here
-    sinks : get the session first and the summary last, also when the source fails
+    sinks : get the session first and the summary last, whatever fails in between
     config : recorded in the session
     duration_s : stop after this much stream time
 
     Raises
     ------
-    SourceError : the source failed; the summary has been written
+    SourceError, ModelError : the source or the model failed; the notice that says so and the summary have been written. Any
+        other exception of the source or the engine passes through in the same way.
     """
-    sinks.write(describe(source, engine, config))
-    latencies, seconds = LatencyHistogram(), defaultdict[str, float](float)
-    fault: SourceError | None = None
+    session = _session(source, engine, config.stream.max_lag_s)
+    sinks.write(session.start(config, source=source.name, source_rate=source.rate, duration_s=source.duration_s))
+    fault: Exception | None = None
     try:
-        for record in listen(source, engine, duration_s=duration_s, max_lag_s=config.stream.max_lag_s):
-            if isinstance(record, Estimate):
-                latencies.add(record.latency_s or 0.0)
-                seconds[record.label or record.state] += record.hop_s
+        for record in _pull(source, session, duration_s):
             sinks.write(record)
             if sinks.exhausted:
                 source.stop()
-    except SourceError as error:
+    except Exception as error:  # whatever it is, the outputs are finished first
         fault = error
-        sinks.write(Notice("source_failed", str(error), engine.health.captured, engine.sample_rate))
-    summary = Summary(engine.health, engine.sample_rate, latencies.percentiles_ms(), dict(seconds))
-    sinks.write(summary)
-    if fault is not None:
-        raise fault
+    last = session.close(fault)
+    for record in last:
+        sinks.write(record)
+    if session.fault is not None:
+        raise session.fault
+    summary = last[-1]
+    assert isinstance(summary, Summary)
     return summary
 
 
@@ -71,56 +67,40 @@ def listen(
     max_lag_s: float | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Record]:
-    """Hear an opened source: its blocks and notices, and the engine's estimates (with latency), segments and health.
+    """Read an opened source: its blocks and notices, and the engine's estimates (with latency), segments and health.
 
-    A source that fails is heard to the end first: the estimates of its last samples come before the SourceError. A live or
-    paced source skips to its newest audio when estimates would come over ``max_lag_s`` late (None: never), see ``Backlog``.
+    When the source or the model fails, everything that came before is yielded before the exception. A live or paced source
+    skips to its newest audio when estimates would come over ``max_lag_s`` late (None: never), see ``Backlog``.
     """
-    engine.reset()
-    backlog = Backlog(engine, source, max_lag_s, clock)
-    fault: SourceError | None = None
+    session = _session(source, engine, max_lag_s, clock)
+    fault: Exception | None = None
     try:
-        for item in source.blocks():
-            if isinstance(item, Notice):
-                if item.kind == "device_lost":
-                    # Nothing more of this piece will come: classify what was heard now and not when the device returns.
-                    yield from _results(engine, engine.flush(), clock(), clock)
-                yield item if item.at else replace(item, at=engine.health.captured, sample_rate=engine.sample_rate)
-                continue
-            block, last = _limit(item, duration_s)
-            heard_at = clock()
-            yield block
-            for piece in backlog.pieces(block):
-                if isinstance(piece, Notice):
-                    yield piece
-                else:
-                    yield from _results(engine, engine.push(piece), heard_at, clock)
-            if last:
-                break
-    except SourceError as error:
+        yield from _pull(source, session, duration_s)
+    except Exception as error:  # of any kind: it is raised again below
         fault = error
-    yield from _results(engine, engine.flush(), clock(), clock)
-    if fault is not None:
-        raise fault
+    yield from session.close(fault)[: -1 if session.fault is None else -2]
+    if session.fault is not None:
+        raise session.fault
 
 
-def describe(source: Source, engine: Engine, config: Config) -> Session:
-    """The session record of a source that is about to be heard."""
-    card = engine.model.card
-    return Session(
-        version=__version__,
-        model=card.name,
-        labels=engine.model.labels,
-        sample_rate=engine.sample_rate,
-        window_s=round(engine.window / engine.sample_rate, 4),
-        hop_s=round(engine.hop / engine.sample_rate, 4),
-        source=source.name,
-        started_at=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
-        config=config.as_dict(),
-        source_rate=source.rate,
-        duration_s=source.duration_s,
-        card=card.raw,
-    )
+def _session(
+    source: Source, engine: Engine, max_lag_s: float | None, clock: Callable[[], float] = time.monotonic
+) -> StreamSession:
+    return StreamSession(engine, max_lag_s=max_lag_s, speed=getattr(source, "speed", 1.0), health=True, clock=clock)
+
+
+def _pull(source: Source, session: StreamSession, duration_s: float | None) -> Iterator[Record]:
+    """Everything up to the end of the source; each block goes before what follows from it."""
+    for item in source.blocks():
+        if isinstance(item, Notice):
+            yield from session.records(item)
+            continue
+        block, last = _limit(item, duration_s)
+        waiting_s = getattr(source, "waiting_s", 0.0)
+        yield block
+        yield from session.records(block, waiting_s=waiting_s)
+        if last:
+            break
 
 
 def stream(
@@ -129,9 +109,9 @@ def stream(
     mic: bool = False,
     device: int | str | None = None,
     sample_rate: int = 16000,
-    model: str | Path | Classifier = "mlp",
+    model: str | Path | Classifier | None = None,
     config: Config | None = None,
-    speed: float | None = None,
+    speed: float | str | None = None,
 ) -> Iterator[Estimate]:
     """Estimates of a file, an array or the microphone, as they come.
 
@@ -141,9 +121,9 @@ def stream(
     mic : hear the microphone instead; ends when the loop is left
     device : which microphone: index or unique part of the name; None: the default
     sample_rate : rate of an array, in Hz
-    model : shipped name, path of a bundle, or a loaded one
+    model : shipped name, path of a bundle, or a loaded one; None: the one that ``config`` names
     config : settings; None: the shipped ``config.yaml``
-    speed : None: as fast as possible; 1: real time, paced like a microphone
+    speed : "max" or None: as fast as possible; 1: real time, paced like a microphone
 
     Yields
     ------
@@ -156,9 +136,10 @@ def stream(
     from realtime_ser.config import load_config
 
     config = config or load_config()
-    classifier = model if isinstance(model, Classifier) else load_model(model)
+    pace = _pace(speed)
+    classifier = model if isinstance(model, Classifier) else load_model(config.model if model is None else model)
     engine = Engine(classifier, config)
-    with _open(source, mic, device, sample_rate, config, speed) as opened:
+    with _open(source, mic, device, sample_rate, config, pace) as opened:
         for record in listen(opened, engine, max_lag_s=config.stream.max_lag_s):
             if isinstance(record, Estimate):
                 yield record
@@ -194,6 +175,15 @@ def _open(
     return PacedSource(opened, speed, block_ms=config.capture.block_ms, ring_s=config.capture.ring_s)
 
 
+def _pace(speed: float | str | None) -> float | None:
+    """None: as fast as possible."""
+    if speed is None or speed == "max":
+        return None
+    if isinstance(speed, bool) or not isinstance(speed, int | float):
+        raise ConfigError(f'speed={speed!r}: give a number (1 is real time), or "max" for as fast as possible')
+    return speed
+
+
 def _limit(block: Block, duration_s: float | None) -> tuple[Block, bool]:
     """Cut a block at ``duration_s`` of stream time; true when that is the end."""
     if duration_s is None:
@@ -202,13 +192,3 @@ def _limit(block: Block, duration_s: float | None) -> tuple[Block, bool]:
     if block.end < end:
         return block, False
     return replace(block, samples=block.samples[: max(0, end - block.start)], start=min(block.start, end)), True
-
-
-def _results(engine: Engine, estimates: list[Estimate], heard_at: float, clock: Callable[[], float]) -> Iterator[Record]:
-    """What a push gave, stamped with its latency: from capture where that is known, else from when the block was in hand."""
-    for estimate in estimates:
-        since = heard_at if estimate.captured_at is None else estimate.captured_at
-        yield replace(estimate, latency_s=max(0.0, clock() - since))
-    yield from engine.take_segments()
-    if estimates:
-        yield engine.health

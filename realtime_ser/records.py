@@ -67,8 +67,9 @@ class Estimate:
     start, end : the window's audio, as sample indices at ``sample_rate``
     hop : samples at the window's end that no earlier window covered
     state : "speech" (``label`` is an emotion), "unsure" (someone speaks, no emotion is sure enough) or "no_speech"
-    label : the smoothed label after hysteresis, or None unless ``state`` is "speech"
-    confidence : smoothed probability of the leading label, 0 to 1
+    label : the label that stands: smoothed, and changed only as ``smoothing.change`` says; None unless ``state`` is "speech"
+    confidence : smoothed probability of the label that stands, 0 to 1; another may lead for a while, see ``leading``. Where
+        ``state`` is "unsure" it is that of the label that would stand; 0 where nobody speaks
     probs, smoothed : probability per label, in the order of ``labels``, of the window (with its last seconds, see
         ``stream.recent_s``) and after the filter; empty when nobody speaks
     speech_ratio : share of the window's chunks in which the gate heard speech, 0 to 1
@@ -108,6 +109,16 @@ class Estimate:
     def hop_s(self) -> float:
         """Length of the part no earlier window covered, in seconds."""
         return self.hop / self.sample_rate
+
+    @property
+    def leading(self) -> str | None:
+        """The label with the highest smoothed probability, the first of equals; None where nobody speaks."""
+        return self.labels[self.smoothed.index(max(self.smoothed))] if self.smoothed else None
+
+    @property
+    def leading_confidence(self) -> float:
+        """Smoothed probability of the leading label, 0 to 1; 0 where nobody speaks."""
+        return max(self.smoothed, default=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,21 +180,21 @@ class Session:
 class Notice:
     """Something the user must know.
 
-    ``kind`` is "device_lost", "device_back", "source_failed", "sink_failed", "behind" (the machine is too slow, audio is
-    skipped), "caught_up" or "faults" (what follows is a test).
+    ``kind`` is "device_lost", "device_back", "source_failed", "model_failed", "failed" (anything else that ended the stream),
+    "sink_failed", "behind" (the machine is too slow, audio is skipped), "caught_up" or "faults" (what follows is a test).
 
-    ``at`` is the stream time in samples at ``sample_rate``.
+    ``at`` is the stream time in samples at ``sample_rate``; None: when it reaches the pipeline, which then sets it.
     """
 
     kind: str
     message: str
-    at: int = 0
+    at: int | None = None
     sample_rate: int = 1
 
     @property
     def at_s(self) -> float:
-        """Stream time in seconds."""
-        return self.at / self.sample_rate
+        """Stream time in seconds; 0 as long as ``at`` is None."""
+        return (self.at or 0) / self.sample_rate
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,7 +160,7 @@ def test_a_device_whose_delay_grows_is_not_taken_for_one_either() -> None:
 
 def test_without_time_of_capture_nothing_is_skipped() -> None:
     world = World(1)
-    backlog = Backlog(Engine(StubClassifier(), CONFIG), world, 0.2, world.clock)
+    backlog = Backlog(Engine(StubClassifier(), CONFIG), 0.2, world.clock)
     block = Block(np.zeros(RATE, np.float32), RATE, 0)
     assert list(backlog.pieces(block)) == [block]
 
@@ -168,8 +168,7 @@ def test_without_time_of_capture_nothing_is_skipped() -> None:
 @pytest.mark.parametrize(("speed", "said"), [(1.0, ["behind"]), (50.0, [])])
 def test_a_long_block_is_a_backlog_in_real_time_and_none_in_a_fast_replay(speed: float, said: list[str]) -> None:
     world = World(1)
-    world.speed = speed
-    backlog = Backlog(Engine(StubClassifier(), CONFIG), world, 1.5, world.clock)
+    backlog = Backlog(Engine(StubClassifier(), CONFIG), 1.5, world.clock, speed=speed)
     pieces = list(backlog.pieces(Block(np.zeros(10 * RATE, np.float32), RATE, 0, captured_at=99.99)))
     assert [piece.kind for piece in pieces if isinstance(piece, Notice)] == said
     heard = [piece for piece in pieces if isinstance(piece, Block)]
@@ -179,9 +178,8 @@ def test_a_long_block_is_a_backlog_in_real_time_and_none_in_a_fast_replay(speed:
 
 def test_what_a_source_holds_back_counts_as_waiting() -> None:
     world = World(1)
-    world.waiting_s = 2.0
-    backlog = Backlog(Engine(StubClassifier(), CONFIG), world, 1.5, world.clock)
-    pieces = list(backlog.pieces(Block(np.zeros(80, np.float32), RATE, 0, captured_at=100.0)))
+    backlog = Backlog(Engine(StubClassifier(), CONFIG), 1.5, world.clock)
+    pieces = list(backlog.pieces(Block(np.zeros(80, np.float32), RATE, 0, captured_at=100.0), waiting_s=2.0))
     assert [type(piece) for piece in pieces] == [Notice]
 
 

@@ -17,8 +17,8 @@ import soundfile
 from command import SAMPLE, assert_accounted, interrupt, of_type, realtime_ser, records, start, wait_for_lines
 
 WINDOW_KEYS = [
-    *("type", "start_s", "end_s", "state", "label", "confidence", "probs", "smoothed", "speech_ratio", "latency_ms"),
-    "lost_samples",
+    *("type", "start_s", "end_s", "state", "label", "confidence", "leading", "leading_confidence", "probs", "smoothed"),
+    *("speech_ratio", "latency_ms", "lost_samples"),
 ]
 SUMMARY_KEYS = [
     *("type", "captured_samples", "classified_samples", "gated_samples", "dropped_samples", "pending_samples", "windows"),

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 import soundfile
+from onnx import helper
 
+from bundles import FRONT_ENDS, make_network, write_bundle
 from command import SAMPLE, assert_accounted, of_type, realtime_ser, records
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "faults.yaml"
@@ -55,3 +57,37 @@ def test_a_bad_scenario_is_wrong_usage(tmp_path: Path) -> None:
     assert result.stderr.count("\n") == 1
     for word in (str(scenario), "faults[0].for", "faults[0].for_s"):
         assert word in result.stderr
+
+
+def _gives_out_when_it_is_loud() -> bytes:
+    """A network that takes quiet audio and returns NaN for the rest, as a damaged or overflowing one does."""
+    model = make_network("waveform", FRONT_ENDS["waveform"])
+    nodes = model.graph.node
+    gemm = next(node for node in nodes if node.op_type == "Gemm")
+    gemm.input[0] = "root"
+    at = list(nodes).index(gemm)
+    nodes.insert(at, helper.make_node("Sqrt", ["room"], ["root"]))
+    nodes.insert(at, helper.make_node("Sub", ["limit", "flat"], ["room"]))
+    nodes.insert(at, helper.make_node("Constant", [], ["limit"], value_float=0.042))
+    return bytes(model.SerializeToString())
+
+
+def test_a_model_that_fails_in_mid_stream_is_said_and_every_output_finished(tmp_path: Path) -> None:
+    model = write_bundle(tmp_path / "bundle", "waveform", network=_gives_out_when_it_is_loud())
+    out, kept, table, page = (tmp_path / name for name in ("out.jsonl", "kept.flac", "table.csv", "page.html"))
+    result = realtime_ser(
+        "replay", SAMPLE, "--model", model, "--speed", "max",
+        "--jsonl", out, "--record", kept, "--csv", table, "--report", page,
+    )  # fmt: skip
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert "no probabilities" in result.stderr
+    rows = records(out.read_text())
+    assert of_type(rows, "window"), "it worked at first"
+    assert [row["kind"] for row in of_type(rows, "event")] == ["model_failed"]
+    assert rows[-1]["type"] == "summary"
+    assert_accounted(rows[-1])
+    # One header, and a row a window.
+    assert len(table.read_text().splitlines()) == 1 + len(of_type(rows, "window"))
+    assert "</html>" in page.read_text()
+    assert soundfile.info(kept).frames > 16000

@@ -33,6 +33,7 @@ ORDER = (
     "engine",
     "sinks",
     "backlog",
+    "session",
     "pipeline",
     "sample",
     "doctor",

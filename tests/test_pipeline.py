@@ -10,11 +10,13 @@ import pytest
 import soundfile
 
 import realtime_ser
+from bundles import LABELS as TINY
+from bundles import MakeBundle
 from command import SAMPLE
 from realtime_ser.audio.file import FileSource
 from realtime_ser.config import Config
 from realtime_ser.engine import Engine
-from realtime_ser.errors import SinkError, SourceError
+from realtime_ser.errors import ConfigError, ModelError, SinkError, SourceError
 from realtime_ser.model import Classifier, load_model
 from realtime_ser.pipeline import listen, run
 from realtime_ser.records import Block, Estimate, Health, Notice, Record, Segment, Session, Summary
@@ -198,3 +200,71 @@ def test_leaving_the_loop_closes_the_file(monkeypatch: pytest.MonkeyPatch) -> No
     next(estimates)
     estimates.close()
     assert closed == [str(SAMPLE)]
+
+
+class Breaking(Classifier):
+    """A model that fails at its n-th window, as a damaged network or a full memory makes it."""
+
+    def __init__(self, model: Classifier, at: int, error: Exception) -> None:
+        self.__dict__.update(model.__dict__)
+        self._left, self._error = at, error
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        self._left -= 1
+        if self._left < 0:
+            raise self._error
+        return super().predict(features)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"), [(ModelError("the network returns NaN"), "model_failed"), (MemoryError("no room"), "failed")]
+)
+def test_a_model_that_fails_in_mid_stream_writes_what_came_and_the_summary(
+    classifier: Classifier, speech: np.ndarray, error: Exception, kind: str
+) -> None:
+    collector = Collector()
+    with pytest.raises(type(error)):
+        run(ScriptedSource(blocks_of(speech)), Engine(Breaking(classifier, 7, error)), SinkGroup([collector]), Config())
+    assert len([estimate for estimate in collector.of(Estimate) if estimate.probs]) == 7
+    assert [notice.kind for notice in collector.of(Notice)] == [kind]
+    assert isinstance(collector.records[-1], Summary)
+
+
+def test_a_source_that_fails_with_any_exception_writes_the_summary(classifier: Classifier, speech: np.ndarray) -> None:
+    collector = Collector()
+    source = ScriptedSource([*blocks_of(speech[: 4 * RATE]), OSError("stale file handle")])
+    with pytest.raises(OSError, match="stale"):
+        run(source, Engine(classifier), SinkGroup([collector]), Config())
+    assert [notice.kind for notice in collector.of(Notice)] == ["failed"]
+    assert collector.records[-1].health.captured == 4 * RATE
+
+
+def test_stream_takes_the_configs_model(make_bundle: MakeBundle, speech: np.ndarray) -> None:
+    tiny = str(make_bundle("flatstats"))
+    (first, *_) = realtime_ser.stream(speech[: 3 * RATE], config=Config(model=tiny))
+    assert first.labels == TINY
+    (first, *_) = realtime_ser.stream(speech[: 3 * RATE], model="mlp", config=Config(model=tiny))
+    assert first.labels != TINY
+    (first, *_) = realtime_ser.stream(speech[: 3 * RATE], model=None)
+    assert first.labels == load_model(Config().model).labels
+
+
+def test_stream_as_fast_as_possible_has_a_name_and_nonsense_is_said(speech: np.ndarray) -> None:
+    assert len(list(realtime_ser.stream(speech[: 3 * RATE], speed="max"))) > 4
+    with pytest.raises(ConfigError, match="'fast'"):
+        next(realtime_ser.stream(speech, speed="fast"))
+
+
+def test_the_leading_label_is_told_beside_the_one_that_stands(speech: np.ndarray) -> None:
+    estimates = list(realtime_ser.stream(speech))
+    other = 0
+    for estimate in estimates:
+        if not estimate.smoothed:
+            assert (estimate.leading, estimate.leading_confidence) == (None, 0.0)
+            continue
+        shares = dict(zip(estimate.labels, estimate.smoothed, strict=True))
+        assert estimate.leading_confidence == max(shares.values()) == shares[estimate.leading]
+        if estimate.label is not None:
+            assert estimate.confidence == shares[estimate.label]
+            other += estimate.leading != estimate.label
+    assert other > 0, "the demo has windows in which another label leads"

@@ -93,6 +93,8 @@ def _window(record: Estimate) -> dict[str, Any]:
         "state": record.state,
         "label": None if record.label is None else valid(record.label),
         "confidence": number(record.confidence, 4),
+        "leading": None if record.leading is None else valid(record.leading),
+        "leading_confidence": number(record.leading_confidence, 4),
         "probs": _by_label(record.labels, record.probs),
         "smoothed": _by_label(record.labels, record.smoothed),
         "speech_ratio": number(record.speech_ratio, 4),

@@ -44,8 +44,8 @@ def test_the_contract_in_full(tmp_path, stream):
     ]  # fmt: skip
     window = next(row for row in rows if row["type"] == "window")
     assert list(window) == [
-        "type", "start_s", "end_s", "state", "label", "confidence", "probs", "smoothed", "speech_ratio", "latency_ms",
-        "lost_samples",
+        "type", "start_s", "end_s", "state", "label", "confidence", "leading", "leading_confidence", "probs", "smoothed",
+        "speech_ratio", "latency_ms", "lost_samples",
     ]  # fmt: skip
     assert (window["start_s"], window["end_s"], window["state"], window["label"]) == (0.0, 0.25, "speech", "angry")
     assert (window["confidence"], window["latency_ms"], window["lost_samples"]) == (0.6, 10.0, 0)
