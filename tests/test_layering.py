@@ -17,6 +17,7 @@ PACKAGE = ROOT / "realtime_ser"
 # Each part may import itself and what stands before it. A part that is not here has no place yet: give it one.
 ORDER = (
     "errors",
+    "text",
     "records",
     "latency",
     "yaml_text",
@@ -38,6 +39,8 @@ ORDER = (
     "bench",
     "screen",
     "process",
+    "same_file",
+    "outputs",
     "arguments",
     "cli",
     "__main__",
@@ -48,8 +51,9 @@ ONLY = {
     "errors": set(),
     "records": set(),
     "latency": set(),
-    "config": {"errors", "yaml_text"},
-    "sinks": {"records", "errors", "config"},
+    "text": set(),
+    "config": {"errors", "text", "yaml_text"},
+    "sinks": {"records", "errors", "config", "text"},
     "smoothing": {"records", "config"},
 }
 NETWORK = {

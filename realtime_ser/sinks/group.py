@@ -1,4 +1,4 @@
-"""Several sinks as one: one that fails ends alone."""
+"""Several sinks as one: one that fails, in whatever way, ends alone."""
 
 from __future__ import annotations
 
@@ -7,11 +7,19 @@ from collections.abc import Iterable
 
 from realtime_ser.errors import SinkError
 from realtime_ser.records import Notice, Record
+from realtime_ser.sinks.lines import sink_error
 from realtime_ser.sinks.sink import Sink
+from realtime_ser.text import one_line
+
+# Everything but the user's own wish to end at once. SystemExit is among it: libraries end a broken pipe with that.
+_FAULTS = (Exception, SystemExit, GeneratorExit)
 
 
 class SinkGroup:
-    """Hands every record to every sink; a sink that fails is closed and left out, and the others are told.
+    """Hands every record to every sink; a sink that raises is closed and left out, and the others get a notice.
+
+    A sink says its faults with ``SinkError``; any other exception is a fault in the sink and is treated alike. Only
+    KeyboardInterrupt passes, from ``close`` after every sink was closed.
 
     Attributes
     ----------
@@ -33,21 +41,38 @@ class SinkGroup:
         for sink in self._sinks:
             try:
                 sink.write(record)
-            except SinkError as error:
-                failed.append((sink, error))
+            except _FAULTS as error:
+                failed.append((sink, _failure(sink, error)))
         for sink, failure in failed:
             self._sinks.remove(sink)
             self.failures.append(failure)
-            with contextlib.suppress(SinkError):
+            with contextlib.suppress(*_FAULTS):
                 sink.close()
         for _, failure in failed:
             self.write(Notice("sink_failed", str(failure)))
 
     def close(self) -> None:
         """Finish every sink, whatever the others do."""
+        interrupted: KeyboardInterrupt | None = None
         while self._sinks:
             sink = self._sinks.pop()
             try:
                 sink.close()
-            except SinkError as error:
-                self.failures.append(error)
+            except KeyboardInterrupt as wish:
+                interrupted = wish
+            except _FAULTS as error:
+                self.failures.append(_failure(sink, error))
+        if interrupted is not None:
+            raise interrupted
+
+
+def _failure(sink: Sink, error: BaseException) -> SinkError:
+    if isinstance(error, SinkError):
+        return error
+    if isinstance(error, OSError):
+        failure = sink_error(sink.name, error)
+    else:
+        reason = f"{type(error).__name__}: {one_line(error, 200)}"
+        failure = SinkError(f"cannot write {sink.name}: {reason}; this is a fault in the program, please report it")
+    failure.__cause__ = error
+    return failure

@@ -9,7 +9,8 @@ from typing import Any
 
 from realtime_ser.records import Estimate, Notice, Record, Segment, Session, Summary
 from realtime_ser.sinks.lines import Lines
-from realtime_ser.sinks.text import number, plain, printable, valid
+from realtime_ser.sinks.text import number, plain
+from realtime_ser.text import printable, valid
 
 
 class JsonlSink:
