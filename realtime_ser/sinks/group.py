@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
+from dataclasses import replace
 
 from realtime_ser.errors import SinkError
-from realtime_ser.records import Notice, Record
+from realtime_ser.records import Estimate, Notice, Record, Session
 from realtime_ser.sinks.lines import sink_error
-from realtime_ser.sinks.sink import Sink
+from realtime_ser.sinks.sink import Sink, SinkWithNews
 from realtime_ser.text import one_line
 
 # Everything but the user's own wish to end at once. SystemExit is among it: libraries end a broken pipe with that.
@@ -29,6 +30,8 @@ class SinkGroup:
     def __init__(self, sinks: Iterable[Sink]) -> None:
         self._sinks = list(sinks)
         self.failures: list[SinkError] = []
+        self._with_news = [sink for sink in self._sinks if isinstance(sink, SinkWithNews)]
+        self._at, self._rate = 0, 1
 
     @property
     def exhausted(self) -> bool:
@@ -38,18 +41,25 @@ class SinkGroup:
     def write(self, record: Record) -> None:
         """Hand a record to the sinks that still work."""
         failed: list[tuple[Sink, SinkError]] = []
+        if isinstance(record, Estimate):
+            self._at, self._rate = record.end, record.sample_rate
+        elif isinstance(record, Session):
+            self._at, self._rate = 0, record.sample_rate
         for sink in self._sinks:
             try:
                 sink.write(record)
             except _FAULTS as error:
-                failed.append((sink, _failure(sink, error)))
+                failed.append((sink, failure_of(sink, error)))
         for sink, failure in failed:
             self._sinks.remove(sink)
             self.failures.append(failure)
             with contextlib.suppress(*_FAULTS):
                 sink.close()
         for _, failure in failed:
-            self.write(Notice("sink_failed", str(failure)))
+            self.write(Notice("sink_failed", str(failure), self._at, self._rate))
+        for reporter in self._with_news:
+            for notice in reporter.news():
+                self.write(replace(notice, at=self._at, sample_rate=self._rate))
 
     def close(self) -> None:
         """Finish every sink, whatever the others do."""
@@ -61,12 +71,13 @@ class SinkGroup:
             except KeyboardInterrupt as wish:
                 interrupted = wish
             except _FAULTS as error:
-                self.failures.append(_failure(sink, error))
+                self.failures.append(failure_of(sink, error))
         if interrupted is not None:
             raise interrupted
 
 
-def _failure(sink: Sink, error: BaseException) -> SinkError:
+def failure_of(sink: Sink, error: BaseException) -> SinkError:
+    """What a sink raised, as a ``SinkError``: itself, or one line about it."""
     if isinstance(error, SinkError):
         return error
     if isinstance(error, OSError):
