@@ -9,6 +9,7 @@ from typing import NoReturn
 from realtime_ser import __version__
 from realtime_ser.errors import ConfigError
 from realtime_ser.process import complain
+from realtime_ser.sinks.table import OUTPUTS
 
 
 class _Parser(argparse.ArgumentParser):
@@ -35,10 +36,8 @@ def make_parser(run: Mapping[str, Callable[[argparse.Namespace], int]]) -> argpa
 
     outputs = _Parser(add_help=False)
     group = outputs.add_argument_group("outputs")
-    group.add_argument("--jsonl", metavar="FILE|-", help="one JSON object a line; - is standard output")
-    group.add_argument("--csv", metavar="FILE", help="one row a window")
-    group.add_argument("--record", metavar="FILE", help="FLAC (or WAV) of exactly what was heard")
-    group.add_argument("--report", metavar="FILE.html", help="one self-contained HTML page")
+    for output in OUTPUTS:
+        group.add_argument(output.option, metavar=output.metavar, help=output.help)
     group.add_argument("--no-dashboard", action="store_true", help="plain lines instead")
     group.add_argument("--duration", metavar="S", type=_seconds, help="stop after this much stream time")
 

@@ -11,21 +11,22 @@ import contextlib
 import os
 import sys
 import threading
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from realtime_ser.arguments import make_parser
 from realtime_ser.errors import ConfigError, SerError, SourceError
-from realtime_ser.process import Interrupt, complain, native_stderr_silenced, signals, silence_stdout, use_one_thread
+from realtime_ser.process import Interrupt, complain, native_stderr_silenced, signals, use_one_thread
 
 if TYPE_CHECKING:
     from realtime_ser.audio.source import Source
     from realtime_ser.config import Config
-    from realtime_ser.sinks.group import SinkGroup
+    from realtime_ser.same_file import Place
 
 INTERRUPTED = 130
-_LONG_FILE_S = 20.0
+_SAMPLE = Path(__file__).parent / "sample" / "demo.flac"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 (for the life of the process)
     # Names of files and devices may hold bytes that are no text; they are shown with escapes and never stop a run.
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError, ValueError):
+        with contextlib.suppress(AttributeError, ValueError, OSError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     options = make_parser(
         {
@@ -64,8 +65,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
+        from realtime_ser.sinks.lines import silence_stdout
+
         silence_stdout()
         return 0
+    except Exception as error:  # a fault of ours: one line all the same, with the place that a report of it needs
+        complain(f"unexpected {_placed(error)}; please report it with the command that led to it")
+        return SerError.exit_code
 
 
 def _monitor(options: argparse.Namespace) -> int:
@@ -75,13 +81,13 @@ def _monitor(options: argparse.Namespace) -> int:
     device = config.capture.device if options.device is None else options.device
     source = MicSource(device, config.capture)
     if not options.duration:
-        return _hear([source], options, config, live=True)
+        return _hear([source], options, config, [], live=True)
     # Stream time stands still while a device is away, and --duration must end the run all the same.
     alarm = threading.Timer(options.duration + 1.0, source.stop)
     alarm.daemon = True
     alarm.start()
     try:
-        return _hear([source], options, config, live=True)
+        return _hear([source], options, config, [], live=True)
     finally:
         alarm.cancel()
 
@@ -91,7 +97,9 @@ def _replay(options: argparse.Namespace) -> int:
     from realtime_ser.audio.paced import PacedSource
 
     config = _config(options)
-    files: list[Source] = [FileSource(path) for path in expand_paths(options.files)]
+    paths = expand_paths(options.files)
+    inputs: list[tuple[str, Place]] = [("recording", path) for path in paths]
+    files: list[Source] = [FileSource(path) for path in paths]
     if len(files) > 1 and options.record:
         raise ConfigError("--record takes one recording at a time; replay the files one by one")
     if options.speed is not None:
@@ -104,12 +112,12 @@ def _replay(options: argparse.Namespace) -> int:
 
         scenario = load_scenario(options.faults)
         files = [FaultySource(file, scenario) for file in files]
-    return _hear(files, options, config, live=False)
+        inputs.append(("file of faults", options.faults))
+    return _hear(files, options, config, inputs, live=False)
 
 
 def _demo(options: argparse.Namespace) -> int:
-    sample = Path(__file__).parent / "sample" / "demo.flac"
-    options.files = [str(sample)]
+    options.files = [str(_SAMPLE)]
     return _replay(options)
 
 
@@ -157,10 +165,16 @@ def _models(options: argparse.Namespace) -> int:
 
 def _bench(options: argparse.Namespace) -> int:
     from realtime_ser.bench import run_bench
+    from realtime_ser.model import load_model
+    from realtime_ser.outputs import check_inputs
     from realtime_ser.screen import show_bench
 
+    config = _config(options)
+    if options.json:
+        inputs = _settings_and_model(options, load_model(config.model).card.path)
+        check_inputs([*inputs, ("recording", options.audio or _SAMPLE)], [("--json", options.json)])
     figures = run_bench(
-        _config(options),
+        config,
         against_librosa=options.against_librosa,
         live_s=options.live,
         audio=options.audio,
@@ -174,15 +188,22 @@ def _bench(options: argparse.Namespace) -> int:
     return 0
 
 
-def _hear(sources: Sequence[Source], options: argparse.Namespace, config: Config, *, live: bool) -> int:
-    """Run sources one after the other through one engine into one set of sinks."""
+def _hear(
+    sources: Sequence[Source], options: argparse.Namespace, config: Config, inputs: list[tuple[str, Place]], *, live: bool
+) -> int:
+    """Run sources one after the other through one engine into one set of sinks.
+
+    ``inputs`` are (what it is, where) of the files that the sources read.
+    """
     from realtime_ser.engine import Engine
     from realtime_ser.model import load_model
+    from realtime_ser.outputs import open_outputs
     from realtime_ser.pipeline import run
 
     interrupt: Interrupt = options.interrupt
-    engine = Engine(load_model(config.model), config)
-    sinks = _sinks(options, config, live=live)
+    model = load_model(config.model)
+    engine = Engine(model, config)
+    sinks = open_outputs(options, config, [*inputs, *_settings_and_model(options, model.card.path)], live=live)
     status = 0
     try:
         for source in sources:
@@ -206,55 +227,6 @@ def _hear(sources: Sequence[Source], options: argparse.Namespace, config: Config
     return INTERRUPTED if interrupt.happened else status
 
 
-def _sinks(options: argparse.Namespace, config: Config, *, live: bool) -> SinkGroup:
-    from realtime_ser.sinks.group import SinkGroup
-
-    chosen: list[object] = []
-    try:
-        if options.jsonl:
-            from realtime_ser.sinks.jsonl import JsonlSink
-
-            chosen.append(JsonlSink(options.jsonl))
-        if options.csv:
-            from realtime_ser.sinks.csv import CsvSink
-
-            chosen.append(CsvSink(options.csv))
-        if options.record:
-            from realtime_ser.sinks.recorder import RecorderSink
-
-            chosen.append(RecorderSink(options.record))
-        if options.report:
-            from realtime_ser.sinks.report import ReportSink
-
-            chosen.append(ReportSink(options.report))
-        chosen += _screens(options, config, live=live)
-    except BaseException:
-        SinkGroup(chosen).close()  # type: ignore[arg-type]
-        raise
-    return SinkGroup(chosen)  # type: ignore[arg-type]
-
-
-def _screens(options: argparse.Namespace, config: Config, *, live: bool) -> list[object]:
-    """What the person at the terminal sees: dashboard, plain lines or a progress bar."""
-    stdout_taken = options.jsonl == "-"
-    paced = live or options.speed is not None
-    drawable = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-    if paced and drawable and not options.no_dashboard and not stdout_taken:
-        from realtime_ser.sinks.dashboard import DashboardSink
-
-        return [DashboardSink(config.dashboard, recording=options.record)]
-    screens: list[object] = []
-    if not stdout_taken:
-        from realtime_ser.sinks.plain import PlainSink
-
-        screens.append(PlainSink(sys.stdout, recording=options.record))
-    if not live and sys.stderr.isatty() and (stdout_taken or not sys.stdout.isatty()):
-        from realtime_ser.sinks.progress import ProgressSink
-
-        screens.append(ProgressSink(shortest_s=_LONG_FILE_S))
-    return screens
-
-
 def _config(options: argparse.Namespace) -> Config:
     from realtime_ser.config import load_config
 
@@ -264,6 +236,23 @@ def _config(options: argparse.Namespace) -> Config:
     if getattr(options, "retry_for", None) is not None:
         overrides.append(f"capture.retry_for_s={options.retry_for}")
     return load_config(options.config, overrides)
+
+
+def _settings_and_model(options: argparse.Namespace, card: Path) -> list[tuple[str, Place]]:
+    """What every run reads beside its audio, for the check that no output is among it."""
+    from realtime_ser.config import resource
+
+    read: list[tuple[str, Place]] = [("settings", resource("config.yaml"))]
+    if options.config is not None:
+        read.append(("--config file", options.config))
+    return [*read, ("model card", card), ("model", card.with_suffix(".onnx"))]
+
+
+def _placed(error: Exception) -> str:
+    """Kind, message and place of an exception."""
+    where = traceback.extract_tb(error.__traceback__)
+    place = f" in {Path(where[-1].filename).name}:{where[-1].lineno}" if where else ""
+    return f"{type(error).__name__}{place}: {error}"
 
 
 def _quoted(text: str) -> str:

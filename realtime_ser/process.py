@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
+from realtime_ser.text import one_line
+
 if TYPE_CHECKING:
     from realtime_ser.audio.source import Source
 
@@ -106,16 +108,6 @@ def _descriptor(stream: TextIO | None) -> int | None:
 
 def complain(message: str) -> None:
     """Say a fault on standard error, in one line of bounded length."""
-    from realtime_ser.sinks.text import printable
-
     with contextlib.suppress(OSError, ValueError):
-        line = printable(" ".join(message.split()))
-        if len(line) > _LONGEST_MESSAGE:  # it quotes what somebody's file holds
-            line = f"{line[:_LONGEST_MESSAGE]}…"
-        print(f"realtime-ser: {line}", file=sys.stderr)
-
-
-def silence_stdout() -> None:
-    """The reader of our output went away: nothing more can be said there, not even by the interpreter's last flush."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Bounded, because it may quote what somebody's file holds.
+        print(f"realtime-ser: {one_line(message, _LONGEST_MESSAGE)}", file=sys.stderr)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from realtime_ser.sinks.text import printable
+from realtime_ser.text import printable
 
 if TYPE_CHECKING:
     from realtime_ser.audio.devices import Device

@@ -18,7 +18,7 @@ from command import SAMPLE, assert_accounted, interrupt, of_type, realtime_ser, 
 
 WINDOW_KEYS = [
     *("type", "start_s", "end_s", "state", "label", "confidence", "leading", "leading_confidence", "probs", "smoothed"),
-    *("speech_ratio", "latency_ms", "lost_samples"),
+    *("speech_ratio", "latency_ms", "lost_samples", "level_dbfs"),
 ]
 SUMMARY_KEYS = [
     *("type", "captured_samples", "classified_samples", "gated_samples", "dropped_samples", "pending_samples", "windows"),
@@ -38,6 +38,7 @@ def replayed() -> list[dict[str, object]]:
 def test_jsonl_is_the_contract(replayed: list[dict[str, object]]) -> None:
     assert [row["type"] for row in (replayed[0], replayed[-1])] == ["session", "summary"]
     session = replayed[0]
+    assert session["protocol"] == 1
     for key in ("version", "model", "labels", "sample_rate", "window_s", "hop_s", "source", "started_at", "config"):
         assert key in session
     assert session["source"] == str(SAMPLE)

@@ -18,6 +18,7 @@ PACKAGE = ROOT / "realtime_ser"
 ORDER = (
     "errors",
     "one_thread",
+    "text",
     "records",
     "latency",
     "yaml_text",
@@ -40,6 +41,8 @@ ORDER = (
     "bench",
     "screen",
     "process",
+    "same_file",
+    "outputs",
     "arguments",
     "cli",
     "__main__",
@@ -50,8 +53,9 @@ ONLY = {
     "errors": set(),
     "records": set(),
     "latency": set(),
-    "config": {"errors", "yaml_text"},
-    "sinks": {"records", "errors", "config"},
+    "text": set(),
+    "config": {"errors", "text", "yaml_text"},
+    "sinks": {"records", "errors", "config", "text"},
     "smoothing": {"records", "config"},
 }
 NETWORK = {

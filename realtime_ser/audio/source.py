@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 from realtime_ser.errors import SourceError
 from realtime_ser.records import Block, Notice
+from realtime_ser.text import printable as printable
 
 _Self = TypeVar("_Self", bound="Source")
 
@@ -54,11 +55,6 @@ class Source(Protocol):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         """Close it; idempotent."""
         ...
-
-
-def printable(text: str) -> str:
-    """``text`` with control, escape and undecodable characters replaced, so that a hostile name cannot drive a terminal."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def check_rate(rate: float, of: str) -> int:

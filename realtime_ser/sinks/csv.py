@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from realtime_ser.errors import SinkError
 from realtime_ser.records import Estimate, Record, Session
 from realtime_ser.sinks.lines import Lines
-from realtime_ser.sinks.text import number, printable
+from realtime_ser.sinks.text import number
+from realtime_ser.text import printable
 
 
 class CsvSink:

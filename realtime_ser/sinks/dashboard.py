@@ -23,6 +23,7 @@ from realtime_ser.sinks.dashboard_state import Cell
 from realtime_ser.sinks.dashboard_view import view
 from realtime_ser.sinks.lines import sink_error
 from realtime_ser.sinks.text import closing
+from realtime_ser.text import one_line
 
 # How long the end of a run waits for a terminal that takes no more text.
 _PATIENCE_S = 2.0
@@ -114,5 +115,5 @@ class DashboardSink:
             return SinkError("the terminal of the dashboard is gone", closed_by_reader=True)
         if isinstance(fault, OSError):
             return sink_error("the dashboard", fault)
-        reason = " ".join(str(fault).split()) or type(fault).__name__
+        reason = one_line(fault) or type(fault).__name__
         return SinkError(f"the dashboard failed: {reason}; use --no-dashboard and report this")

@@ -15,7 +15,8 @@ from realtime_ser.sinks.dashboard_bars import emotion_bar, level_meter
 from realtime_ser.sinks.dashboard_state import Snapshot
 from realtime_ser.sinks.dashboard_strip import axis, columns, strip
 from realtime_ser.sinks.palette import GOOD, LOST, SILENCE, UNSURE, WARN, Tint, tints
-from realtime_ser.sinks.text import clock, greeting, headline, percent, printable
+from realtime_ser.sinks.text import clock, greeting, headline, percent
+from realtime_ser.text import printable
 
 _DIM = Style(dim=True)
 _BOLD = Style(bold=True)

@@ -11,7 +11,7 @@ import sys
 from typing import NoReturn
 
 from realtime_ser.errors import SinkError
-from realtime_ser.sinks.text import printable
+from realtime_ser.text import printable
 
 _ADVICE = {
     errno.ENOSPC: "free some space or write elsewhere",
@@ -147,6 +147,9 @@ class Lines:
 def silence_stdout() -> None:
     """Let standard output lead nowhere: its reader is gone, and the interpreter's last flush would end in a traceback."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
+        stdout = sys.stdout.fileno()
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+        try:
+            os.dup2(nowhere, stdout)
+        finally:
+            os.close(nowhere)

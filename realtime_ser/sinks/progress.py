@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from realtime_ser.records import Block, Record, Session, Summary
-from realtime_ser.sinks.text import printable
+from realtime_ser.text import printable
 
 
 class ProgressSink:

@@ -17,7 +17,7 @@ import soundfile
 from realtime_ser.errors import ConfigError, SinkError
 from realtime_ser.records import Block, FloatArray, Record, Session
 from realtime_ser.sinks.lines import create, sink_error
-from realtime_ser.sinks.text import printable
+from realtime_ser.text import one_line, printable
 
 _FORMATS = {".flac": "FLAC", ".wav": "WAV"}
 _FULL_SCALE = 1 << 23
@@ -246,7 +246,7 @@ class _Growing:
             room = os.statvfs(self.path.parent)
             if room.f_bavail * room.f_frsize < 1 << 16:
                 return sink_error(str(self.path), OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
-        reason = " ".join(printable(reason).split()).rstrip(".") or "the system refused"
+        reason = one_line(reason).rstrip(".") or "the system refused"
         return SinkError(f"cannot write {printable(str(self.path))}: {reason}; check the disk and the path")
 
 

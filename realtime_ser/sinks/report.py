@@ -14,7 +14,7 @@ from realtime_ser.records import Block, Record, Session, Summary
 from realtime_ser.sinks.lines import sink_error
 from realtime_ser.sinks.report_data import Gathered
 from realtime_ser.sinks.report_page import card, heading, overview, page, stream, title
-from realtime_ser.sinks.text import printable, valid
+from realtime_ser.text import printable, valid
 
 # A page of many recordings stays readable and small: the first are drawn finely, then coarsely, then only listed.
 _FINE_BYTES, _COARSE_BYTES = 900_000, 1_500_000

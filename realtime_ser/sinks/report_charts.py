@@ -8,7 +8,8 @@ from html import escape
 
 from realtime_ser.sinks.palette import LOST, SILENCE, UNSURE, Tint
 from realtime_ser.sinks.report_data import Bin, Gathered
-from realtime_ser.sinks.text import clock, percent, printable
+from realtime_ser.sinks.text import clock, percent
+from realtime_ser.text import printable
 
 # Drawing units: the picture is scaled to the page.
 WIDTH, _LEFT = 1000, 46

@@ -10,7 +10,8 @@ from realtime_ser.records import Session
 from realtime_ser.sinks import report_charts as charts
 from realtime_ser.sinks.palette import SILENCE, UNSURE, Tint, tints
 from realtime_ser.sinks.report_data import Gathered
-from realtime_ser.sinks.text import STATES, clock, headline, number, printable
+from realtime_ser.sinks.text import STATES, clock, headline, number
+from realtime_ser.text import printable
 
 _CARD_ROWS = 120
 _CELL = 300

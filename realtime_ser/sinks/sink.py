@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from realtime_ser.records import Record
+from realtime_ser.records import Notice, Record
 
 
 class Sink(Protocol):
@@ -36,4 +36,13 @@ class Sink(Protocol):
         ------
         SinkError : what was still to be written could not be
         """
+        ...
+
+
+@runtime_checkable
+class SinkWithNews(Sink, Protocol):
+    """A sink with something to say while it works: its peer went away, or came back."""
+
+    def news(self) -> list[Notice]:
+        """Notices since the last call, for the other outputs. Called from the stream's thread, after every record."""
         ...

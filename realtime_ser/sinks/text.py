@@ -1,34 +1,16 @@
-"""Names from outside (devices, files, model cards) and numbers, made fit to be written or shown."""
+"""Numbers and values made fit to be written, and the sentences that several outputs share."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from realtime_ser.records import Session, Summary
-
-# Half of a UTF-16 pair, alone: how Python carries the bytes of a file name that is not UTF-8. No file may hold it.
-_SURROGATE = re.compile("[\ud800-\udfff]")
-# C0 and C1 controls (terminal escapes), line and paragraph separators, zero-width and direction-changing characters.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb]")
-# Unicode tags and the private planes: invisible, or of unknown width.
-_INVISIBLE = re.compile("[\ue000-\uf8ff\U000e0000-\U0010ffff]")
-
+from realtime_ser.text import printable, valid
 
 # What stands for no emotion in ``Summary.seconds_by_label`` and ``Segment.label``, as people read it.
 STATES = {"unsure": "not sure", "no_speech": "nobody speaks"}
-
-
-def valid(text: str) -> str:
-    """The text with everything that UTF-8 cannot hold replaced by U+FFFD; controls stay."""
-    return _SURROGATE.sub("\ufffd", text)
-
-
-def printable(text: str) -> str:
-    """The text on one line, harmless in a terminal or a page: no controls, no invisible or direction-changing characters."""
-    return _INVISIBLE.sub("\ufffd", _CONTROL.sub("\ufffd", valid(text)))
 
 
 def number(value: float | None, digits: int) -> float | None:

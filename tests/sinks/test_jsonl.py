@@ -40,12 +40,12 @@ def test_the_contract_in_full(tmp_path, stream):
         "summary",
     ]
     assert list(rows[0]) == [
-        "type", "version", "model", "labels", "sample_rate", "window_s", "hop_s", "source", "started_at", "config",
+        "type", "protocol", "version", "model", "labels", "sample_rate", "window_s", "hop_s", "source", "started_at", "config",
     ]  # fmt: skip
     window = next(row for row in rows if row["type"] == "window")
     assert list(window) == [
         "type", "start_s", "end_s", "state", "label", "confidence", "leading", "leading_confidence", "probs", "smoothed",
-        "speech_ratio", "latency_ms", "lost_samples",
+        "speech_ratio", "latency_ms", "lost_samples", "level_dbfs",
     ]  # fmt: skip
     assert (window["start_s"], window["end_s"], window["state"], window["label"]) == (0.0, 0.25, "speech", "angry")
     assert (window["confidence"], window["latency_ms"], window["lost_samples"]) == (0.6, 10.0, 0)
@@ -53,6 +53,8 @@ def test_the_contract_in_full(tmp_path, stream):
     silent = [row for row in rows if row.get("state") == "no_speech"]
     assert silent
     assert all(row["probs"] == {} and row["label"] is None for row in silent)
+    assert rows[0]["protocol"] == 1
+    assert window["level_dbfs"] == -23.0
     assert list(rows[-1]) == [
         "type", "captured_samples", "classified_samples", "gated_samples", "dropped_samples", "pending_samples",
         "windows", "xruns", "latency_ms", "seconds_by_label",
