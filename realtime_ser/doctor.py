@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from realtime_ser.audio.devices import Device, find_device, install_hint, list_devices
-from realtime_ser.audio.mic import portaudio
+from realtime_ser.audio.devices import Device, find_device, list_devices
+from realtime_ser.audio.portaudio import install_hint, portaudio
 from realtime_ser.audio.source import printable
 from realtime_ser.audio.trial import Heard, listen_briefly
 from realtime_ser.config import Config, GateConfig
