@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import os
 import sys
-import threading
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -79,17 +78,9 @@ def _monitor(options: argparse.Namespace) -> int:
 
     config = _config(options)
     device = config.capture.device if options.device is None else options.device
-    source = MicSource(device, config.capture)
-    if not options.duration:
-        return _hear([source], options, config, [], live=True)
-    # Stream time stands still while a device is away, and --duration must end the run all the same.
-    alarm = threading.Timer(options.duration + 1.0, source.stop)
-    alarm.daemon = True
-    alarm.start()
-    try:
-        return _hear([source], options, config, [], live=True)
-    finally:
-        alarm.cancel()
+    # The limit of stream time cuts exactly; the clock's, a moment later, ends a run whose device is away by then.
+    ends_after_s = None if options.duration is None else options.duration + 1.0
+    return _hear([MicSource(device, config.capture, ends_after_s=ends_after_s)], options, config, [], live=True)
 
 
 def _replay(options: argparse.Namespace) -> int:

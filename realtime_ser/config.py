@@ -41,6 +41,7 @@ class CaptureConfig:
     """How a microphone is read."""
 
     device: int | str | None = None
+    channel: int | None = None
     block_ms: float = 20.0
     ring_s: float = 10.0
     retry_for_s: float = 30.0
@@ -121,6 +122,7 @@ class Config:
 
 # Closed ranges of what makes sense; outside them a run would hang, starve or divide by zero.
 _RANGES: dict[str, tuple[float, float]] = {
+    "capture.channel": (1, 256),
     "capture.block_ms": (1, 1000),
     "capture.ring_s": (0.5, 600),
     "capture.retry_for_s": (0, math.inf),
@@ -280,7 +282,7 @@ def _convert(hint: Any, value: Any, origin: str, key: str) -> Any:
     if type(value) not in allowed:
         expected = " or ".join("nothing (null)" if kind is type(None) else kind.__name__ for kind in allowed)
         raise ConfigError(f"{origin}: '{key}' takes {expected}, got {shown(value)}")
-    if isinstance(value, float) and key in _RANGES:
+    if isinstance(value, int | float) and key in _RANGES:
         _check_range(value, _RANGES[key], origin, key)
     if key in _CHOICES and value not in _CHOICES[key]:
         raise ConfigError(f"{origin}: '{key}' must be one of {', '.join(_CHOICES[key])}, got {shown(value)}")

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from realtime_ser.audio.devices import Device, find_device, install_hint, list_devices
+from realtime_ser.audio.devices import Device, find_device, list_devices
 from realtime_ser.audio.high_pass import high_passed
 from realtime_ser.audio.interference import find_interference
-from realtime_ser.audio.mic import portaudio
+from realtime_ser.audio.portaudio import install_hint, portaudio
 from realtime_ser.audio.source import printable
 from realtime_ser.audio.trial import Heard, listen_briefly
 from realtime_ser.config import Config, GateConfig

@@ -78,3 +78,27 @@ def test_monitor_gives_up_after_retry_for(pulse_server: PulseServer, tmp_path: P
     rows = records(out.read_text())
     assert rows[-1]["type"] == "summary"
     assert_accounted(rows[-1])
+
+
+def test_duration_counts_from_the_first_block(pulse_server: PulseServer, tmp_path: Path) -> None:  # noqa: F811
+    out = tmp_path / "out.jsonl"
+    pulse_server.pactl("suspend-sink", "virtual", "1")
+    process = start("monitor", "--duration", "2", "--jsonl", out, "--no-dashboard", env=pulse_server.env)
+    wait_for_lines(out, 1)
+    time.sleep(3.2)  # longer than the duration and its margin
+    pulse_server.pactl("suspend-sink", "virtual", "0")
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+    rows = records(out.read_text())
+    assert rows[-1]["captured_samples"] == 2 * rows[0]["sample_rate"]
+    assert not of_type(rows, "event")
+
+
+def test_a_device_that_never_wakes_ends_the_run_and_says_why(pulse_server: PulseServer, tmp_path: Path) -> None:  # noqa: F811
+    pulse_server.pactl("suspend-sink", "virtual", "1")
+    options = ("--duration", "1", "--no-dashboard", "--retry-for", "1")
+    started = time.monotonic()
+    _, errors = start("monitor", *options, env=pulse_server.env).communicate(timeout=60)
+    assert time.monotonic() - started < 20
+    assert errors.count("\n") == 1
+    assert "it opens and delivers nothing" in errors

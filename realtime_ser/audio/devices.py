@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from realtime_ser.audio.portaudio import portaudio
 from realtime_ser.audio.source import MAX_RATE, MIN_RATE, printable
 from realtime_ser.errors import ConfigError, SourceError
 
@@ -57,8 +56,6 @@ def list_devices(*, probe_rates: bool = True) -> list[Device]:
     ------
     SourceError : no PortAudio library
     """
-    from realtime_ser.audio.mic import portaudio
-
     sd = portaudio()
     apis = sd.query_hostapis()
     default = _default_index(sd)
@@ -116,38 +113,6 @@ def find_device(wanted: int | str | None, devices: Sequence[Device]) -> Device:
     # One device under several host APIs, as on Windows: take it where the system's default lives.
     favourite = next((device.host_api for device in devices if device.is_default), "")
     return next((device for device in matches if device.host_api == favourite), matches[0])
-
-
-def install_hint(platform: str = sys.platform, os_release: str | None = None) -> str:
-    """What to install so that PortAudio is there.
-
-    Parameters
-    ----------
-    platform : as ``sys.platform``
-    os_release : text of ``/etc/os-release``; None reads it
-    """
-    if platform == "darwin":
-        return "run: brew install portaudio"
-    if platform in ("win32", "cygwin"):
-        return "run: python -m pip install --force-reinstall sounddevice (it brings the library along)"
-    if os_release is None:
-        try:
-            os_release = Path("/etc/os-release").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            os_release = ""
-    values = dict(line.partition("=")[::2] for line in os_release.splitlines() if "=" in line)
-    family = f"{values.get('ID', '')} {values.get('ID_LIKE', '')}".replace('"', "").lower().split()
-    commands = {
-        ("debian", "ubuntu"): "sudo apt install libportaudio2",
-        ("fedora", "rhel", "centos"): "sudo dnf install portaudio",
-        ("arch",): "sudo pacman -S portaudio",
-        ("suse", "opensuse"): "sudo zypper install libportaudio2",
-        ("alpine",): "sudo apk add portaudio",
-    }
-    for names, command in commands.items():
-        if any(name in family for name in names):
-            return f"run: {command}"
-    return "install your system's PortAudio package (Debian and Ubuntu: libportaudio2; Fedora: portaudio)"
 
 
 def _full_name(device: Device) -> str:

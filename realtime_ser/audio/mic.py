@@ -1,4 +1,4 @@
-"""The microphone, through PortAudio. The only module that imports sounddevice.
+"""The microphone, through PortAudio.
 
 A device that vanishes is announced, waited for, and picked up again under its name; the time it was away becomes a gap on the
 timeline.
@@ -8,45 +8,34 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import threading
 import time
 from collections.abc import Generator, Iterator
 from types import TracebackType
-from typing import Any
 
+from realtime_ser.audio.at_exit import end_at_exit, forget
 from realtime_ser.audio.capture import Capture, Daemon
-from realtime_ser.audio.devices import Device, find_device, install_hint, list_devices
 from realtime_ser.audio.downmix import downmix
+from realtime_ser.audio.opener import Opener
+from realtime_ser.audio.portaudio import portaudio, reason
 from realtime_ser.audio.ring import Chunk, Wakeup
 from realtime_ser.audio.source import printable
 from realtime_ser.config import CaptureConfig
 from realtime_ser.errors import SourceError
-from realtime_ser.records import Block, Notice
+from realtime_ser.records import Block, FloatArray, Notice
 
 _POLL_S = 0.1
 # An audio server may need seconds to wake its hardware; until then, silence of the line is no fault.
 _FIRST_DATA_S = 5.0
 _TEARDOWN_S = 2.0
+_ANSWER_S = 1.0
+# At the end of the program: time for the thread that reads to leave by itself.
+_READER_S = 1.0
 # A jump of the capture clock below this is jitter, above it what an overflow lost.
 _JITTER_S = 0.005
 # A device that was suspended for a moment reports no overflow. Both clocks must tell of such a pause: the capture clock alone
 # jumps when an audio server moves the stream, and the arrival alone when it delivers late.
 _PAUSE_S = 0.1
-
-
-def portaudio() -> Any:
-    """The ``sounddevice`` module, which loads and starts the PortAudio library.
-
-    Raises
-    ------
-    SourceError : the library is not there or does not start; the message says what to install on this platform
-    """
-    try:
-        import sounddevice
-    except (OSError, ImportError) as error:
-        raise SourceError(f"the PortAudio library is missing, so no microphone can be read; {install_hint()}") from error
-    except Exception as error:  # PortAudioError lives in the module that failed to import
-        raise SourceError(f"PortAudio does not start: {_reason(error)}; see that the audio server runs") from error
-    return sounddevice
 
 
 class MicSource:
@@ -56,23 +45,39 @@ class MicSource:
     ----------
     device : index, a unique part of the name, or None for ``config.device`` and then the system's default
     config : block and ring length, and how patient to be with a device that vanishes
+    channel : the only channel to read, from 1; None: ``config.channel``, and then all of them, mixed
+    ends_after_s : end ``blocks()`` this many seconds of the clock after the first block; None: when stopped. Stream time stands
+        still while a device is away, so a limit of stream time alone does not end a run.
 
     Re-listing devices restarts PortAudio as a whole: another ``MicSource`` in the same process loses its device for a moment
     and picks it up again.
     """
 
-    def __init__(self, device: int | str | None = None, config: CaptureConfig | None = None) -> None:
+    def __init__(
+        self,
+        device: int | str | None = None,
+        config: CaptureConfig | None = None,
+        *,
+        channel: int | None = None,
+        ends_after_s: float | None = None,
+    ) -> None:
         self._config = config if config is not None else CaptureConfig()
-        self._wanted = device if device is not None else self._config.device
-        self.name = printable(str(self._wanted)) if self._wanted is not None else "microphone"
+        wanted = device if device is not None else self._config.device
+        self._channel = channel if channel is not None else self._config.channel
+        self._ends_after_s = ends_after_s
+        self._ends_at: float | None = None
+        self._opener = Opener(wanted, self._config, self._channel)
+        self.name = printable(str(wanted)) if wanted is not None else "microphone"
         self.rate = 0
         self.duration_s: float | None = None
-        self._device: Device | None = None
-        self._channels = 1
         self._capture: Capture | None = None
         self._discarded: Capture | None = None
         self._reopening: Daemon[Capture] | None = None
+        self._failure = ""  # of the last try to open the device again
         self._stopped = False
+        self._closing = threading.RLock()
+        self._left = threading.Event()
+        self._reader: threading.Thread | None = None
         self._wakeup = Wakeup()
         # The timeline: ring positions of the present capture, plus what was lost before it.
         self._offset = 0
@@ -87,32 +92,47 @@ class MicSource:
         Raises
         ------
         SourceError : no PortAudio, no input device, or one that cannot be opened
-        ConfigError : no such device, or an ambiguous name
+        ConfigError : no such device, an ambiguous name, or a channel that the device does not have
         """
-        portaudio()
-        self._device = find_device(self._wanted, list_devices(probe_rates=False))
-        self.name = self._device.name
-        self._capture = self._open_any_rate(self._device)
-        self.rate, self._channels = self._capture.rate, self._capture.ring.channels
+        device, self._capture = self._opener.open()
+        end_at_exit(self)
+        self.name, self.rate = device.name, self._capture.rate
         self._stopped = False
+        self._left.clear()
         self._offset = self._end = self._ring_end = 0
-        self._captured_at = None
+        self._captured_at = self._ends_at = None
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self.stop()
-        capture, self._capture = self._capture, None
-        hung = capture is not None and not capture.discard()
-        if self._reopening is not None:
-            if not self._reopening.wait(_TEARDOWN_S):
-                hung = True
-            else:
-                with contextlib.suppress(Exception):  # it failed to open: nothing to close
-                    hung = not self._reopening.result().discard() or hung
-            self._reopening = None
-        if hung:
-            # PortAudio waits for a dead server; its clean-up at exit would wait with it.
-            atexit.unregister(portaudio()._exit_handler)
+        self._close()
+        self._left.set()
+
+    def end(self) -> None:
+        """Close from another thread than the reader's, once that has left or had the time to. For ``at_exit``."""
+        reader = self._reader
+        if reader is not None and reader is not threading.current_thread() and reader.is_alive():
+            self._left.wait(_READER_S)
+        self._close()
+
+    def _close(self) -> None:
+        with self._closing:
+            forget(self)
+            captures = [capture for capture in (self._capture, self._discarded) if capture is not None]
+            reopening, self._reopening = self._reopening, None
+            self._capture = self._discarded = None
+            hung = False
+            for capture in captures:
+                hung = not capture.discard() or hung
+            if reopening is not None:
+                if not reopening.wait(_TEARDOWN_S):
+                    hung = True
+                else:
+                    with contextlib.suppress(Exception):  # it failed to open: nothing to close
+                        hung = not reopening.result().discard() or hung
+            if hung:
+                # PortAudio waits for a dead server; its clean-up at exit would wait with it.
+                atexit.unregister(portaudio()._exit_handler)
 
     def stop(self) -> None:
         """End ``blocks()`` after what was captured until now."""
@@ -134,33 +154,39 @@ class MicSource:
             raise SourceError(f"{self.name} is not open; read it inside a with statement")
         self._start(capture)
         while True:
-            reason = yield from self._hear(capture)
+            cause = yield from self._hear(capture)
             if self._stopped:
                 return
-            lost_at = time.monotonic()
-            patience = f"waiting up to {self._config.retry_for_s:g} s for its return"
-            yield Notice("device_lost", f"microphone {self.name} is gone ({reason}); {patience}", self._end, self.rate)
+            lost_at, self._failure = time.monotonic(), ""
+            retry_for_s = self._config.retry_for_s
+            gone = f"microphone {self.name} is gone ({cause})"
+            patience = f"; waiting up to {retry_for_s:g} s for its return" if retry_for_s else ""
+            yield Notice("device_lost", f"{gone}{patience}", self._end, self.rate)
             self._discard(capture)
+            if not retry_for_s:
+                raise SourceError(f"{gone}; plug it in and start again")
             returned = self._wait_for_return(lost_at)
             if returned is None:
                 return
             capture = self._capture = returned
-            away = time.monotonic() - (self._captured_at or lost_at)
-            back_at = self._end + round(away * self.rate)
-            yield Notice("device_back", f"microphone {self.name} is back after {away:.1f} s", back_at, self.rate)
+            away_s = time.monotonic() - (lost_at if self._captured_at is None else self._captured_at)
+            # The timeline begins with the first block: before it, an absence is no gap.
+            back_at = self._end if self._captured_at is None else self._end + round(away_s * self.rate)
+            yield Notice("device_back", f"microphone {self.name} is back after {away_s:.1f} s", back_at, self.rate)
 
     def _start(self, capture: Capture) -> None:
         sd = portaudio()
         try:
             capture.start()
         except sd.PortAudioError as error:
-            raise SourceError(f"microphone {self.name} does not start: {_reason(error)}; try `realtime-ser doctor`") from error
+            raise SourceError(f"microphone {self.name} does not start: {reason(error)}; try `realtime-ser doctor`") from error
 
     def _hear(self, capture: Capture) -> Generator[Block, None, str]:
         """Yield blocks until stopped or lost; the generator's value says how it was lost."""
         heard_at, patience = time.monotonic(), max(_FIRST_DATA_S, self._config.stall_s)
         while True:
-            stopped = self._stopped
+            stopped = self._over()
+            self._reader = threading.current_thread()
             capture.ring.wait(_POLL_S)
             while (chunk := capture.ring.read()) is not None:
                 yield self._block(chunk)
@@ -191,7 +217,18 @@ class MicSource:
         self._ring_end = chunk.start + count
         self._end = start + count
         self._captured_at = chunk.captured_at
-        return Block(downmix(chunk.samples), self.rate, start, chunk.captured_at, chunk.xruns)
+        if self._ends_at is None and self._ends_after_s is not None:
+            self._ends_at = now + self._ends_after_s
+        return Block(self._mono(chunk.samples), self.rate, start, chunk.captured_at, chunk.xruns)
+
+    def _mono(self, frames: FloatArray) -> FloatArray:
+        return downmix(frames if self._channel is None else frames[:, self._channel - 1])
+
+    def _over(self) -> bool:
+        """True when stopped, or when the time is up."""
+        if not self._stopped and self._ends_at is not None and time.monotonic() >= self._ends_at:
+            self.stop()
+        return self._stopped
 
     def _wait_for_return(self, lost_at: float) -> Capture | None:
         """A capture from the same device that delivers data, or None when stopped."""
@@ -206,24 +243,30 @@ class MicSource:
                 return None
             if time.monotonic() >= deadline:
                 raise SourceError(
-                    f"microphone {self.name} did not return within {self._config.retry_for_s:g} s; plug it in and start again"
+                    f"microphone {self.name} did not return within {self._config.retry_for_s:g} s: {self._failure}; "
+                    "see that it is plugged in and that no other program holds it, and start again"
                 )
 
     def _try_again(self, deadline: float) -> Capture | None:
-        if self._reopening is None:
-            self._reopening = Daemon(self._reopen)
-        while not self._reopening.wait(_POLL_S):
-            if self._stopped or time.monotonic() >= deadline:
+        discarded, began = self._discarded, time.monotonic()
+        assert discarded is not None
+        attempt = self._reopening = Daemon(lambda: self._opener.reopen(discarded))
+        while not attempt.wait(_POLL_S):
+            if time.monotonic() - began > _ANSWER_S:
+                self._failure = "the audio system does not answer"
+            if self._over() or time.monotonic() >= deadline:
                 return None  # still under way, perhaps for ever: __exit__ deals with it
-        attempt, self._reopening = self._reopening, None
+        self._reopening = None
         try:
             capture = attempt.result()
-        except Exception:  # absent, busy or half up: all the same, try later
+        except Exception as error:  # absent, busy or half up: all the same, try later
+            self._failure = reason(error)
             return None
         limit = min(deadline, time.monotonic() + max(_FIRST_DATA_S, self._config.stall_s))
-        while not self._stopped and time.monotonic() < limit and not capture.ring.ended:
+        while not self._over() and time.monotonic() < limit and not capture.ring.ended:
             if capture.ring.wait(_POLL_S) and capture.ring.available:
                 return capture
+        self._failure = "it opens and delivers nothing"
         self._discard(capture)
         return None
 
@@ -232,42 +275,10 @@ class MicSource:
         self._discarded = capture
         capture.discard()
 
-    def _reopen(self) -> Capture:
-        sd = portaudio()
-        assert self._device is not None
-        assert self._discarded is not None
-        self._discarded.wait_closed()  # PortAudio must not be restarted under a call that hangs in it
-        sd._terminate()
-        sd._initialize()
-        wanted = (self._device.name, self._device.host_api)
-        for device in list_devices(probe_rates=False):
-            if (device.name, device.host_api) == wanted:
-                capture = self._open(device, self.rate, min(self._channels, device.channels))
-                capture.start()
-                return capture
-        raise SourceError(f"microphone {self.name} is not there")
-
-    def _open_any_rate(self, device: Device) -> Capture:
-        sd = portaudio()
-        first: Exception | None = None
-        for rate in dict.fromkeys((device.rate, 48_000, 44_100, 16_000)):
-            for channels in dict.fromkeys((device.capture_channels, 1)):
-                try:
-                    return self._open(device, rate, channels)
-                except (sd.PortAudioError, ValueError) as error:
-                    first = first or error
-        assert first is not None
-        raise SourceError(
-            f"microphone {self.name} cannot be opened: {_reason(first)}; see that no other program holds it"
-        ) from first
-
-    def _open(self, device: Device, rate: int, channels: int) -> Capture:
-        return Capture(portaudio(), device.index, rate, channels, self._config.block_ms / 1000, self._config.ring_s)
-
     def _sleep(self, seconds: float) -> bool:
         """Sleep, or not: true as soon as stopped."""
         until = time.monotonic() + seconds
-        while not self._stopped and (left := until - time.monotonic()) > 0:
+        while not self._over() and (left := until - time.monotonic()) > 0:
             self._wakeup.wait(left)
         return self._stopped
 
@@ -279,7 +290,3 @@ def pause_s(away_s: float) -> float:
     returns; nobody waits at the screen for one that has long been away, so the pauses grow with the absence.
     """
     return min(max(0.2, 0.02 * away_s), 1.0)
-
-
-def _reason(error: BaseException) -> str:
-    return printable(" ".join(str(error).split()))

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from types import TracebackType
 
+from realtime_ser.audio.at_exit import end_at_exit, forget
 from realtime_ser.audio.ring import Ring, Wakeup
 from realtime_ser.audio.source import Source
 from realtime_ser.errors import SourceError
@@ -18,6 +19,8 @@ from realtime_ser.records import Block, FloatArray, Notice
 _CATCH_UP_S = 0.5
 # Stands in for "until woken" where a wait wants a number.
 _POLL_S = 0.5
+# At the end of the program: time for the thread that reads the source to leave.
+_TEARDOWN_S = 2.0
 
 
 class PacedSource:
@@ -73,10 +76,17 @@ class PacedSource:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self.stop()
+        forget(self)
         if self._thread is not None:
             self._thread.join()
             self._thread = None
         self._source.__exit__(kind, error, traceback)
+
+    def end(self) -> None:
+        """Stop the thread and wait for it, but not for ever. For ``at_exit``: later, a join would never return."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join(_TEARDOWN_S)
 
     def blocks(self) -> Iterator[Block | Notice]:
         """Yield blocks as they become due, and the wrapped source's notices between them.
@@ -90,6 +100,7 @@ class PacedSource:
             raise SourceError(f"{self.name} is not open; read it inside a with statement")
         if self._thread is None:
             self._thread = threading.Thread(target=self._produce, args=(ring,), name="paced-source", daemon=True)
+            end_at_exit(self)
             self._thread.start()
         heard = 0
         while True:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from realtime_ser.audio.devices import Device, find_device, install_hint
+from realtime_ser.audio.devices import Device, find_device
+from realtime_ser.audio.portaudio import install_hint
 from realtime_ser.errors import ConfigError, SourceError
 
 DEVICES = [

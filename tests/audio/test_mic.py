@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from realtime_ser.audio import mic
+from realtime_ser.audio import devices, mic, opener
 from realtime_ser.audio.capture import capture_time
 from realtime_ser.audio.mic import MicSource
 from realtime_ser.config import CaptureConfig
-from realtime_ser.errors import SourceError
+from realtime_ser.errors import ConfigError, SourceError
 from realtime_ser.records import Notice
 
 RATE = 8_000
@@ -109,7 +109,8 @@ class FakeStream:
 @pytest.fixture
 def portaudio(monkeypatch):
     fake = FakePortAudio()
-    monkeypatch.setattr(mic, "portaudio", lambda: fake)
+    for module in (mic, opener, devices):
+        monkeypatch.setattr(module, "portaudio", lambda: fake)
     yield fake
     for stream in fake.streams:
         stream.active = False
@@ -191,6 +192,129 @@ def test_a_device_that_stays_away_ends_the_run(portaudio):
             list(stream)
         assert time.monotonic() - started < 1.5
         assert caught.value.exit_code == 1
+
+
+def test_the_last_reason_why_it_does_not_open_again_is_said(portaudio, monkeypatch):
+    def refuse(**options):
+        raise portaudio.PortAudioError("Device unavailable\n[PaErrorCode -9985]")
+
+    with MicSource(None, config(retry_for_s=0.6)) as source:
+        stream = source.blocks()
+        take(stream, 3)
+        names, portaudio.names = portaudio.names, []
+        portaudio.streams[0].vanish()
+        next(item for item in stream if isinstance(item, Notice))
+        # Absent at first, then there but held by somebody else.
+        monkeypatch.setattr(portaudio, "InputStream", refuse)
+        threading.Timer(0.2, portaudio.__setattr__, ["names", names]).start()
+        with pytest.raises(SourceError, match=r"within 0\.6 s: Device unavailable \[PaErrorCode -9985\]; see that"):
+            list(stream)
+
+
+def test_absent_and_silent_devices_are_told_apart(portaudio):
+    with MicSource(None, config(retry_for_s=0.4)) as source:
+        stream = source.blocks()
+        take(stream, 2)
+        portaudio.names = []
+        portaudio.streams[0].vanish()
+        with pytest.raises(SourceError, match="it is not connected"):
+            list(stream)
+    portaudio.names = ["Desk"]
+    with MicSource(None, config(retry_for_s=0.4)) as source:
+        stream = source.blocks()
+        take(stream, 2)
+        portaudio.delivers = False
+        with pytest.raises(SourceError, match="it opens and delivers nothing"):
+            list(stream)
+
+
+def test_no_patience_means_no_second_try(portaudio):
+    with MicSource(None, config(retry_for_s=0.0)) as source:
+        stream = source.blocks()
+        take(stream, 2)
+        portaudio.streams[0].vanish()
+        started = time.monotonic()
+        with pytest.raises(SourceError, match=r"is gone \(its stream ended\); plug it in"):
+            list(stream)
+    assert time.monotonic() - started < 0.5
+    assert portaudio.restarts == 0
+
+
+def test_the_time_runs_from_the_first_block(portaudio):
+    portaudio.delivers = False
+    with MicSource(None, config(), ends_after_s=0.5) as source:
+        threading.Timer(1.0, portaudio.__setattr__, ["delivers", True]).start()
+        blocks = list(source.blocks())
+    assert (blocks[-1].end - blocks[0].start) / RATE == pytest.approx(0.5, abs=0.2)
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_the_time_runs_while_the_device_is_away(portaudio, back):
+    with MicSource(None, config(retry_for_s=60.0), ends_after_s=1.0) as source:
+        stream = source.blocks()
+        take(stream, 2)
+        names, portaudio.names = portaudio.names, []
+        portaudio.streams[0].vanish()
+        if back:
+            threading.Timer(0.3, portaudio.__setattr__, ["names", names]).start()
+        started = time.monotonic()
+        rest = list(stream)
+    assert 0.7 < time.monotonic() - started < 1.5
+    assert ("device_back" in [item.kind for item in rest if isinstance(item, Notice)]) == back
+
+
+def test_a_device_that_wakes_late_has_no_gap_before_its_first_block(portaudio, monkeypatch):
+    monkeypatch.setattr(mic, "_FIRST_DATA_S", 0.2)
+    portaudio.delivers = False
+    with MicSource(None, config(retry_for_s=5.0)) as source:
+        stream = source.blocks()
+        assert next(stream).kind == "device_lost"
+        threading.Timer(0.1, portaudio.__setattr__, ["delivers", True]).start()
+        back, first = take(stream, 2)
+    assert (back.kind, back.at, first.start) == ("device_back", 0, 0)
+
+
+@pytest.mark.parametrize(("channel", "value"), [(1, 0.75), (2, 0.25), (None, 0.5)])
+def test_one_channel_alone(portaudio, channel, value):
+    portaudio.channels = 2
+    with MicSource(None, config(), channel=channel) as source:
+        portaudio.streams[0].value = 0.25
+        blocks = take(source.blocks(), 3)
+    assert all(np.all(block.samples == value) for block in blocks)
+
+
+def test_the_setting_chooses_a_channel_and_the_argument_another(portaudio):
+    portaudio.channels = 2
+    for argument, value in ((None, 0.0), (1, 0.5)):
+        with MicSource(None, config(channel=2), channel=argument) as source:
+            assert np.all(next(source.blocks()).samples == value)
+
+
+def test_a_channel_beyond_eight_is_opened(portaudio):
+    """Of a virtual device with many channels only two are opened, but for a channel that is asked for."""
+    portaudio.channels = 32
+    with MicSource(None, config(), channel=10) as source:
+        assert np.all(next(source.blocks()).samples == 0)
+    assert portaudio.streams[-1].options["channels"] == 10
+
+
+@pytest.mark.parametrize("channel", [0, 3, -1])
+def test_a_channel_that_is_not_there(portaudio, channel):
+    portaudio.channels = 2
+    with pytest.raises(ConfigError, match=rf"channels 1 to 2 and no channel {channel};"), MicSource(channel=channel):
+        pass
+    assert not portaudio.streams
+
+
+def test_a_device_that_comes_back_without_the_channel(portaudio):
+    portaudio.channels = 2
+    with MicSource(None, config(retry_for_s=0.4), channel=2) as source:
+        stream = source.blocks()
+        take(stream, 2)
+        portaudio.channels = 1
+        portaudio.streams[0].vanish()
+        with pytest.raises(SourceError, match="came back without channel 2"):
+            list(stream)
 
 
 def test_closing_a_dead_stream_may_hang_without_hanging_us(portaudio):
