@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from realtime_ser.records import FloatArray
 
 
 class Classifier:
-    """A loaded bundle, warmed up, on one thread.
+    """A loaded bundle, warmed up. Each call runs on one thread; engines in several threads may share it.
 
     Parameters
     ----------
@@ -61,6 +62,11 @@ class Classifier:
                 f" {card.output_name!r}"
             )
         self._warm_up()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a loaded model cannot be pickled or copied: hand over its path and call load_model in the other process"
+        )
 
     @property
     def spec(self) -> FrontEndSpec:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
+import threading
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
@@ -17,9 +20,10 @@ from bundles import RATE, Recording, Samples, write_bundle
 from realtime_ser.audio.resample import Resampler
 from realtime_ser.config import Config, GateConfig, SmoothingConfig, StreamConfig
 from realtime_ser.engine import Engine
-from realtime_ser.errors import SourceError
+from realtime_ser.errors import ConfigError, SourceError
 from realtime_ser.model import Classifier, load_model
 from realtime_ser.records import Block, Estimate, Segment
+from stub_model import StubClassifier
 
 OPEN = Config(gate=GateConfig(enabled=False))  # every window is classified
 
@@ -375,3 +379,57 @@ def test_estimates_are_plain_numbers(classifier: Classifier, talk: Samples) -> N
         assert sum(estimate.smoothed) == pytest.approx(1, abs=1e-4)
         assert 0 <= estimate.confidence <= 1
         assert 0 <= estimate.speech_ratio <= 1
+
+
+def test_pickling_says_what_to_do_instead(classifier: Classifier) -> None:
+    for thing, words in ((Engine(classifier), "make the Engine in the process"), (classifier, "load_model")):
+        for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
+            with pytest.raises(TypeError, match=words):
+                attempt(thing)
+
+
+@pytest.mark.parametrize("method", ["push", "skip", "flush", "reset"])
+def test_two_threads_in_one_engine_get_an_error_and_not_a_mixture(method: str) -> None:
+    engine = Engine(StubClassifier(sleep_s=0.3), OPEN)
+    samples = np.zeros(engine.min_window, np.float32)
+    inside = threading.Event()
+    predict = engine.model.predict
+
+    def announced(features: Samples) -> Samples:
+        inside.set()
+        return predict(features)
+
+    engine.model.predict = announced
+    estimates: list[Estimate] = []
+    other = threading.Thread(target=lambda: estimates.extend(engine.push(samples)))
+    other.start()
+    assert inside.wait(20)
+    arguments = {"push": (samples,), "skip": (Block(samples, engine.sample_rate, 10**6),)}.get(method, ())
+    with pytest.raises(ConfigError, match=rf"Engine\.{method}.*one Engine for each stream"):
+        getattr(engine, method)(*arguments)
+    other.join()
+    assert len(estimates) == 1
+    assert engine.health.captured == engine.health.classified == len(samples)
+    # One after the other is fine, from whatever thread; and so it is after an error.
+    with pytest.raises(SourceError):
+        engine.push(None)
+    assert len(engine.push(samples)) == engine.min_window // engine.hop
+
+
+def test_offset_and_rumble_change_nothing_and_a_gap_starts_the_filter_afresh(classifier: Classifier, talk: Samples) -> None:
+    """The level is the voice's, and so is what the model gets."""
+    t = np.arange(len(talk)) / RATE
+    added = (0.1 + 0.05 * np.sin(2 * np.pi * 20 * t)).astype(np.float32)
+    clean, offset, again = Engine(classifier), Engine(classifier), Engine(classifier)
+    expected = clean.push(talk) + clean.flush()
+    got = offset.push(talk + added) + offset.flush()
+    # In a pause, what the filter leaves of the rumble may decide.
+    assert np.mean([one.state == other.state for one, other in zip(got, expected, strict=True)]) > 0.9
+    spoken = [pair for pair in zip(got, expected, strict=True) if pair[1].level_dbfs > -50]
+    assert len(spoken) > 10
+    for one, other in spoken:
+        assert one.level_dbfs == pytest.approx(other.level_dbfs, abs=0.3)
+        assert one.speech_ratio == pytest.approx(other.speech_ratio, abs=0.1)
+    again.push(Block(talk + added, RATE, 0))
+    late = again.push(Block(np.full(2 * RATE, 0.3, np.float32), RATE, 10 * RATE))
+    assert {estimate.level_dbfs for estimate in late[-4:]} == {-120.0}, "the offset that a piece begins with is no step"

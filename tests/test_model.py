@@ -202,6 +202,14 @@ def test_names_of_shipped_bundles(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         find_card("zzz")
 
 
+@pytest.mark.parametrize("model", [None, 3, b"mlp", ["mlp"], 0.5, object()])
+def test_what_is_neither_a_name_nor_a_path_is_one_clear_error(model: Any) -> None:
+    with pytest.raises(ConfigError, match="a shipped name or the path") as caught:
+        load_model(model)
+    assert "mlp" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_path_without_a_card(tmp_path: Path) -> None:
     for name in ("gone.onnx", "gone.json"):
         with pytest.raises(ConfigError, match=r"no model card .*gone\.json"):
