@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from realtime_ser.audio.high_pass import HighPass
 from realtime_ser.audio.resample import Resampler
-from realtime_ser.audio.samples import check_block, check_level, check_samples, to_mono
+from realtime_ser.audio.samples import LevelCheck, check_block, check_samples, to_mono
 from realtime_ser.config import Config
 from realtime_ser.errors import ConfigError, SourceError
 from realtime_ser.gate import SpeechGate
@@ -61,6 +61,7 @@ class Engine(OneThread):
         self.window, self.min_window = self._windows.window, self._windows.min_window
         hop_length = model.spec.hop_length
         self.hop = max(1, round(config.stream.hop_s * self.sample_rate / hop_length)) * hop_length
+        self._level = LevelCheck("Engine.push")
         self._high_pass = HighPass(self.sample_rate)
         self._gate = SpeechGate(config.gate, self.sample_rate, self.window / self.sample_rate)
         self._smoother = Smoother(model.labels, config.smoothing)
@@ -88,6 +89,7 @@ class Engine(OneThread):
         self._covered = 0  # model index up to which windows, gate or loss account for every sample
         self._xruns = self._hops = self._classified = self._gated = self._dropped = 0
         self._unreported = 0  # lost samples that no estimate has mentioned yet
+        self._level.reset()
         self._windows.reset()
         self._restart()
 
@@ -120,13 +122,13 @@ class Engine(OneThread):
 
         Raises
         ------
-        SourceError : the block starts before the previous one ended, its samples are of another type or shape or more than
-            20 dB over full scale, or its rate or start is none. Nothing has changed then.
+        SourceError : the block starts before the previous one ended, its samples are of another type or shape, its rate or
+            start is none, or the stream is 20 dB over full scale, which is a signal of 16 bits that was not scaled. Nothing has
+            changed then.
         ConfigError : another thread uses the engine at this moment
         """
         block = self._checked(block)
-        # NaN, Inf and absurdly large numbers would poison every later frame: such a block is dropped and counted.
-        usable = check_level(block.samples, block.rate, "Engine.push")
+        usable = self._level(block.samples, block.rate)  # what is not usable is dropped and counted
         estimates: list[Estimate] = []
         self._forget_estimates()
         self._xruns += block.xruns

@@ -98,7 +98,10 @@ def _pull(source: Source, session: StreamSession, duration_s: float | None) -> I
         block, last = _limit(item, duration_s)
         waiting_s = getattr(source, "waiting_s", 0.0)
         yield block
-        yield from session.records(block, waiting_s=waiting_s)
+        try:
+            yield from session.records(block, waiting_s=waiting_s)
+        except SourceError as error:  # the engine does not know the source's name
+            raise SourceError(f"{source.name}: {error}") from error
         if last:
             break
 

@@ -15,14 +15,16 @@ from datetime import datetime, timezone
 from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 
 from realtime_ser import __version__
+from realtime_ser.audio.samples import check_block, check_samples, to_mono
 from realtime_ser.backlog import Backlog
 from realtime_ser.config import Config
 from realtime_ser.engine import Engine
 from realtime_ser.errors import ModelError, SerError, SourceError
 from realtime_ser.latency import LatencyHistogram
-from realtime_ser.records import Block, Estimate, FloatArray, Health, Notice, Record, Segment, Session, Summary
+from realtime_ser.records import Block, Estimate, Health, Notice, Record, Segment, Session, Summary
 
 _EMPTY = np.zeros(0, np.float32)
 _KINDS: tuple[tuple[type[Exception], str], ...] = (
@@ -94,7 +96,7 @@ class StreamSession:
         self._rate = source_rate or self._rate
         return session_record(self.engine, config, source=source, source_rate=source_rate, duration_s=duration_s)
 
-    def push(self, item: Block | FloatArray | Notice, *, waiting_s: float = 0.0) -> list[Record]:
+    def push(self, item: Block | npt.ArrayLike | Notice, *, waiting_s: float = 0.0) -> list[Record]:
         """Take the next samples or the source's next notice.
 
         Parameters
@@ -109,7 +111,7 @@ class StreamSession:
 
         Raises
         ------
-        SourceError : the block starts before the previous one ended
+        SourceError : as ``Engine.push`` does
         ModelError : the model failed; ``close`` gives what came before that
         """
         records: list[Record] = []
@@ -121,7 +123,7 @@ class StreamSession:
             raise
         return records
 
-    def records(self, item: Block | FloatArray | Notice, *, waiting_s: float = 0.0) -> Iterator[Record]:
+    def records(self, item: Block | npt.ArrayLike | Notice, *, waiting_s: float = 0.0) -> Iterator[Record]:
         """As ``push``, but each record at its moment, and what was found before a fault comes before the exception.
 
         Nothing happens until it is iterated, and the whole of it must be taken before the next push.
@@ -135,8 +137,10 @@ class StreamSession:
             yield item if item.at is not None else replace(item, at=self.engine.health.captured, sample_rate=self._model_rate)
             return
         began = self._clock()
-        if not isinstance(item, Block):
-            item = Block(np.asarray(item, np.float32), self._rate, self._end, captured_at=began)
+        if isinstance(item, Block):
+            item = check_block(item)
+        else:
+            item = Block(to_mono(check_samples(item, "push")), self._rate, self._end, captured_at=began)
         for piece in self._backlog.pieces(item, waiting_s):
             if isinstance(piece, Notice):
                 yield from self.engine.take_records()  # skipping ends a segment

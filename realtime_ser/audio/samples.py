@@ -24,6 +24,8 @@ MAX_CHANNELS = 32  # more are samples along the wrong axis
 ABSURD = np.float32(1e10)
 LOUDEST = np.float32(10)  # +20 dBFS: a float signal beyond it is one of 16 bits that nobody scaled
 _LOUD_S = 0.05  # so much beyond it is no single click
+_LONGEST_BURST_S = 1.0
+_AUDIBLE = np.float32(1e-3)
 
 _INTEGERS = {np.dtype(np.int16): np.float32(2**15), np.dtype(np.int32): np.float32(2**31)}
 _HINTS = {
@@ -83,25 +85,58 @@ def to_mono(array: npt.NDArray[Any]) -> FloatArray:
     return downmix(array.astype(np.float32) / _INTEGERS[array.dtype.newbyteorder("=")])
 
 
-def check_level(samples: FloatArray, rate: int, of: str) -> bool:
-    """Can these samples, float32 (n,), be processed? False where one is NaN, infinite or 200 dB over full scale.
+class LevelCheck:
+    """Can a stream's samples be processed, and do they have the scale that they should have?
 
-    Raises
-    ------
-    SourceError : a signal, and not a click, lies 20 dB over full scale
+    Parameters
+    ----------
+    of : what they are, for the message
     """
-    peak = np.abs(samples).max(initial=0)
-    if not peak <= ABSURD:  # written so that a NaN fails too
-        return False
-    if peak > LOUDEST and len(samples) >= _LOUD_S * rate / 10:
-        loud = np.count_nonzero(np.abs(samples) > LOUDEST)
-        if loud >= min(len(samples) / 2, _LOUD_S * rate):
+
+    def __init__(self, of: str) -> None:
+        self._of = of
+        self.reset()
+
+    def reset(self) -> None:
+        """A new stream."""
+        self._normal = False  # audio of a normal level has been there
+        self._loud_s = 0.0  # since then
+
+    def __call__(self, samples: FloatArray, rate: int) -> bool:
+        """Judge the next samples, float32 (n,).
+
+        Returns
+        -------
+        False where they are to be dropped: a NaN, an infinity or a number 200 dB over full scale, which would poison all that
+        follows; or up to a second that is 20 dB over full scale amid normal audio, which a damaged file decodes to
+
+        Raises
+        ------
+        SourceError : the stream begins 20 dB over full scale, or has been there for a second. Nothing has changed then.
+        """
+        peak = np.abs(samples).max(initial=0)
+        if not peak <= ABSURD:  # written so that a NaN fails too
+            return False
+        if peak <= LOUDEST or not _is_loud(samples, rate):
+            if peak > _AUDIBLE:
+                self._normal, self._loud_s = True, 0.0
+            return True
+        loud_s = self._loud_s + len(samples) / rate
+        if not self._normal or loud_s >= _LONGEST_BURST_S:
             level = 10 * math.log10(float(np.mean(np.square(samples, dtype=np.float64))))
             raise SourceError(
-                f"{of}: a level of {level:+.0f} dBFS, peak {peak:.4g}: float samples lie within -1 to 1; divide 16-bit numbers"
-                f" by 32768, or give them as int16"
+                f"{self._of}: a level of {level:+.0f} dBFS, peak {peak:.4g}: float samples lie within -1 to 1; divide 16-bit"
+                f" numbers by 32768, or give them as int16"
             )
-    return True
+        self._loud_s = loud_s
+        return False
+
+
+def _is_loud(samples: FloatArray, rate: int) -> bool:
+    """Is a signal, and not a click, 20 dB over full scale?"""
+    if len(samples) < _LOUD_S * rate / 10:
+        return False
+    return bool(np.count_nonzero(np.abs(samples) > LOUDEST) >= min(len(samples) / 2, _LOUD_S * rate))
 
 
 def check_block(block: Block) -> Block:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 import realtime_ser
 from bundles import RATE, Samples
@@ -98,8 +99,37 @@ REFUSED = {
     "no channel": (np.zeros((100, 0), np.float32), r"\(100, 0\)"),
     "ragged": ([[1.0], [1.0, 2.0]], "no array"),
     "a float signal of 16 bits": ((VOICE * 20_000).astype(np.float32), r"\+8\d dBFS.*32768"),
-    "a pause and then one": (np.pad(VOICE[:2000] * 3000, (60_000, 0)), "dBFS"),
+    "a pause and then one": (np.pad(VOICE[:18_000] * 3000, (60_000, 0)), "dBFS"),
 }
+
+
+@pytest.mark.parametrize("block", [320, 1600])
+def test_a_burst_is_dropped_and_counted_and_a_second_of_it_is_a_fault(block: int, classifier: Classifier) -> None:
+    """A damaged file decodes to bursts; what goes on is a scale that nobody meant."""
+    engine, loud = Engine(classifier, CONFIG), (VOICE * 20_000).astype(np.float32)
+    quiet = (VOICE * 0.1).astype(np.float32)
+    engine.push(quiet)
+    for start in range(0, RATE // 2, block):
+        engine.push(loud[start : start + block])
+    assert engine.health.dropped == RATE // 2
+    engine.push(quiet)
+    assert engine.health.dropped == RATE // 2
+    for start in range(0, RATE - 1600, block):
+        engine.push(loud[start : start + block])
+    before = engine.health
+    with pytest.raises(SourceError, match=r"\+8\d dBFS"):
+        engine.push(loud[:3200])
+    assert engine.health == before
+    engine.reset()
+    with pytest.raises(SourceError, match=r"\+8\d dBFS"):
+        engine.push(loud[:block])
+
+
+def test_a_file_of_another_scale_is_named(tmp_path: Path, classifier: Classifier) -> None:
+    path = tmp_path / "sixteen.wav"
+    soundfile.write(path, (VOICE * 20_000).astype(np.float32), RATE, subtype="FLOAT")
+    with pytest.raises(SourceError, match=r"sixteen\.wav: .*divide 16-bit"):
+        list(realtime_ser.stream(path, model=classifier, config=CONFIG))
 
 
 def check_unchanged(engine: Engine, classifier: Classifier) -> None:
