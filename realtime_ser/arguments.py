@@ -9,6 +9,7 @@ from typing import NoReturn
 from realtime_ser import __version__
 from realtime_ser.errors import ConfigError
 from realtime_ser.process import complain
+from realtime_ser.sinks.formats import FORMATS
 from realtime_ser.sinks.table import OUTPUTS
 
 
@@ -37,7 +38,12 @@ def make_parser(run: Mapping[str, Callable[[argparse.Namespace], int]]) -> argpa
     outputs = _Parser(add_help=False)
     group = outputs.add_argument_group("outputs")
     for output in OUTPUTS:
-        group.add_argument(output.option, metavar=output.metavar, help=output.help)
+        names = [output.short, output.option] if output.short else [output.option]
+        action = "append" if output.repeats else "store"
+        group.add_argument(*names, metavar=output.metavar, help=output.help, action=action)
+    group.add_argument(
+        "--format", metavar="NAME", help=f"what -o writes, whatever the suffix: {', '.join(known.name for known in FORMATS)}"
+    )
     group.add_argument("--no-dashboard", action="store_true", help="plain lines instead")
     group.add_argument("--duration", metavar="S", type=_seconds, help="stop after this much stream time")
 

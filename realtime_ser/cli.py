@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from realtime_ser.arguments import make_parser
-from realtime_ser.errors import ConfigError, SerError, SourceError
+from realtime_ser.errors import SerError, SourceError
 from realtime_ser.process import Interrupt, complain, native_stderr_silenced, signals, use_one_thread
 
 if TYPE_CHECKING:
@@ -91,8 +91,6 @@ def _replay(options: argparse.Namespace) -> int:
     paths = expand_paths(options.files)
     inputs: list[tuple[str, Place]] = [("recording", path) for path in paths]
     files: list[Source] = [FileSource(path) for path in paths]
-    if len(files) > 1 and options.record:
-        raise ConfigError("--record takes one recording at a time; replay the files one by one")
     if options.speed is not None:
         files = [
             PacedSource(file, options.speed, block_ms=config.capture.block_ms, ring_s=config.capture.ring_s) for file in files

@@ -8,14 +8,17 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from realtime_ser.errors import ConfigError
 from realtime_ser.same_file import Place, check_files, same_file, standard_output
 from realtime_ser.sinks.group import SinkGroup
-from realtime_ser.sinks.table import OUTPUTS, Output
+from realtime_ser.sinks.table import OUTPUTS, Output, Run
 
 if TYPE_CHECKING:
     from realtime_ser.config import Config
     from realtime_ser.sinks.sink import Sink
 
+RECORDING = "recording"
+"""What an input is called that is audio."""
 _LONG_FILE_S = 20.0
 
 
@@ -34,8 +37,12 @@ def open_outputs(options: argparse.Namespace, config: Config, inputs: Iterable[t
     ConfigError : an output is an input or another output; nothing was opened
     SinkError : an output cannot be opened; those before it were closed
     """
+    if options.format is not None and not options.output:
+        raise ConfigError("--format says what -o FILE writes; give -o too")
+    inputs = list(inputs)
+    run = Run(vars(options), [str(place) for what, place in inputs if what == RECORDING])
     chosen = [(output, target) for output in OUTPUTS for target in _targets(options, output)]
-    places = [(output.option, _place(output, target)) for output, target in chosen]
+    places = [(output.short or output.option, place) for output, target in chosen for place in _places(output, target, run)]
     check_inputs(inputs, places)
     stdout = standard_output()
     taken = any(target == "-" and output.standard_output for output, target in chosen)
@@ -43,7 +50,7 @@ def open_outputs(options: argparse.Namespace, config: Config, inputs: Iterable[t
     sinks: list[Sink] = []
     try:
         for output, target in chosen:
-            sinks.append(output.make(target, vars(options)))
+            sinks.append(output.make(target, run))
         sinks += _screens(options, config, live=live, stdout_taken=taken)
     except BaseException:
         SinkGroup(sinks).close()
@@ -71,9 +78,11 @@ def _targets(options: argparse.Namespace, output: Output) -> list[str]:
     return [] if not value else list(value) if isinstance(value, list) else [value]
 
 
-def _place(output: Output, target: str) -> Place:
+def _places(output: Output, target: str, run: Run) -> list[Place]:
     stdout = standard_output()
-    return stdout if output.standard_output and target == "-" and stdout is not None else target
+    if output.standard_output and target == "-" and stdout is not None:
+        return [stdout]
+    return list(output.check(target, run))
 
 
 def _screens(options: argparse.Namespace, config: Config, *, live: bool, stdout_taken: bool) -> list[Sink]:

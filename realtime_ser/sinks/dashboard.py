@@ -21,7 +21,7 @@ from realtime_ser.errors import SinkError
 from realtime_ser.records import Record
 from realtime_ser.sinks.dashboard_state import Cell
 from realtime_ser.sinks.dashboard_view import view
-from realtime_ser.sinks.lines import sink_error
+from realtime_ser.sinks.files import sink_error
 from realtime_ser.sinks.text import closing
 from realtime_ser.text import one_line
 

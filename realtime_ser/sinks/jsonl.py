@@ -20,14 +20,15 @@ class JsonlSink:
     Parameters
     ----------
     path : the file, created readable by its owner alone, or ``"-"`` for standard output
+    whole : the file appears when it is closed, whole, or not at all
 
     Raises
     ------
     SinkError : the file cannot be created
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._lines = Lines(path, allow_stdout=True)
+    def __init__(self, path: str | os.PathLike[str], *, whole: bool = False) -> None:
+        self._lines = Lines(path, allow_stdout=True, whole=whole)
         self.name = f"jsonl {printable(self._lines.path)}"
 
     def write(self, record: Record) -> None:

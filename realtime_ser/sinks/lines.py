@@ -11,43 +11,8 @@ import sys
 from typing import NoReturn
 
 from realtime_ser.errors import SinkError
+from realtime_ser.sinks.files import WholeFile, create, sink_error
 from realtime_ser.text import printable
-
-_ADVICE = {
-    errno.ENOSPC: "free some space or write elsewhere",
-    errno.EDQUOT: "free some space or write elsewhere",
-    errno.EFBIG: "write to a file system that allows larger files",
-    errno.ENOENT: "create its folder first",
-    errno.ENOTDIR: "create its folder first",
-    errno.EACCES: "choose a place you may write to",
-    errno.EPERM: "choose a place you may write to",
-    errno.EROFS: "choose a place you may write to",
-    errno.EISDIR: "name a file, not a folder",
-}
-
-
-def sink_error(name: str, error: OSError) -> SinkError:
-    """The one-line ``SinkError`` for a failed output ``name``, with what to do about it."""
-    advice = _ADVICE.get(error.errno or 0, "check the disk and the path")
-    return SinkError(f"cannot write {printable(name)}: {error.strerror or error}; {advice}")
-
-
-def create(path: str | os.PathLike[str], flags: int = os.O_WRONLY) -> int:
-    """Create or empty a file that only its owner may read; returns the descriptor.
-
-    A file that exists already becomes as private as a new one. A symbolic link is followed: the user named it. Devices and
-    pipes keep their mode.
-
-    Raises
-    ------
-    OSError : as ``os.open``
-    """
-    fd = os.open(path, flags | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0), 0o600)
-    # Windows knows no such modes; somebody else's file, which we may only write, keeps its own.
-    if hasattr(os, "fchmod") and stat.S_ISREG(os.fstat(fd).st_mode):
-        with contextlib.suppress(OSError):
-            os.fchmod(fd, 0o600)
-    return fd
 
 
 class Lines:
@@ -56,19 +21,28 @@ class Lines:
     Each line goes to the system in one call and none waits in a buffer, so a killed process leaves whole lines, closing cannot
     fail on what was left over, and a reader sees a line at once. When a disk fills up in mid-line, that line is taken back.
 
+    Parameters
+    ----------
+    path : the file, or ``"-"`` for standard output if ``allow_stdout``
+    whole : the file appears when it is closed, whole, or not at all
+
     Raises
     ------
     SinkError : the file cannot be created
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, allow_stdout: bool = False) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, allow_stdout: bool = False, whole: bool = False) -> None:
         self.path = os.fspath(path)
         self._stdout = allow_stdout and self.path == "-"
         self.path = "standard output" if self._stdout else self.path
         self._fd: int | None = None
         self._size = 0
+        self._whole = WholeFile(self.path) if whole and not self._stdout else None
         try:
-            self._fd = self._stdout_fd() if self._stdout else create(self.path)
+            if self._whole is not None:
+                self._fd = self._whole.open()
+            else:
+                self._fd = self._stdout_fd() if self._stdout else create(self.path)
             self._regular = self._fd is not None and not self._stdout and stat.S_ISREG(os.fstat(self._fd).st_mode)
         except OSError as error:
             raise sink_error(self.path, error) from error
@@ -105,6 +79,10 @@ class Lines:
         self._open = False
         if self._fd is None or self._stdout:
             return
+        if self._whole is not None:
+            # Nothing written: an earlier file of that name is worth more.
+            self._whole.commit() if self._size else self._whole.discard()
+            return
         try:
             os.close(self._fd)
         except OSError as error:
@@ -133,6 +111,8 @@ class Lines:
         gone = error.errno == errno.EPIPE or (sys.platform == "win32" and self._stdout and error.errno == errno.EINVAL)
         if self._stdout and gone:
             silence_stdout()
+        elif self._whole is not None:
+            self._whole.discard()
         elif self._fd is not None and not self._stdout:
             with contextlib.suppress(OSError):
                 if self._regular:

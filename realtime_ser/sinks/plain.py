@@ -10,7 +10,8 @@ from typing import TextIO
 
 from realtime_ser.errors import SinkError
 from realtime_ser.records import Estimate, Notice, Record, Session, Summary
-from realtime_ser.sinks.lines import silence_stdout, sink_error
+from realtime_ser.sinks.files import sink_error
+from realtime_ser.sinks.lines import silence_stdout
 from realtime_ser.sinks.text import clock, closing, greeting
 from realtime_ser.text import printable
 

@@ -16,7 +16,7 @@ import soundfile
 
 from realtime_ser.errors import ConfigError, SinkError
 from realtime_ser.records import Block, FloatArray, Record, Session
-from realtime_ser.sinks.lines import create, sink_error
+from realtime_ser.sinks.files import create, sink_error
 from realtime_ser.text import one_line, printable
 
 _FORMATS = {".flac": "FLAC", ".wav": "WAV"}

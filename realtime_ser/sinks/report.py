@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import stat
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 
-from realtime_ser.errors import SinkError
 from realtime_ser.records import Block, Record, Session, Summary
-from realtime_ser.sinks.lines import sink_error
+from realtime_ser.sinks.files import WholeFile
 from realtime_ser.sinks.report_data import Gathered
 from realtime_ser.sinks.report_page import card, heading, overview, page, stream, title
 from realtime_ser.text import printable, valid
@@ -34,8 +29,7 @@ class ReportSink:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        # A report through a symbolic link replaces what it points to, not the link.
-        self._path = Path(os.path.realpath(path))
+        self._file = WholeFile(path)
         self.name = f"report {printable(os.fspath(path))}"
         self._gathered: Gathered | None = None
         self._parts: list[tuple[str, str]] = []
@@ -45,16 +39,6 @@ class ReportSink:
         self._seconds = 0.0
         self._session: Session | None = None
         self._closed = False
-        try:
-            if self._atomic():
-                # So that a bad place is said before the run and not after it.
-                handle, probe = self._temporary()
-                os.close(handle)
-                probe.unlink()
-            else:
-                os.close(os.open(self._path, os.O_WRONLY))
-        except OSError as error:
-            raise sink_error(os.fspath(path), error) from error
 
     def write(self, record: Record) -> None:
         """Gather a record."""
@@ -92,7 +76,7 @@ class ReportSink:
             parts.append(card(self._session))
             generator += f" {printable(self._session.version)}"
         text = page(parts, f"Emotion in speech: {printable(source)}", generator)
-        self._save(valid(text).encode())
+        self._file.save(valid(text).encode())
 
     def _finish(self) -> None:
         data, self._gathered = self._gathered, None
@@ -108,36 +92,3 @@ class ReportSink:
             part = stream(data, points=600 if self._size < _FINE_BYTES else 80)
             self._parts.append((data.session.source, part))
             self._size += len(part)
-
-    def _atomic(self) -> bool:
-        """Whether the file can be put in place at once: not so for a device or a pipe."""
-        return not self._path.exists() or stat.S_ISREG(self._path.stat().st_mode) or self._path.is_dir()
-
-    def _temporary(self) -> tuple[int, Path]:
-        if self._path.is_dir():
-            raise IsADirectoryError(21, "Is a directory")
-        handle, name = tempfile.mkstemp(prefix=".report-", suffix=".tmp", dir=self._path.parent)
-        return handle, Path(name)
-
-    def _save(self, content: bytes) -> None:
-        temporary: Path | None = None
-        try:
-            if self._atomic():
-                handle, temporary = self._temporary()
-            else:
-                handle = os.open(self._path, os.O_WRONLY)
-            with open(handle, "wb", buffering=0) as file:  # noqa: PTH123 - a descriptor has no Path
-                rest = memoryview(content)
-                while rest:
-                    rest = rest[file.write(rest) or 0 :]
-                if temporary is not None:
-                    os.fsync(file.fileno())
-            if temporary is not None:
-                temporary.replace(self._path)
-        except OSError as error:
-            if temporary is not None:
-                with contextlib.suppress(OSError):
-                    temporary.unlink()
-            if isinstance(error, BrokenPipeError):
-                raise SinkError(f"the reader of {self.name} closed it", closed_by_reader=True) from error
-            raise sink_error(os.fspath(self._path), error) from error

@@ -6,12 +6,30 @@ it is asked for, so that ``--help`` stays quick.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from realtime_ser.errors import ConfigError
 
 if TYPE_CHECKING:
     from realtime_ser.sinks.sink import Sink
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What an output may need to know of the run.
+
+    Attributes
+    ----------
+    options : all options by name
+    recordings : the names of the files that will be read, in order; empty for a microphone
+    """
+
+    options: Mapping[str, Any]
+    recordings: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,56 +38,106 @@ class Output:
 
     Attributes
     ----------
-    name : the option without its dashes
+    option : as the user types it
     metavar, help : what ``--help`` says of it
-    make : (the option's value, all options by name) -> an open sink; raises SinkError or ConfigError
+    make : (the option's value, run) -> an open sink; raises SinkError or ConfigError
+    check : (value, run) -> the files that will be written; raises ConfigError for what cannot work, before anything is opened
+    short : one letter with a dash, or empty
+    repeats : whether it may be given several times
     standard_output : whether "-" stands for standard output
     """
 
-    name: str
+    option: str
     metavar: str
     help: str
-    make: Callable[[str, Mapping[str, Any]], Sink]
+    make: Callable[[str, Run], Sink]
+    check: Callable[[str, Run], list[str]] = lambda target, _: [target]
+    short: str = ""
+    repeats: bool = False
     standard_output: bool = False
-
-    @property
-    def option(self) -> str:
-        """As the user types it."""
-        return f"--{self.name}"
 
     @property
     def attribute(self) -> str:
         """Where the parser leaves its value."""
-        return self.name.replace("-", "_")
+        return self.option.lstrip("-").replace("-", "_")
 
 
-def _jsonl(target: str, _: Mapping[str, Any]) -> Sink:
+def _jsonl(target: str, _: Run) -> Sink:
     from realtime_ser.sinks.jsonl import JsonlSink
 
     return JsonlSink(target)
 
 
-def _csv(target: str, _: Mapping[str, Any]) -> Sink:
+def _csv(target: str, _: Run) -> Sink:
     from realtime_ser.sinks.csv import CsvSink
 
     return CsvSink(target)
 
 
-def _record(target: str, _: Mapping[str, Any]) -> Sink:
+def _record(target: str, _: Run) -> Sink:
     from realtime_ser.sinks.recorder import RecorderSink
 
     return RecorderSink(target)
 
 
-def _report(target: str, _: Mapping[str, Any]) -> Sink:
+def _check_record(target: str, run: Run) -> list[str]:
+    if len(run.recordings) > 1:
+        raise ConfigError("--record takes one recording at a time; replay the files one by one")
+    return [target]
+
+
+def _report(target: str, _: Run) -> Sink:
     from realtime_ser.sinks.report import ReportSink
 
     return ReportSink(target)
 
 
+def _output(target: str, run: Run) -> Sink:
+    from realtime_ser.sinks.formats import format_of
+    from realtime_ser.sinks.segments import FolderSink, names_in
+
+    chosen = format_of(target, run.options["format"])
+    if _is_folder(target):
+        return FolderSink(target, names_in(run.recordings, chosen.suffix), chosen.suffix, chosen.open)
+    return chosen.open(target)
+
+
+def _check_output(target: str, run: Run) -> list[str]:
+    from realtime_ser.sinks.formats import format_of
+    from realtime_ser.sinks.segments import names_in
+
+    if _is_folder(target):
+        if run.options["format"] is None:
+            raise ConfigError(f"-o {target} is a folder; say with --format NAME what to write into it")
+        chosen = format_of(target, run.options["format"])
+        files = [os.path.join(target, name) for name in names_in(run.recordings, chosen.suffix).values()]  # noqa: PTH118
+    else:
+        chosen = format_of(target, run.options["format"])
+        files = [target]
+        if len(run.recordings) > 1 and not chosen.many:
+            raise ConfigError(
+                f"-o {target}: a {chosen.title} file holds one recording; name a folder, and --format {chosen.name}"
+            )
+    chosen.check()
+    return files
+
+
+def _is_folder(target: str) -> bool:
+    return target.endswith(("/", os.sep)) or Path(target).is_dir()
+
+
 OUTPUTS = (
-    Output("jsonl", "FILE|-", "one JSON object a line; - is standard output", _jsonl, standard_output=True),
-    Output("csv", "FILE", "one row a window", _csv),
-    Output("record", "FILE", "FLAC (or WAV) of exactly what was heard", _record),
-    Output("report", "FILE.html", "one self-contained HTML page", _report),
+    Output("--jsonl", "FILE|-", "one JSON object a line; - is standard output", _jsonl, standard_output=True),
+    Output("--csv", "FILE", "one row a window", _csv),
+    Output("--record", "FILE", "FLAC (or WAV) of exactly what was heard", _record, _check_record),
+    Output("--report", "FILE.html", "one self-contained HTML page", _report),
+    Output(
+        "--output",
+        "FILE",
+        "by its suffix: segments as .rttm .vtt .srt .TextGrid .eaf .txt (Audacity), windows as .csv .jsonl .parquet",
+        _output,
+        _check_output,
+        "-o",
+        repeats=True,
+    ),
 )

@@ -142,7 +142,7 @@ def test_killed_while_it_writes_the_report(
             assert len(text) > 20_000
             assert text.rstrip().endswith("</html>")
             ends["new"] += 1
-        ends["temporary files"] += len(list(page.parent.glob(".report-*")))
+        ends["temporary files"] += len(list(page.parent.glob(".realtime-ser-*")))
     with capsys.disabled():
         print(f"\n{runs} runs killed at their report: {ends}")
 

@@ -1,0 +1,159 @@
+"""Files that only their owner may read, files that appear whole or not at all, and what to say when neither can be written."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from realtime_ser.errors import SinkError
+from realtime_ser.text import printable
+
+TEMPORARY = ".realtime-ser-"
+"""How the name of a file begins that is still being written."""
+_ADVICE = {
+    errno.ENOSPC: "free some space or write elsewhere",
+    errno.EDQUOT: "free some space or write elsewhere",
+    errno.EFBIG: "write to a file system that allows larger files",
+    errno.ENOENT: "create its folder first",
+    errno.ENOTDIR: "create its folder first",
+    errno.EACCES: "choose a place you may write to",
+    errno.EPERM: "choose a place you may write to",
+    errno.EROFS: "choose a place you may write to",
+    errno.EISDIR: "name a file, not a folder",
+}
+
+
+def sink_error(name: str, error: OSError) -> SinkError:
+    """The one-line ``SinkError`` for a failed output ``name``, with what to do about it."""
+    advice = _ADVICE.get(error.errno or 0, "check the disk and the path")
+    return SinkError(f"cannot write {printable(name)}: {error.strerror or error}; {advice}")
+
+
+def create(path: str | os.PathLike[str], flags: int = os.O_WRONLY) -> int:
+    """Create or empty a file that only its owner may read; returns the descriptor.
+
+    A file that exists already becomes as private as a new one. A symbolic link is followed: the user named it. Devices and
+    pipes keep their mode.
+
+    Raises
+    ------
+    OSError : as ``os.open``
+    """
+    fd = os.open(path, flags | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0), 0o600)
+    # Windows knows no such modes; somebody else's file, which we may only write, keeps its own.
+    if hasattr(os, "fchmod") and stat.S_ISREG(os.fstat(fd).st_mode):
+        with contextlib.suppress(OSError):
+            os.fchmod(fd, 0o600)
+    return fd
+
+
+class WholeFile:
+    """A file that is written beside its place and put there in one step, so that nobody ever finds a part of it.
+
+    Devices and pipes cannot be replaced and are written directly. Through a symbolic link, what it leads to is replaced. The
+    content is on the disk before the name is; a process that is killed before ``commit`` leaves a hidden ``.tmp`` file.
+
+    Parameters
+    ----------
+    path : where the file shall appear
+
+    Raises
+    ------
+    SinkError : nothing can be written there
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._named = os.fspath(path)
+        self._path = Path(os.path.realpath(path))
+        self._temporary: Path | None = None
+        self._fd: int | None = None
+        try:
+            # So that a bad place is said before the run and not after it.
+            if self._replaceable():
+                fd, probe = self._beside()
+                os.close(fd)
+                probe.unlink()
+            else:
+                os.close(os.open(self._path, os.O_WRONLY))
+        except OSError as error:
+            raise sink_error(self._named, error) from error
+
+    def open(self) -> int:
+        """A descriptor to write to, readable by the owner alone; ``commit`` or ``discard`` closes it.
+
+        Raises
+        ------
+        SinkError : it cannot be created
+        """
+        try:
+            if self._replaceable():
+                self._fd, self._temporary = self._beside()
+            else:
+                self._fd = os.open(self._path, os.O_WRONLY)
+        except OSError as error:
+            raise sink_error(self._named, error) from error
+        return self._fd
+
+    def commit(self) -> None:
+        """Put the file in its place.
+
+        Raises
+        ------
+        SinkError : it could not be written to its end; nothing is left
+        """
+        if self._fd is None:
+            return
+        try:
+            if self._temporary is not None:
+                os.fsync(self._fd)
+            fd, self._fd = self._fd, None
+            os.close(fd)
+            if self._temporary is not None:
+                self._temporary.replace(self._path)
+                self._temporary = None
+        except OSError as error:
+            self.discard()
+            raise sink_error(self._named, error) from error
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        fd, self._fd = self._fd, None
+        temporary, self._temporary = self._temporary, None
+        with contextlib.suppress(OSError):
+            if fd is not None:
+                os.close(fd)
+        with contextlib.suppress(OSError):
+            if temporary is not None:
+                temporary.unlink()
+
+    def save(self, content: bytes) -> None:
+        """Write all of the file.
+
+        Raises
+        ------
+        SinkError : full disk, or a pipe whose reader is gone; nothing is left
+        """
+        fd, rest = self.open(), memoryview(content)
+        try:
+            while rest:
+                rest = rest[os.write(fd, rest) :]
+        except OSError as error:
+            self.discard()
+            if isinstance(error, BrokenPipeError):
+                raise SinkError(f"the reader of {printable(self._named)} closed it", closed_by_reader=True) from error
+            raise sink_error(self._named, error) from error
+        self.commit()
+
+    def _replaceable(self) -> bool:
+        """Not so for a device or a pipe."""
+        return not self._path.exists() or stat.S_ISREG(self._path.stat().st_mode) or self._path.is_dir()
+
+    def _beside(self) -> tuple[int, Path]:
+        if self._path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        fd, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=".tmp", dir=self._path.parent)
+        return fd, Path(name)

@@ -1,0 +1,188 @@
+"""What the formats of annotation programs share: the segments of each stream, gathered and written when the run ends."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from realtime_ser.errors import ConfigError
+from realtime_ser.records import Estimate, Record, Segment, Session, Summary
+from realtime_ser.sinks.files import WholeFile
+from realtime_ser.sinks.sink import Sink
+from realtime_ser.text import one_line, printable
+
+
+@dataclass(slots=True)
+class Timeline:
+    """The segments of one stream.
+
+    Attributes
+    ----------
+    source : the file or device, as the user knows it; printable
+    segments : in order of time; they do not overlap, and where nobody speaks there is none
+    duration_s : length of the stream, at least to the end of the last segment
+    started_at : ISO 8601, or empty
+    """
+
+    source: str
+    segments: list[Segment] = field(default_factory=list)
+    duration_s: float = 0.0
+    started_at: str = ""
+
+    @property
+    def stem(self) -> str:
+        """The source's name without folder and suffix."""
+        return stem_of(self.source)
+
+
+Renderer = Callable[[Sequence[Timeline]], str]
+"""One or more streams as the text of a file."""
+
+
+class SegmentsSink:
+    """Gathers segments and writes them when it is closed: whole or not at all. A run that never began writes nothing.
+
+    Memory grows with the number of segments: about 200 bytes for each, one every few seconds of speech.
+
+    Parameters
+    ----------
+    path : the file, readable by its owner alone
+    kind : name of the format, for messages
+    render : makes the text
+
+    Raises
+    ------
+    SinkError : nothing can be written there
+    """
+
+    def __init__(self, path: str | os.PathLike[str], kind: str, render: Renderer) -> None:
+        self.name = f"{kind} {printable(os.fspath(path))}"
+        self._file = WholeFile(path)
+        self._render = render
+        self._timelines: list[Timeline] = []
+        self._closed = False
+
+    def write(self, record: Record) -> None:
+        """Keep a segment, and how long its stream is."""
+        if isinstance(record, Session):
+            self._timelines.append(Timeline(printable(record.source), started_at=record.started_at))
+        elif self._timelines and isinstance(record, Segment | Estimate | Summary):
+            timeline = self._timelines[-1]
+            if isinstance(record, Segment):
+                timeline.segments.append(record)
+            end_s = record.health.captured / max(1, record.sample_rate) if isinstance(record, Summary) else record.end_s
+            timeline.duration_s = max(timeline.duration_s, end_s)
+
+    def close(self) -> None:
+        """Write the file.
+
+        Raises
+        ------
+        SinkError : full disk
+        """
+        if self._closed:
+            return
+        self._closed = True
+        if self._timelines:
+            self._file.save(self._render(self._timelines).encode("utf-8", "replace"))
+
+
+class FolderSink:
+    """A file for each stream, in one folder, named after the recording. Where two have one name, the second gets "-2".
+
+    Parameters
+    ----------
+    folder : made if it is not there
+    names : source -> name of its file, see ``names_in``; a stream of another source gets a name when it begins
+    suffix : of the files
+    make : (path) -> the sink of one file
+
+    Raises
+    ------
+    ConfigError : the folder cannot be made
+    """
+
+    def __init__(
+        self, folder: str | os.PathLike[str], names: Mapping[str, str], suffix: str, make: Callable[[Path], Sink]
+    ) -> None:
+        self.name = f"files in {printable(os.fspath(folder))}"
+        self._folder = Path(folder)
+        self._names = dict(names)
+        self._suffix = suffix
+        self._make = make
+        self._sink: Sink | None = None
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"cannot make the folder {os.fspath(folder)}: {error.strerror or error}; name another") from error
+
+    def write(self, record: Record) -> None:
+        """Begin a file at each session; it is written at its summary.
+
+        Raises
+        ------
+        SinkError : full disk, or a folder that may not be written
+        """
+        if isinstance(record, Session):
+            self.close()
+            source = printable(record.source)
+            if source not in self._names:
+                self._names = names_in([*self._names, source], self._suffix)
+            self._sink = self._make(self._folder / self._names[source])
+        if self._sink is not None:
+            self._sink.write(record)
+        if isinstance(record, Summary):
+            self.close()
+
+    def close(self) -> None:
+        """Write the file under way.
+
+        Raises
+        ------
+        SinkError : full disk
+        """
+        sink, self._sink = self._sink, None
+        if sink is not None:
+            sink.close()
+
+
+def names_in(sources: Iterable[str], suffix: str) -> dict[str, str]:
+    """A file name for each source, all different also where the case of letters does not count: "talk.rttm", "talk-2.rttm"."""
+    taken: set[str] = set()
+    names: dict[str, str] = {}
+    for source in map(printable, sources):
+        if source in names:
+            continue
+        stem = stem_of(source)
+        name, count = f"{stem}{suffix}", 1
+        while name.casefold() in taken:
+            count += 1
+            name = f"{stem}-{count}{suffix}"
+        taken.add(name.casefold())
+        names[source] = name
+    return names
+
+
+def stem_of(source: str) -> str:
+    """The name of a file without folder and suffix, printable and short enough to be a file's name; never empty."""
+    stem = printable(Path(source).stem)
+    # Names may have 255 bytes; a number and a suffix follow.
+    return stem.encode("utf-8")[:200].decode("utf-8", "ignore") or "stream"
+
+
+def shown_label(label: str) -> str:
+    """A label as one line that is never empty."""
+    return one_line(label) or "?"
+
+
+def milliseconds(timeline: Timeline) -> list[tuple[int, int, Segment]]:
+    """Start and end of each segment in whole milliseconds: each at least 1 ms long, in order and without overlap."""
+    spans = []
+    last = 0
+    for segment in timeline.segments:
+        start = max(last, round(segment.start_s * 1000))
+        last = max(start + 1, round(segment.end_s * 1000))
+        spans.append((start, last, segment))
+    return spans
