@@ -3,6 +3,8 @@
     for estimate in realtime_ser.stream("talk.wav"):
         print(estimate.end_s, estimate.label, estimate.confidence)
 
+    print(realtime_ser.classify("talk.wav").label)
+
 Names are imported on first use, so that ``import realtime_ser`` costs nothing.
 """
 
@@ -12,6 +14,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from realtime_ser.batch.one import classify
+    from realtime_ser.batch.result import Result
     from realtime_ser.config import Config, load_config
     from realtime_ser.engine import Engine
     from realtime_ser.errors import ConfigError, ModelError, SerError, SinkError, SourceError
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "classify": "batch.one",
+    "Result": "batch.result",
     "Config": "config",
     "load_config": "config",
     "Engine": "engine",
@@ -48,11 +54,13 @@ __all__ = [
     "Estimate",
     "Health",
     "ModelError",
+    "Result",
     "Segment",
     "SerError",
     "SinkError",
     "SourceError",
     "__version__",
+    "classify",
     "load_config",
     "load_model",
     "stream",

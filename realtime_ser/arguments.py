@@ -63,6 +63,21 @@ def make_parser(run: Mapping[str, Callable[[argparse.Namespace], int]]) -> argpa
     command.add_argument("--faults", metavar="FILE.yaml", help="inject the faults of a scenario (see docs/faults.yaml)")
     command.set_defaults(run=run["demo"], native=True, hears=True)
 
+    command = commands.add_parser("classify", parents=[common], help="one answer for each recording, at full speed")
+    command.add_argument(
+        "files", metavar="PATH", nargs="+", help="files, folders, patterns, @LIST (a file name a line), or - (standard input)"
+    )
+    command.add_argument(
+        "-o", "--output", metavar="FILE|FOLDER", action="append", default=[], help="write a file; its suffix says the format"
+    )
+    command.add_argument("--format", metavar="NAME", help="the format, whatever the suffix; for -o FOLDER, a file a recording")
+    command.add_argument("--jobs", metavar="N", type=_count, help="processes (default 1; with --ray: one a processor)")
+    command.add_argument(
+        "--ray", metavar="ADDRESS", nargs="?", const="", help="on a Ray cluster (default: this machine); needs the 'ray' extra"
+    )
+    command.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    command.set_defaults(run=run["classify"], native=True, hears=True)
+
     command = commands.add_parser("bench", parents=[common], help="measure latency and throughput on this machine")
     command.add_argument("--json", metavar="FILE", help="write the figures")
     command.add_argument("--against-librosa", action="store_true", help="time the usual way too (needs the 'bench' extra)")
@@ -89,6 +104,12 @@ def make_parser(run: Mapping[str, Callable[[argparse.Namespace], int]]) -> argpa
 def _device(text: str) -> int | str:
     # isdecimal() is true for the digits of every script, which int() reads, and false for superscripts, which it does not.
     return int(text) if text.isdecimal() and len(text) < 10 else text
+
+
+def _count(text: str) -> int:
+    if not (text.isdecimal() and len(text) < 5 and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

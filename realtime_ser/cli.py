@@ -48,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "devices": _devices,
             "doctor": _doctor,
             "models": _models,
+            "classify": _classify,
             "bench": _bench,
         }
     ).parse_args(arguments)
@@ -150,6 +151,12 @@ def _models(options: argparse.Namespace) -> int:
     for fault in faults:
         complain(fault)
     return 1 if faults or not rows else 0
+
+
+def _classify(options: argparse.Namespace) -> int:
+    from realtime_ser.classify_command import classify_recordings
+
+    return classify_recordings(options, _config(options), options.interrupt)
 
 
 def _bench(options: argparse.Namespace) -> int:

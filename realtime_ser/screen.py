@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -9,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from realtime_ser.sinks.text import clock, percent
 from realtime_ser.text import printable
 
 if TYPE_CHECKING:
     from realtime_ser.audio.devices import Device
+    from realtime_ser.batch.run import Progress as RunState
     from realtime_ser.card import Card
     from realtime_ser.doctor import Check
 
@@ -149,3 +153,74 @@ def _text(value: str) -> str:
 
 def _console() -> Console:
     return Console(highlight=False)
+
+
+def show_recordings(
+    rows: Sequence[Mapping[str, Any]], total: int, tally: Mapping[str, int], console: Console | None = None
+) -> None:
+    """Print what ``classify`` found, a row a recording, and how many of each label; ``rows`` may be the first of ``total``."""
+    console = console or _console()
+    table = Table(box=None, padding=(0, 1))
+    for heading in ("Recording", "Length", "Label", "Confidence", "Seconds by label"):
+        table.add_column(heading, justify="right" if heading in ("Length", "Confidence") else "left", overflow="fold")
+    for row in rows:
+        seconds = {key.removeprefix("seconds_"): value for key, value in row.items() if key.startswith("seconds_") and value}
+        ranked = sorted(seconds.items(), key=lambda item: -item[1])
+        label = row["label"] or ("nobody speaks" if row["error"] is None else "")
+        table.add_row(
+            _text(row["path"]),
+            "" if row["duration_s"] is None else clock(row["duration_s"]),
+            f"[bold]{_text(label)}[/]" if row["label"] else f"[dim]{_text(label)}[/]",
+            "" if row["confidence"] is None else percent(row["confidence"]),
+            ", ".join(f"{_text(name)} {value:.1f}" for name, value in ranked)
+            if row["error"] is None
+            else f"[red]{_text(row['error'])}[/]",
+        )
+    console.print(table)
+    if total > len(rows):
+        console.print(f"... and {total - len(rows)} more; -o FILE.csv keeps them all", highlight=False)
+    if total > 1:
+        counted = ", ".join(f"{_text(label)} {count}" for label, count in sorted(tally.items(), key=lambda item: -item[1]))
+        console.print(f"{total} recordings: {counted}", highlight=False)
+
+
+class RunProgress:
+    """A bar on standard error for a run over recordings, with the time left by the bytes left.
+
+    Parameters
+    ----------
+    quiet : draw nothing
+    """
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.percentage:3.0f}%"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(elapsed_when_finished=False),
+            console=Console(stderr=True),
+            refresh_per_second=5,
+            transient=True,
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> RunProgress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):
+            self._bar.stop()
+
+    def show(self, state: RunState) -> None:
+        """Draw how far the run is."""
+        if self._quiet:
+            return
+        with contextlib.suppress(OSError):
+            text = f"{state.done} of {state.total}" + (f", {state.failed} with errors" if state.failed else "")
+            if self._task is None:
+                self._task = self._bar.add_task(text, total=max(1, state.total_bytes))
+                self._bar.start()
+            self._bar.update(self._task, completed=state.done_bytes, description=text)

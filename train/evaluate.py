@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from realtime_ser.batch.answer import fullest_mean
+from realtime_ser.batch.answer import speech_s as seconds_of_speech
 from realtime_ser.config import Config
 from realtime_ser.engine import Engine
 from realtime_ser.model import Classifier
@@ -23,7 +25,6 @@ from train.manifest import Row
 FOUR = ("neutral", "happy", "sad", "angry")  # what every corpus knows
 Change = Callable[[FloatArray, int, Row], tuple[FloatArray, int]]
 
-FULLEST = 0.9  # a clip's answer comes from the windows that hold at least this much of the most speech that one of them holds
 BINS = 10  # of confidence, for the calibration error
 
 
@@ -47,8 +48,7 @@ class Clips:
 
     @cached_property
     def probs(self) -> FloatArray:
-        # A stream's first windows hold a syllable, its later ones the sentence.
-        return np.stack([_of_fullest(*parts) for parts in zip(self.windows, self.speech_s, strict=True)])
+        return np.stack([fullest_mean(*parts) for parts in zip(self.windows, self.speech_s, strict=True)])
 
     @cached_property
     def target(self) -> npt.NDArray[np.int64]:
@@ -102,7 +102,7 @@ def stream_clips(
         windows[i] = np.zeros((len(spoken), len(LABELS)), np.float32)
         if spoken:
             windows[i][:, place] = [estimate.probs for estimate in spoken]
-        speech_s[i] = np.array([each.speech_ratio * (each.end_s - each.start_s) for each in spoken], np.float32)
+        speech_s[i] = np.array([seconds_of_speech(each) for each in spoken], np.float32)
     every = range(len(rows))
     return Clips(tuple(rows), tuple(windows[i] for i in every), tuple(speech_s[i] for i in every))
 
@@ -265,10 +265,3 @@ def _where(clips: Clips, field: str, value: str) -> Clips | None:
     if not keep:
         return None
     return Clips(*(tuple(column[i] for i in keep) for column in (clips.rows, clips.windows, clips.speech_s)))
-
-
-def _of_fullest(probs: FloatArray, speech_s: FloatArray) -> FloatArray:
-    """Mean probabilities (labels,) of the fullest of windows (windows, labels); zeros where there is no window."""
-    if not len(probs):
-        return np.zeros(len(LABELS), np.float32)
-    return np.asarray(probs[speech_s >= FULLEST * speech_s.max()].mean(axis=0), np.float32)

@@ -1,0 +1,131 @@
+"""Which recordings a command line names: files, folders, patterns, lists of files, standard input."""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from realtime_ser.audio.file import expand_paths
+from realtime_ser.audio.source import printable
+from realtime_ser.errors import ConfigError
+
+STDIN = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One recording to classify.
+
+    Attributes
+    ----------
+    path : as its row says it; "-" is standard input
+    place : where it lies within what was named, without suffix, unlike every other's: for outputs in a folder
+    size : bytes, 0 where unknown
+    """
+
+    path: str
+    place: str
+    size: int
+
+
+def find_recordings(names: Sequence[str]) -> list[Recording]:
+    """The recordings that ``names`` stand for, in the order given, none twice.
+
+    Parameters
+    ----------
+    names : files (also ones that do not exist: their rows will say so); folders, for the audio files in them; patterns with
+        ``*``, ``?`` or ``[...]`` (``**`` is any depth) that the shell has not replaced; ``@FILE``, a list with a name a line,
+        or with zero bytes between them as ``find -print0`` writes it, and ``@-``, such a list on standard input; ``-``, a
+        recording on standard input
+
+    Raises
+    ------
+    ConfigError : a pattern or folder without any audio file, a list that cannot be read, nothing at all
+    """
+    found: dict[str, PurePath] = {}
+    for name in names:
+        for path, place in _named(name):
+            found.setdefault(path, place)
+    if not found:
+        raise ConfigError("no recording named; give files, folders, patterns such as 'calls/*.wav', @list.txt or -")
+    taken: set[str] = set()
+    return [Recording(path, _free(place, taken), _size(path)) for path, place in found.items()]
+
+
+def _named(name: str) -> Iterator[tuple[str, PurePath]]:
+    """(path, place with suffix) of each recording that a name stands for."""
+    if name == STDIN:
+        yield STDIN, PurePath("stdin")
+    elif name.startswith("@"):
+        for line in _lines(name[1:]):
+            yield from _plain(line)
+    elif glob.has_magic(name) and not os.path.lexists(name):
+        matches = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 (a pattern may be absolute)
+        if not matches:
+            raise ConfigError(f"nothing matches the pattern {printable(name)}; check the path")
+        fixed = PurePath(*_before_magic(PurePath(name)))
+        for match in matches:
+            if not Path(match).is_dir():
+                yield match, _within(match, fixed)
+    else:
+        yield from _plain(name)
+
+
+def _plain(name: str) -> Iterator[tuple[str, PurePath]]:
+    path = Path(name)
+    if path.is_dir():
+        for file in expand_paths([path]):
+            yield str(file), _within(str(file), path)
+    else:
+        yield name, PurePath(path.name or "recording")
+
+
+def _lines(name: str) -> list[str]:
+    try:
+        data = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"cannot read the list {printable(name)}: {reason}; it holds a file name a line") from error
+    parts = data.split(b"\0") if b"\0" in data else [line.rstrip(b"\r") for line in data.split(b"\n")]
+    names = [os.fsdecode(part) for part in parts if part.strip()]
+    if not names:
+        raise ConfigError(f"the list {printable(name)} names no file; it holds a file name a line")
+    return names
+
+
+def _before_magic(path: PurePath) -> Iterator[str]:
+    for part in path.parts[:-1]:
+        if glob.has_magic(part):
+            return
+        yield part
+
+
+def _within(path: str, folder: PurePath) -> PurePath:
+    try:
+        return PurePath(path).relative_to(folder)
+    except ValueError:
+        return PurePath(PurePath(path).name)
+
+
+def _free(place: PurePath, taken: set[str]) -> str:
+    """``place`` without suffix; with it, and then with a number, where that is another recording's."""
+    parts = [part for part in place.parts if part not in ("..", ".", place.anchor)]
+    whole = PurePath(*parts) if parts else PurePath("recording")
+    number = 1
+    free = whole.with_suffix("") if whole.suffix else whole
+    while str(free).casefold() in taken:
+        free = whole if number == 1 else whole.with_name(f"{whole.name}-{number}")
+        number += 1
+    taken.add(str(free).casefold())
+    return str(free)
+
+
+def _size(path: str) -> int:
+    try:
+        return Path(path).stat().st_size if path != STDIN else 0
+    except (OSError, ValueError):
+        return 0

@@ -1,0 +1,127 @@
+"""What a run over many recordings has finished so far, on disk, so that it can be interrupted and go on.
+
+One JSON object a line, each written in one call as soon as its recording is finished: a killed run leaves whole lines, and half
+a line at the end at most, which is taken off again. The outputs are made from it at the end; then it is removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from realtime_ser.audio.source import printable
+from realtime_ser.batch.judge import Judged
+from realtime_ser.errors import ConfigError, SinkError
+from realtime_ser.sinks.lines import create, sink_error
+
+_FORMAT = 1
+
+
+class Journal:
+    """Answers by path, each once.
+
+    Parameters
+    ----------
+    path : the file; readable by its owner alone
+    run : what must not change between an interrupted run and the next: model and settings
+    resume : keep what an interrupted run has left there; else begin anew
+
+    Raises
+    ------
+    ConfigError : to be gone on with, but of another model or other settings, or no journal
+    SinkError : it cannot be written
+    """
+
+    def __init__(self, path: Path, run: Mapping[str, Any], *, resume: bool) -> None:
+        self.path = path
+        self._shown = printable(str(path))
+        self._places: dict[str, int] = {}  # where in the file each path's answer begins
+        self._size = 0
+        self._head = {"realtime_ser_classify": _FORMAT, **json.loads(json.dumps(run))}
+        try:
+            if not (resume and path.exists()):
+                os.close(create(path))
+            self._file: BinaryIO = path.open("r+b", buffering=0)
+        except OSError as error:
+            raise sink_error(str(path), error) from error
+        try:
+            self._read()
+            if not self._size:
+                self._append(self._head)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._places
+
+    def __getitem__(self, path: str) -> Judged:
+        self._file.seek(self._places[path])
+        return Judged.from_json(json.loads(b"".join(self._line())))
+
+    def add(self, path: str, judged: Judged) -> None:
+        """Keep an answer; raises SinkError when the disk is full, and then nothing of it is kept."""
+        if path not in self._places:
+            place = self._size
+            self._append({"path": path, **judged.as_json()})
+            self._places[path] = place
+
+    def close(self, *, remove: bool = False) -> None:
+        """Close the file, and remove it when the outputs are written."""
+        self._file.close()
+        if remove:
+            with contextlib.suppress(OSError):
+                self.path.unlink()
+
+    def _append(self, entry: Mapping[str, Any]) -> None:
+        data = memoryview(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
+        try:
+            self._file.seek(self._size)
+            rest = data
+            while rest:
+                rest = rest[self._file.write(rest) or 0 :]
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                self._file.truncate(self._size)
+            raise sink_error(str(self.path), error) from error
+        self._size += len(data)
+
+    def _line(self) -> Iterator[bytes]:
+        """The pieces of the line at the file's position, its end included."""
+        while piece := self._file.read(1 << 16):
+            end = piece.find(b"\n") + 1
+            if end:
+                yield piece[:end]
+                return
+            yield piece
+
+    def _read(self) -> None:
+        with self.path.open("rb") as file:
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break  # the process was killed in the middle of it
+                try:
+                    entry = json.loads(line)
+                    if self._size:
+                        self._places[entry["path"]] = self._size
+                    elif entry != self._head:
+                        raise ConfigError(
+                            f"{self._shown} is of a run with another model, version or settings; give the same ones, or run"
+                            f" without --resume to begin anew"
+                        )
+                except (ValueError, KeyError, TypeError) as error:
+                    raise ConfigError(
+                        f"{self._shown} is no journal of an interrupted run; remove it, or run without --resume"
+                    ) from error
+                self._size += len(line)
+        try:
+            self._file.truncate(self._size)
+        except OSError as error:  # pragma: no cover (opened for writing above)
+            raise SinkError(f"cannot write {self._shown}: {error.strerror}") from error

@@ -1,0 +1,133 @@
+"""One recording through the engine, as fast as it goes."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from realtime_ser.audio.source import Source
+from realtime_ser.batch.answer import fullest_mean, speech_s
+from realtime_ser.batch.result import Result
+from realtime_ser.config import Config, load_config
+from realtime_ser.engine import Engine
+from realtime_ser.errors import SourceError
+from realtime_ser.model import Classifier, load_model
+from realtime_ser.records import Estimate, FloatArray, Record, Segment, Session, Summary
+from realtime_ser.session import StreamSession
+
+
+class Answer:
+    """Gathers what a recording's answer needs, a few bytes a window, so that hours fit in little memory.
+
+    Parameters
+    ----------
+    labels : the model's
+    """
+
+    def __init__(self, labels: tuple[str, ...]) -> None:
+        self._labels = labels
+        self._probs, self._seconds = array("f"), array("f")
+        self.segments: list[Segment] = []
+        self.summary: Summary | None = None
+
+    def add(self, record: Record) -> None:
+        """Take the stream's next record."""
+        if isinstance(record, Estimate):
+            if record.probs:
+                self._probs.extend(record.probs)
+                self._seconds.append(speech_s(record))
+        elif isinstance(record, Segment):
+            self.segments.append(record)
+        elif isinstance(record, Summary):
+            self.summary = record
+
+    @property
+    def probabilities(self) -> dict[str, float]:
+        """By label; empty where nobody speaks."""
+        if not self._seconds:
+            return {}
+        probs = np.frombuffer(self._probs, np.float32).reshape(-1, len(self._labels))
+        mean = fullest_mean(probs, np.frombuffer(self._seconds, np.float32))
+        return dict(zip(self._labels, mean.tolist(), strict=True))
+
+
+def play(source: Source, engine: Engine, config: Config) -> Iterator[Record]:
+    """An opened source as a stream, from its session to its summary, without the blocks.
+
+    Raises
+    ------
+    SourceError, ModelError : after everything that came before, the summary included
+    """
+    session = StreamSession(engine)
+    yield session.start(config, source=source.name, source_rate=source.rate, duration_s=source.duration_s)
+    fault: Exception | None = None
+    try:
+        for item in source.blocks():
+            yield from session.records(item)
+    except Exception as error:
+        fault = error
+    yield from session.close(fault)
+    if session.fault is not None:
+        raise session.fault
+
+
+def classify(
+    source: str | Path | FloatArray,
+    *,
+    sample_rate: int = 16000,
+    model: str | Path | Classifier | None = None,
+    config: Config | None = None,
+) -> Result:
+    """One answer to a recording, at full speed.
+
+    Parameters
+    ----------
+    source : audio file, or float or integer samples (n,) or (n, channels) at ``sample_rate``
+    sample_rate : rate of an array, in Hz
+    model : shipped name, path of a bundle, or a loaded one; None: the one that ``config`` names
+    config : settings; None: the shipped ``config.yaml``
+
+    Returns
+    -------
+    Result : ``error`` says why if the recording could not be read to its end
+
+    Raises
+    ------
+    SourceError : nothing of it can be read
+    ConfigError, ModelError
+    """
+    config = config or load_config()
+    classifier = model if isinstance(model, Classifier) else load_model(config.model if model is None else model)
+    engine = Engine(classifier, config)
+    answer = Answer(classifier.labels)
+    records: list[Record] = []
+    error: str | None = None
+    opened = open_recording(source, sample_rate)
+    with opened:
+        try:
+            for record in play(opened, engine, config):
+                records.append(record)
+                answer.add(record)
+        except SourceError as fault:
+            if not any(isinstance(record, Estimate) for record in records):
+                raise
+            error = str(fault)
+    session, *between, summary = records
+    assert isinstance(session, Session)
+    assert isinstance(summary, Summary)
+    path = str(source) if isinstance(source, str | Path) else opened.name
+    return Result(path, session, tuple(between), summary, answer.probabilities, error)
+
+
+def open_recording(source: str | Path | FloatArray, sample_rate: int = 16000) -> Source:
+    """A source over a file or an array, not opened yet."""
+    if isinstance(source, str | Path):
+        from realtime_ser.audio.file import FileSource
+
+        return FileSource(source)
+    from realtime_ser.audio.array import ArraySource
+
+    return ArraySource(source, sample_rate)

@@ -1,0 +1,191 @@
+"""Many recordings: judged here, in several processes or on a cluster; kept in a journal; written at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from realtime_ser.audio.source import Source
+from realtime_ser.batch.inputs import STDIN, Recording
+from realtime_ser.batch.journal import Journal
+from realtime_ser.batch.judge import Judge, Judged, settings
+from realtime_ser.batch.processes import judge_in_processes
+from realtime_ser.batch.result import Row, make_row
+from realtime_ser.batch.targets import Target, check_writable, write_into_folder, write_target
+from realtime_ser.config import Config
+from realtime_ser.errors import ConfigError
+from realtime_ser.model import Classifier
+from realtime_ser.records import Session
+
+Answers = Iterator[tuple[Recording, Judged]]
+Pool = Callable[[Sequence[Recording]], Answers]
+
+
+@dataclass
+class Progress:
+    """How far a run is.
+
+    Attributes
+    ----------
+    total, done : recordings; those of an interrupted run count as done
+    total_bytes, done_bytes : of their files: what is left takes as long as its bytes
+    failed : recordings whose row has an error
+    began_with : recordings that an earlier run had finished
+    """
+
+    total: int
+    total_bytes: int
+    done: int = 0
+    done_bytes: int = 0
+    failed: int = 0
+    began_with: int = 0
+
+    def count(self, recording: Recording, row: Row) -> None:
+        """One more."""
+        self.done += 1
+        self.done_bytes += recording.size
+        self.failed += row["error"] is not None
+
+
+@dataclass
+class Batch:
+    """What to do with recordings.
+
+    Attributes
+    ----------
+    recordings : see ``find_recordings``
+    targets : see ``find_targets``; without one nothing is kept on disk
+    classifier, config : the model and the settings
+    session : a session record of theirs
+    resume : go on with an interrupted run
+    each : called with every row, in the order of the recordings, as soon as it and those before it are there; None: rows are
+        not kept in memory
+    progress : called after every recording
+    stopped : asked now and then; once true, the run ends, and what is done is kept for ``resume``
+    """
+
+    recordings: Sequence[Recording]
+    targets: Sequence[Target]
+    classifier: Classifier
+    config: Config
+    session: Session
+    resume: bool = False
+    each: Callable[[Row], None] | None = None
+    progress: Callable[[Progress], None] = lambda _: None
+    stopped: Callable[[], bool] = lambda: False
+
+    def run(self, pool: Pool) -> Progress:
+        """Judge what is not judged yet with ``pool``, and write the outputs if nothing stopped it.
+
+        Raises
+        ------
+        ConfigError : nothing to go on with
+        SinkError : an output or the journal cannot be written; the journal keeps what is done
+        """
+        for target in self.targets:
+            check_writable(target)
+        journal = self._journal()
+        state = Progress(len(self.recordings), sum(recording.size for recording in self.recordings))
+        try:
+            self._judge(pool, journal, state)
+            finished = state.done == state.total
+            if finished and journal is not None:
+                for target in self.targets:
+                    if not target.folder:
+                        write_target(target, ((each, journal[each.path]) for each in self.recordings), self.session)
+        except BaseException:
+            if journal is not None:
+                journal.close()
+            raise
+        if journal is not None:
+            journal.close(remove=finished)
+        return state
+
+    def _journal(self) -> Journal | None:
+        if not self.targets:
+            if self.resume:
+                raise ConfigError("--resume goes on with a run that writes files; give the same -o FILE as then")
+            return None
+        path = self.targets[0].journal
+        if self.resume and not path.exists() and all(target.path.exists() for target in self.targets):
+            raise ConfigError(
+                f"nothing to go on with: {self.targets[0].path} is finished; run without --resume to classify everything anew"
+            )
+        run = settings(self.classifier, self.config) | {"sha256": self.classifier.card.sha256, "version": self.session.version}
+        return Journal(path, run, resume=self.resume)
+
+    def _judge(self, pool: Pool, journal: Journal | None, state: Progress) -> None:
+        left = []
+        rows = _InOrder(self.recordings, self.each)
+        for recording in self.recordings:
+            if journal is None or recording.path not in journal:
+                left.append(recording)
+            else:
+                row = journal[recording.path].row
+                state.count(recording, row)
+                rows.put(recording, row)
+        state.began_with = state.done
+        self.progress(state)
+        for recording, judged in pool(left) if left else ():
+            for target in self.targets:
+                if target.folder:
+                    write_into_folder(target, recording, judged, self.session)
+            if journal is not None:
+                journal.add(recording.path, judged)
+            state.count(recording, judged.row)
+            rows.put(recording, judged.row)
+            self.progress(state)
+
+
+class _InOrder:
+    """Hands rows on in the order of the recordings."""
+
+    def __init__(self, recordings: Sequence[Recording], each: Callable[[Row], None] | None) -> None:
+        self._each = each
+        self._order = iter(recordings)
+        self._next = next(self._order, None)
+        self._waiting: dict[str, Row] = {}
+
+    def put(self, recording: Recording, row: Row) -> None:
+        if self._each is None:
+            return
+        self._waiting[recording.path] = row
+        while self._next is not None and self._next.path in self._waiting:
+            self._each(self._waiting.pop(self._next.path))
+            self._next = next(self._order, None)
+
+
+def here(batch: Batch, standard_input: Callable[[], Source]) -> Pool:
+    """A pool of one: this process, in the order of the recordings."""
+
+    def pool(recordings: Sequence[Recording]) -> Answers:
+        judge = Judge(batch.classifier, batch.config)
+        for recording in recordings:
+            if batch.stopped():
+                return
+            source = standard_input() if recording.path == STDIN else None
+            judged = judge.judge(recording.path, source, stopped=batch.stopped)
+            if judged is None:
+                return
+            yield recording, judged
+
+    return pool
+
+
+def processes(batch: Batch, jobs: int, standard_input: Callable[[], Source]) -> Pool:
+    """A pool of ``jobs`` processes; standard input is read in this one."""
+
+    def pool(recordings: Sequence[Recording]) -> Answers:
+        yield from here(batch, standard_input)([each for each in recordings if each.path == STDIN])
+        files = [each for each in recordings if each.path != STDIN]
+        if files:
+            like = _empty_row(batch)
+            handed: dict[str, Any] = settings(batch.classifier, batch.config)
+            yield from judge_in_processes(files, handed, like, jobs, stopped=batch.stopped)
+
+    return pool
+
+
+def _empty_row(batch: Batch) -> Row:
+    return make_row("", batch.session, {}, None, None)
