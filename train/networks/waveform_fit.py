@@ -19,6 +19,7 @@ from torch import Tensor
 from realtime_ser.errors import ConfigError
 from train.atomic import replacing, write_text
 from train.corpora import LABELS
+from train.data.encoder_file import missing
 from train.networks.encoder import read_encoder
 from train.networks.waveform import Waveform
 from train.sampling.groups import ACTED, READ, SOUND, Batch, Groups
@@ -92,7 +93,7 @@ def train(groups: Groups, recipe: WaveformRecipe, encoder: Path, folder: Path, *
         raise ConfigError(f"{folder} holds a run of another recipe; move it away, or give --runs another folder")
     if found is None:
         if not encoder.is_file():
-            raise ConfigError(f"no encoder at {encoder}; run `python -m train get encoder`, which says where it comes from")
+            raise ConfigError(missing(encoder))
         network.encoder = read_encoder(encoder)
     blocks, top = _parts(network)
     optimiser = torch.optim.AdamW(
