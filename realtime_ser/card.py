@@ -19,6 +19,7 @@ from realtime_ser.features.windows import FrontEnd
 
 CARD_FORMAT = 1
 _MAX_CARD_BYTES = 2**20
+_MOST_STATE = 2**20
 _REQUIRED: dict[str, type | tuple[type, ...]] = {
     "format": int,
     "name": str,
@@ -33,6 +34,27 @@ _REQUIRED: dict[str, type | tuple[type, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class StreamGraph:
+    """A graph that takes one window and its stream's state, and returns probabilities and the next state.
+
+    Attributes
+    ----------
+    state, next_state : tensors float32 (size,); all zeros at a stream's start
+    hop_s : tensor float32 (1,), seconds at the window's end that no earlier window held
+    size : numbers in a state
+    recent_s : seconds; the output's second row is of so much at the window's end
+    nobody : the output's last column, beside the labels', is that nobody speaks
+    """
+
+    state: str
+    next_state: str
+    hop_s: str
+    size: int
+    recent_s: float
+    nobody: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """What a bundle says about itself.
 
@@ -43,6 +65,7 @@ class Card:
     window_s, min_window_s : longest and shortest window it was trained for, in seconds
     labels : one per output
     input_name, output_name : tensors of the ONNX graph
+    stream : how the graph carries a stream's state; None: it has none
     logits : the output is logits, to be divided by ``temperature`` and softmaxed here; else it is probabilities
     headline : the honest score in one line
     raw : the whole card
@@ -59,6 +82,7 @@ class Card:
     output_name: str
     logits: bool
     temperature: float
+    stream: StreamGraph | None
     sha256: str
     headline: str
     licence: str
@@ -133,6 +157,7 @@ def _card(path: Path, raw: Any) -> Card:
         output_name=names[1],
         logits=kind == "logits",
         temperature=float(temperature),
+        stream=_stream(raw["stream"], kind) if raw.get("stream") is not None else None,
         sha256=raw["sha256"],
         headline=str(raw.get("headline", "no score on its card")),
         licence=str(raw.get("licence", "not stated")),
@@ -147,6 +172,20 @@ def _normalisation(section: Any, spec: FrontEndSpec, window_s: float) -> Normali
     if not size:
         raise ModelError(f"'normalisation' does not go with the recipe {spec.recipe!r}")
     return Normalisation.from_dict(section, size)
+
+
+def _stream(section: Any, kind: str) -> StreamGraph:
+    known = {"state": str, "next_state": str, "hop_s": str, "size": int, "recent_s": (int, float), "nobody": bool}
+    if not isinstance(section, dict) or set(section) != set(known):
+        raise ModelError(f"'stream' must be null or an object with {', '.join(known)}")
+    for key, wanted in known.items():
+        if not isinstance(section[key], wanted) or (wanted is not bool and isinstance(section[key], bool)):  # type: ignore[arg-type]
+            raise ModelError(f"stream: {key!r} is of the wrong type ({type(section[key]).__name__})")
+    if kind != "probabilities":
+        raise ModelError("a graph with a 'stream' returns probabilities")
+    if not 0 <= section["size"] <= _MOST_STATE or not 0.05 <= section["recent_s"] <= 60:
+        raise ModelError(f"stream: 'size' must lie in 0 to {_MOST_STATE}, 'recent_s' in 0.05 to 60")
+    return StreamGraph(**section)
 
 
 def _integer(digits: str) -> int:

@@ -72,6 +72,7 @@ class GateConfig:
     floor_span_s: float = 4.0
     min_speech_s: float = 0.16
     recent_s: float = 0.75
+    model: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class SmoothingConfig:
     margin: float = 0.3
     hold_s: float = 0.25
     unsure_below: float = 0.15
+    neutral_share: float | None = None
     forget_s: float = 1.0
     keep_label_s: float = 8.0
 
@@ -148,6 +150,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "smoothing.margin": (0, 1),
     "smoothing.hold_s": (0, 60),
     "smoothing.unsure_below": (0, 1),
+    "smoothing.neutral_share": (0.01, 0.99),
     "smoothing.forget_s": (0, 600),
     "smoothing.keep_label_s": (0, 600),
     "dashboard.frames_per_s": (1, 60),

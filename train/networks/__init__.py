@@ -1,0 +1,1 @@
+"""The networks, what trains them, and what writes them as bundles."""

@@ -1,0 +1,90 @@
+"""A trained ``Waveform`` as a bundle: ``NAME.onnx`` in int8 and its card."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from realtime_ser.card import Card, read_card
+from realtime_ser.model import Classifier
+from train.atomic import replacing, write_text
+from train.corpora import LABELS
+from train.features import MIN_WINDOW_S, WINDOW_S
+from train.networks.encoder import HOP, RATE
+from train.networks.waveform import RECENT_S, STATISTICS, Waveform, WaveformGraph, example
+from train.networks.waveform_export import INPUTS, OUTPUTS, write_graph
+
+FRONT_END = {"recipe": "waveform", "sample_rate": RATE, "n_fft": HOP, "hop_length": HOP}
+
+
+def write_bundle(
+    network: Waveform,
+    path: Path,
+    *,
+    name: str,
+    temperature: float = 1.0,
+    memory_s: float = 60.0,
+    int8: bool = True,
+    facts: Mapping[str, Any] | None = None,
+) -> Card:
+    """Write the bundle; returns its card.
+
+    Parameters
+    ----------
+    path : ``.../NAME.onnx``; the card lies beside it
+    temperature, memory_s : see ``WaveformGraph``
+    facts : further keys of the card
+
+    Raises
+    ------
+    ModelError : the graph in float differs from torch by more than 1e-4, or the bundle does not load
+    """
+    with replacing(path) as temporary:
+        write_graph(WaveformGraph(network, temperature, memory_s), temporary, int8=int8)
+    card = {
+        "format": 1,
+        "name": name,
+        "recipe": "waveform",
+        "front_end": FRONT_END,
+        "normalisation": None,
+        "window_s": WINDOW_S,
+        "min_window_s": MIN_WINDOW_S,
+        "labels": list(LABELS),
+        "input": {"name": INPUTS[0], "shape": [1, "n"]},
+        "output": {"name": OUTPUTS[0], "shape": [2, len(LABELS) + 1], "kind": "probabilities"},
+        "stream": {
+            "state": INPUTS[1],
+            "next_state": OUTPUTS[1],
+            "hop_s": INPUTS[2],
+            "size": 1 + STATISTICS,
+            "recent_s": RECENT_S,
+            "nobody": True,
+        },
+        "temperature": 1.0,
+        "fitted_temperature": round(float(temperature), 4),
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "parameters": sum(part.numel() for part in network.parameters()),
+        **(facts or {}),
+    }
+    write_text(path.with_suffix(".json"), json.dumps(card, indent=2) + "\n")
+    classifier = Classifier(read_card(path.with_suffix(".json")))
+    card["latency_ms"] = round(_window_ms(classifier), 3)
+    write_text(path.with_suffix(".json"), json.dumps(card, indent=2) + "\n")
+    return read_card(path.with_suffix(".json"))
+
+
+def _window_ms(classifier: Classifier, repeats: int = 40) -> float:
+    """Median milliseconds of a window of 3 s, one thread, on this machine as it is now."""
+    samples, state, _ = (part.numpy() for part in example(WINDOW_S))
+    taken = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        classifier.follow(samples, state, 0.25)
+        taken.append(time.perf_counter() - began)
+    return 1000 * float(np.median(taken))

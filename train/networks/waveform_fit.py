@@ -1,0 +1,228 @@
+"""Trains ``large``: the encoder's last two blocks slowly, the layer on top fast, over one cycle, on groups of utterances.
+
+Stem and first block stay as they were. The weights' running mean is what is kept. A checkpoint every 50 steps: the same call
+goes on from it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from realtime_ser.errors import ConfigError
+from train.atomic import replacing, write_text
+from train.corpora import LABELS
+from train.data.encoder_file import missing
+from train.networks.encoder import read_encoder
+from train.networks.waveform import Waveform
+from train.sampling.groups import ACTED, READ, SOUND, Batch, Groups
+
+_COLD = 0.4  # share of windows whose stream has just begun
+_PAST_S = (2.5, 72.0)  # of speech before the others
+_EVERY, _TOLD = 50, 25  # steps between checkpoints, and between lines
+_FIRST_BATCHES = 8  # that the prior's mean and deviation begin with
+
+
+@dataclass(frozen=True, slots=True)
+class WaveformRecipe:
+    """How ``large`` is trained.
+
+    Attributes
+    ----------
+    steps, groups, size : each step sees ``groups`` groups of ``size`` windows
+    rate, head_rate, decay : of AdamW for the blocks, for the layer on top, and the weight decay of both
+    average : decay of the running mean of the weights, from a quarter of the run on
+    readers, sounds : share of groups that are readers, and sounds
+    plain : probability of neutral or calm that a reader must reach; beyond it nothing is asked
+    recent : weight of the loss of a window's last seconds
+    smoothing : share of the target spread over all outputs
+    prior_s, memory_s : of the running mean: seconds that weigh like the prior, and at most
+    soft, dropout : see ``Waveform``
+    """
+
+    steps: int = 600
+    groups: int = 6
+    size: int = 4
+    rate: float = 6e-5
+    head_rate: float = 2e-3
+    decay: float = 0.01
+    average: float = 0.98
+    readers: float = 0.06
+    sounds: float = 0.06
+    plain: float = 0.75
+    recent: float = 0.4
+    smoothing: float = 0.05
+    prior_s: float = 12.0
+    memory_s: float = 60.0
+    soft: float = 0.3
+    dropout: float = 0.4
+
+
+def cycle(share: float) -> float:
+    """Learning rate over a run's ``share`` (0 to 1), relative to its peak: a rise over a tenth, then half a cosine to 2 %."""
+    if share < 0.1:
+        return 0.04 + 0.96 * share / 0.1
+    return 0.02 + 0.98 * 0.5 * (1 + float(np.cos(np.pi * (share - 0.1) / 0.9)))
+
+
+def train(groups: Groups, recipe: WaveformRecipe, encoder: Path, folder: Path, *, seed: int = 0, threads: int = 1) -> Waveform:
+    """Train, or load what has been trained; returns the averaged network.
+
+    Parameters
+    ----------
+    encoder : ``whisper-tiny-en.npz``
+    folder : of the run: ``checkpoint.pt``, ``history.json``
+
+    Raises
+    ------
+    ConfigError : there is no encoder, or the folder holds a run of another recipe
+    """
+    torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    network = Waveform(len(LABELS) + 1, prior_s=recipe.prior_s, soft=recipe.soft, dropout=recipe.dropout)
+    file = folder / "checkpoint.pt"
+    found = torch.load(file, weights_only=True) if file.is_file() else None
+    if found is not None and found["recipe"] != asdict(recipe):
+        raise ConfigError(f"{folder} holds a run of another recipe; move it away, or give --runs another folder")
+    if found is None:
+        if not encoder.is_file():
+            raise ConfigError(missing(encoder))
+        network.encoder = read_encoder(encoder)
+    blocks, top = _parts(network)
+    optimiser = torch.optim.AdamW(
+        [{"params": blocks, "lr": recipe.rate}, {"params": top, "lr": recipe.head_rate}], weight_decay=recipe.decay
+    )
+    average: dict[str, Tensor] | None = None
+    begun = 0
+    if found is not None:
+        network.load_state_dict(found["network"])
+        average, begun = found["average"], int(found["step"])
+        if begun < recipe.steps:
+            optimiser.load_state_dict(found["optimiser"])
+            groups.rng = np.random.default_rng([seed, begun])
+    else:
+        _begin(network, groups)
+    rng = np.random.default_rng([seed, begun, 1])
+    history = json.loads((folder / "history.json").read_text(encoding="utf-8")) if begun else []
+    since, losses = time.perf_counter(), []
+    for step in range(begun, recipe.steps):
+        network.train()
+        loss = step_loss(network, groups.draw(), recipe, rng)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_([*blocks, *top], 5.0)
+        for part, rate in zip(optimiser.param_groups, (recipe.rate, recipe.head_rate), strict=True):
+            part["lr"] = rate * cycle(step / recipe.steps)
+        optimiser.step()
+        losses.append(float(loss))
+        if step >= recipe.steps // 4:
+            average = averaged(average, network, recipe.average)
+        done = step + 1
+        if done % _TOLD == 0 or done == recipe.steps:
+            seconds = time.perf_counter() - since
+            history.append({"step": done, "loss": round(float(np.mean(losses)), 4), "seconds": round(seconds, 1)})
+            print(f"{folder.name}: step {done} of {recipe.steps}, loss {np.mean(losses):.3f}, {seconds:.0f} s", flush=True)
+            since, losses = time.perf_counter(), []
+        if done % _EVERY == 0 or done == recipe.steps:
+            folder.mkdir(parents=True, exist_ok=True)
+            state = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "average": average}
+            with replacing(file) as temporary:
+                torch.save({**state, "step": done, "recipe": asdict(recipe)}, temporary)
+            write_text(folder / "history.json", json.dumps(history) + "\n")
+    network.load_state_dict(average or network.state_dict())
+    return network.eval()
+
+
+def step_loss(network: Waveform, batch: Batch, recipe: WaveformRecipe, rng: np.random.Generator) -> Tensor:
+    """What a step minimises.
+
+    Cross entropy for actors and sounds. A reader was asked for no emotion, but may have one: only so much probability of
+    neutral or calm is asked of him, and no more.
+    """
+    target, kind = torch.from_numpy(batch.target), torch.from_numpy(batch.kind)
+    with torch.no_grad():
+        low = network.encoder.low(torch.from_numpy(batch.samples))
+    whole, recent = network.pool(low)
+    past, past_s = draw_pasts(whole, batch, rng)
+    expected = network.expected(past, past_s)
+    _follow(network, whole[kind == ACTED])
+    loss = torch.zeros(())
+    for statistics, weight in ((whole, 1.0), (recent, recipe.recent)):
+        logits = network.logits(statistics, expected)
+        wrong = F.cross_entropy(logits, target, reduction="none", label_smoothing=recipe.smoothing)
+        logs = F.log_softmax(logits, dim=1)
+        plain = torch.logaddexp(logs[:, LABELS.index("neutral")], logs[:, LABELS.index("calm")])
+        short = F.relu(float(np.log(recipe.plain)) - plain)
+        loss = loss + weight * torch.where(kind == READ, short, wrong).mean()
+    return loss
+
+
+def draw_pasts(statistics: Tensor, batch: Batch, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """For each window the mean of some of its group's others, and the seconds that they stand for.
+
+    Four in ten have none: their stream has just begun. Half of the sounds come after somebody spoke.
+    """
+    size = len(batch.group)
+    share = torch.zeros(size, size)
+    seconds = torch.zeros(size)
+    for i in range(size):
+        if rng.random() < _COLD:
+            continue
+        others = np.flatnonzero((batch.group == batch.group[i]) & (np.arange(size) != i))
+        if batch.kind[i] == SOUND and rng.random() < 0.5:
+            spoken = np.flatnonzero(batch.kind != SOUND)
+            if len(spoken):
+                others = np.flatnonzero(batch.group == batch.group[spoken[rng.integers(len(spoken))]])
+        count = int(rng.integers(1, len(others) + 1))
+        share[i, torch.from_numpy(rng.choice(others, count, replace=False))] = 1 / count
+        seconds[i] = float(np.exp(rng.uniform(*np.log(_PAST_S))))
+    return share @ statistics, seconds
+
+
+def averaged(average: dict[str, Tensor] | None, network: Waveform, decay: float) -> dict[str, Tensor]:
+    """The running mean of the weights with this step's."""
+    state = network.state_dict()
+    if average is None:
+        return {name: value.clone() for name, value in state.items()}
+    for name, value in average.items():
+        value.lerp_(state[name], 1 - decay)
+    return average
+
+
+def _parts(network: Waveform) -> tuple[list[Tensor], list[Tensor]]:
+    """What trains slowly and what trains fast; the rest stays."""
+    network.encoder.requires_grad_(False)
+    blocks: list[Tensor] = []
+    for block in list(network.encoder.blocks)[1:]:
+        block.requires_grad_(True)
+        blocks += block.parameters()
+    return blocks, [network.gain, *network.head.parameters()]
+
+
+@torch.no_grad()
+def _begin(network: Waveform, groups: Groups) -> None:
+    """The prior's mean and deviation, before anything is learned."""
+    network.eval()
+    found = []
+    for _ in range(_FIRST_BATCHES):
+        batch = groups.draw()
+        whole, _ = network.pool(network.encoder.low(torch.from_numpy(batch.samples)))
+        found.append(whole[torch.from_numpy(batch.kind) == ACTED])
+    every = torch.cat(found)
+    network.get_buffer("mean").copy_(every.mean(0))
+    network.get_buffer("deviation").copy_(every.std(0).clamp_min(1e-3))
+
+
+@torch.no_grad()
+def _follow(network: Waveform, acted: Tensor) -> None:
+    """The prior follows the statistics as they change."""
+    if len(acted) > 1:
+        network.get_buffer("mean").lerp_(acted.mean(0), 0.02)
+        network.get_buffer("deviation").lerp_(acted.std(0).clamp_min(1e-3), 0.02)

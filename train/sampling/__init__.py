@@ -1,0 +1,1 @@
+"""What a training step draws, and what befalls it."""

@@ -1,0 +1,199 @@
+"""What a step of ``large`` learns from: groups of one speaker's utterances through one channel, readers, and sounds.
+
+The utterances of a group are each other's past: what a stream had learned of the voice before.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import soxr
+
+from realtime_ser.audio.high_pass import high_passed
+from realtime_ser.records import FloatArray
+from train.corpora import LABELS
+from train.corpora.readers import PLAIN
+from train.corpora.sounds import NOBODY, WITH_VOICES
+from train.data.audio import RATE, Audio
+from train.data.responses import Responses
+from train.sampling.channel import Channel
+
+ACTED, READ, SOUND = 0, 1, 2
+NOBODY_PLACE = len(LABELS)
+LENGTHS_S, _LENGTH_SHARES = (1.0, 1.5, 2.0, 2.5, 3.0), (0.1, 0.2, 0.2, 0.2, 0.3)
+_SETTLES = 1600  # samples in front of a window, in which the high-pass settles
+_ONE_MOOD = 0.3  # share of groups with at most two emotions
+_ACROSS, _ACROSS_FROM_S = 0.25, 2.0  # share of long enough windows that begin in an earlier utterance
+_SAME = 0.6  # of those, how often in the same emotion
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Windows of one length.
+
+    Attributes
+    ----------
+    samples : float32 (batch, n) at 16 kHz, high-passed
+    target : int64 (batch,), place in ``LABELS``, or ``NOBODY_PLACE``
+    group : int64 (batch,)
+    kind : int64 (batch,), ``ACTED``, ``READ`` or ``SOUND``
+    """
+
+    samples: FloatArray
+    target: npt.NDArray[np.int64]
+    group: npt.NDArray[np.int64]
+    kind: npt.NDArray[np.int64]
+
+
+class Groups:
+    """Draws batches.
+
+    Parameters
+    ----------
+    audio : clips that may train; those of no known label are background talk at most
+    readers, sounds : share of groups that are readers, and sounds
+    groups, size : of a batch
+    power : a corpus's share of the acted groups goes with its clips to this power
+    """
+
+    def __init__(
+        self,
+        audio: Audio,
+        responses: Responses,
+        rng: np.random.Generator,
+        *,
+        readers: float = 0.06,
+        sounds: float = 0.06,
+        groups: int = 6,
+        size: int = 4,
+        power: float = 0.5,
+    ) -> None:
+        self._audio, self._responses, self.rng = audio, responses, rng
+        self._shares, self._groups, self._size = (readers, sounds), groups, size
+        acted: dict[str, dict[str, dict[str, list[int]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+        read: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+        count: dict[str, int] = defaultdict(int)
+        self._sounds: list[int] = []
+        self._voices: list[int] = []
+        for i, row in enumerate(audio.rows):
+            if row.emotion == NOBODY:
+                if row.sentence not in WITH_VOICES:
+                    self._sounds.append(i)
+                continue
+            self._voices.append(i)
+            if row.emotion == PLAIN:
+                read[row.corpus][row.speaker].append(i)
+            elif row.emotion in LABELS:
+                acted[row.corpus][row.speaker][row.emotion].append(i)
+                count[row.corpus] += 1
+        self._acted = [[list(voice.items()) for voice in voices.values()] for voices in acted.values()]
+        weight = np.array([count[corpus] ** power for corpus in acted])
+        self._corpus_share = weight / weight.sum()
+        self._read = [list(voices.values()) for voices in read.values()]
+
+    def draw(self) -> Batch:
+        """The next batch."""
+        length = round(float(self.rng.choice(LENGTHS_S, p=_LENGTH_SHARES)) * RATE)
+        samples: list[FloatArray] = []
+        target: list[int] = []
+        kind: list[int] = []
+        for _ in range(self._groups):
+            chance = self.rng.random()
+            if self._read and chance < self._shares[0]:
+                samples += self._reader(length)
+                target += [LABELS.index("neutral")] * self._size
+                kind += [READ] * self._size
+            elif self._sounds and chance < sum(self._shares):
+                samples += [self._sound(length) for _ in range(self._size)]
+                target += [NOBODY_PLACE] * self._size
+                kind += [SOUND] * self._size
+            else:
+                drawn = self._actor(length)
+                samples += [window for window, _ in drawn]
+                target += [LABELS.index(emotion) for _, emotion in drawn]
+                kind += [ACTED] * self._size
+        group = np.repeat(np.arange(self._groups), self._size)
+        passed = np.stack([high_passed(window, RATE)[_SETTLES:] for window in samples])
+        return Batch(passed, np.array(target), group, np.array(kind))
+
+    def _reader(self, length: int) -> list[FloatArray]:
+        voices = self._read[self.rng.integers(len(self._read))]
+        clips = voices[self.rng.integers(len(voices))]
+        channel = Channel(self.rng, self._responses)
+        return [self._through(channel, self._window(_one(clips, self.rng), length, channel.speed)) for _ in range(self._size)]
+
+    def _actor(self, length: int) -> list[tuple[FloatArray, str]]:
+        rng = self.rng
+        voices = self._acted[int(rng.choice(len(self._acted), p=self._corpus_share))]
+        moods = voices[rng.integers(len(voices))]
+        order = rng.permutation(len(moods))[: self._size].tolist()
+        if rng.random() < _ONE_MOOD:
+            order = rng.choice(order[:2], self._size).tolist()
+        order += rng.integers(len(moods), size=self._size - len(order)).tolist()
+        channel = Channel(rng, self._responses)
+        drawn = []
+        for place in order:
+            emotion, clips = moods[place]
+            clip, before = _one(clips, rng), None
+            if length >= _ACROSS_FROM_S * RATE and rng.random() < _ACROSS:
+                before = _one(clips if rng.random() < _SAME else moods[rng.integers(len(moods))][1], rng)
+            drawn.append((self._through(channel, self._window(clip, length, channel.speed, before)), emotion))
+        return drawn
+
+    def _sound(self, length: int) -> FloatArray:
+        rng, total = self.rng, length + _SETTLES
+        samples = self._piece(self._sounds, total).copy()
+        if rng.random() < 0.25:  # a short sound in a quiet room
+            kept = int(rng.uniform(0.3, 0.9) * total)
+            first = int(rng.integers(total - kept))
+            samples[:first] *= 0.003
+            samples[first + kept :] *= 0.003
+        if rng.random() < 0.1:
+            samples = (rng.standard_normal(total) * 0.05).astype(np.float32)
+        return self._through(Channel(rng, self._responses), samples, speech=False)
+
+    def _through(self, channel: Channel, samples: FloatArray, *, speech: bool = True) -> FloatArray:
+        def talk(length: int) -> FloatArray:
+            return self._piece(self._voices, length)
+
+        def sound(length: int) -> FloatArray:
+            return self._piece(self._sounds or self._voices, length)
+
+        return channel(samples, talk, sound, speech=speech)
+
+    def _piece(self, clips: Sequence[int], length: int) -> FloatArray:
+        """So many samples of one of these clips, repeated where it is shorter."""
+        samples = self._audio.spoken(_one(clips, self.rng))
+        if len(samples) < length:
+            samples = np.tile(samples, 1 + length // max(1, len(samples)))
+        first = int(self.rng.integers(len(samples) - length + 1))
+        return samples[first : first + length]
+
+    def _window(self, clip: int, length: int, speed: float, before: int | None = None) -> FloatArray:
+        """A window of a clip with silence beyond its ends, or one that begins in the clip ``before``."""
+        rng, total = self.rng, length + _SETTLES
+        samples = self._bent(clip, speed)
+        if before is not None:
+            kept = samples[: int(rng.uniform(0.9, 2.2) * RATE)]
+            pause = np.zeros(int(rng.uniform(0, 0.5) * RATE), np.float32)
+            samples = np.concatenate((self._bent(before, speed), pause, kept))[-total:]
+        if len(samples) <= total:
+            lead = int(rng.uniform(0, 1) * (total - len(samples)))
+            samples = np.pad(samples, (lead, total - len(samples) - lead))
+        else:
+            first = int(rng.integers(len(samples) - total + 1))
+            samples = samples[first : first + total]
+        # A converter's own noise: digital silence is no room's.
+        return samples + (rng.standard_normal(total) * 1e-5).astype(np.float32)
+
+    def _bent(self, clip: int, speed: float) -> FloatArray:
+        samples = self._audio.spoken(clip, before=RATE // 10, after=RATE // 5)
+        return samples if speed == 1.0 else np.asarray(soxr.resample(samples, RATE * speed, RATE, quality="MQ"), np.float32)
+
+
+def _one(clips: Sequence[int], rng: np.random.Generator) -> int:
+    return int(clips[int(rng.integers(len(clips)))])
