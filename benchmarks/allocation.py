@@ -20,9 +20,9 @@ import numpy as np
 
 from realtime_ser.bench.audio import read_audio
 from realtime_ser.config import load_config
-from realtime_ser.engine import Engine
+from realtime_ser.engine.engine import Engine
 from realtime_ser.latency import LatencyHistogram
-from realtime_ser.model import load_model
+from realtime_ser.model.classifier import load_model
 from realtime_ser.records import Block, FloatArray
 
 SAMPLE = Path(__file__).parents[1] / "realtime_ser" / "sample" / "demo.flac"

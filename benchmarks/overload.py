@@ -20,11 +20,11 @@ import numpy as np
 import soundfile
 
 from realtime_ser.audio.array import ArraySource
-from realtime_ser.audio.paced import PacedSource
+from realtime_ser.audio.realtime import PacedSource
 from realtime_ser.config import load_config
-from realtime_ser.engine import Engine
-from realtime_ser.model import Classifier, load_model
-from realtime_ser.pipeline import listen
+from realtime_ser.engine.engine import Engine
+from realtime_ser.model.classifier import Classifier, load_model
+from realtime_ser.pipeline.run import listen
 from realtime_ser.records import Estimate, FloatArray, Health, Notice, Record
 
 ROOT = Path(__file__).parents[1]

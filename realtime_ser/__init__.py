@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from realtime_ser.batch.one import classify
     from realtime_ser.batch.result import Result
     from realtime_ser.config import Config, load_config
-    from realtime_ser.engine import Engine
+    from realtime_ser.engine.engine import Engine
     from realtime_ser.errors import ConfigError, ModelError, SerError, SinkError, SourceError
-    from realtime_ser.model import Classifier, load_model
-    from realtime_ser.pipeline import stream
+    from realtime_ser.model.classifier import Classifier, load_model
+    from realtime_ser.pipeline.run import stream
     from realtime_ser.records import Block, Estimate, Health, Segment
 
 __version__ = "0.1.0"
@@ -30,15 +30,15 @@ _HOME = {
     "Result": "batch.result",
     "Config": "config",
     "load_config": "config",
-    "Engine": "engine",
+    "Engine": "engine.engine",
     "ConfigError": "errors",
     "ModelError": "errors",
     "SerError": "errors",
     "SinkError": "errors",
     "SourceError": "errors",
-    "Classifier": "model",
-    "load_model": "model",
-    "stream": "pipeline",
+    "Classifier": "model.classifier",
+    "load_model": "model.classifier",
+    "stream": "pipeline.run",
     "Block": "records",
     "Estimate": "records",
     "Health": "records",

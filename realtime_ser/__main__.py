@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from realtime_ser.cli import main
+from realtime_ser.cli.main import main
 
 sys.exit(main())

@@ -13,9 +13,9 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from realtime_ser.features.front_end import FrontEnd
 from realtime_ser.features.spec import FrontEndSpec
-from realtime_ser.features.windows import FrontEnd
-from realtime_ser.model import Classifier
+from realtime_ser.model.classifier import Classifier
 from realtime_ser.records import FloatArray
 
 RATE = 16_000

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from realtime_ser.card import Card
+from realtime_ser.features.front_end import FrontEnd
 from realtime_ser.features.spec import FrontEndSpec
-from realtime_ser.features.windows import FrontEnd
+from realtime_ser.model.card import Card
 
 LABELS = ("angry", "happy", "sad")
 

@@ -71,7 +71,7 @@ def test_the_wheel_holds_what_it_needs_and_nothing_else(wheel: Path) -> None:
 
 def test_everything_comes_from_the_wheel(installed: Path, tmp_path: Path) -> None:
     program = (
-        "import realtime_ser, realtime_ser.config as c, realtime_ser.model as m;"
+        "import realtime_ser, realtime_ser.config as c, realtime_ser.model.classifier as m;"
         "print(realtime_ser.__file__); print(c.resource('config.yaml')); print(*m.list_bundles(), sep='\\n')"
     )
     lines = _run([installed / "python", "-c", program], tmp_path).split("\n")

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from realtime_ser.features.running import DEVIATION_DB, band_profile, speech_band
+from realtime_ser.features.normaliser import DEVIATION_DB, band_profile, speech_band
 from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.records import FloatArray
 from train.draws import draws, targets

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from realtime_ser.config import SmoothingConfig
-from realtime_ser.smoothing import Smoother
+from realtime_ser.engine.smoother import Smoother
 from train.corpora import LABELS
 from train.evaluate import BINS, Clips
 from train.explore.charts import plain, save

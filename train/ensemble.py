@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from realtime_ser.card import Card
 from realtime_ser.errors import ConfigError
-from realtime_ser.features.running import Normalisation
+from realtime_ser.features.front_end import FrontEnd
+from realtime_ser.features.normaliser import Normalisation
 from realtime_ser.features.spec import FrontEndSpec
-from realtime_ser.features.windows import FrontEnd
+from realtime_ser.model.card import Card
 from train.corpora import LABELS
 from train.export import export
 from train.features import WINDOW_S

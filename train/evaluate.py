@@ -15,8 +15,8 @@ from tqdm import tqdm
 from realtime_ser.batch.answer import fullest_mean
 from realtime_ser.batch.answer import speech_s as seconds_of_speech
 from realtime_ser.config import Config
-from realtime_ser.engine import Engine
-from realtime_ser.model import Classifier
+from realtime_ser.engine.engine import Engine
+from realtime_ser.model.classifier import Classifier
 from realtime_ser.records import Block, FloatArray
 from train.corpora import LABELS
 from train.features import read_clip

@@ -16,11 +16,11 @@ import onnx
 import torch
 from torch import nn
 
-from realtime_ser.card import Card, read_card
 from realtime_ser.errors import ModelError
-from realtime_ser.features.running import Normalisation, RunningNormaliser
+from realtime_ser.features.normaliser import Normalisation, RunningNormaliser
 from realtime_ser.features.spec import FrontEndSpec
-from realtime_ser.model import Classifier
+from realtime_ser.model.card import Card, read_card
+from realtime_ser.model.classifier import Classifier
 from realtime_ser.records import FloatArray
 from train.atomic import replacing, write_text
 from train.corpora import LABELS
@@ -124,7 +124,7 @@ def window_ms(classifier: Classifier, window: FloatArray, repeats: int = 100) ->
 
 def example_inputs(spec: FrontEndSpec, normalisation: Normalisation | None = None) -> list[FloatArray]:
     """Features of voiced noise, shortest and longest window, batches of one and three."""
-    from realtime_ser.features.windows import FrontEnd
+    from realtime_ser.features.front_end import FrontEnd
 
     rng = np.random.default_rng(0)
     front_end = FrontEnd(spec, WINDOW_S)

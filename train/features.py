@@ -25,10 +25,10 @@ import soxr
 
 from realtime_ser.audio.high_pass import high_passed
 from realtime_ser.config import GateConfig, StreamConfig
+from realtime_ser.engine.gate import SpeechGate, holds_speech
 from realtime_ser.features.frames import FrameTransform
+from realtime_ser.features.front_end import FrontEnd
 from realtime_ser.features.spec import FrontEndSpec
-from realtime_ser.features.windows import FrontEnd
-from realtime_ser.gate import SpeechGate, holds_speech
 from realtime_ser.records import FloatArray
 from train.augment import Variant, vary
 from train.feature_cache import Item, computed, file_of

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from realtime_ser.errors import ConfigError
-from realtime_ser.features.running import Normalisation, RunningNormaliser
+from realtime_ser.features.normaliser import Normalisation, RunningNormaliser
 from train import curves, feature_cache, features
 from train.atomic import replacing, write_text
 from train.batches import FrameBatches, VectorBatches, clip_profiles

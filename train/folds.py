@@ -11,7 +11,7 @@ from typing import Any
 
 from realtime_ser.config import load_config
 from realtime_ser.errors import ConfigError
-from realtime_ser.model import Classifier
+from realtime_ser.model.classifier import Classifier
 from train import calibration, ensemble, repeat, splits
 from train import evaluate as scoring
 from train.atomic import write_text

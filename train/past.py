@@ -1,6 +1,6 @@
 """What a stream would have heard of a speaker before a training window: the running normaliser's state, drawn.
 
-Live, ``realtime_ser.features.running`` averages over the stream so far. In training the stream so far is a draw of the same
+Live, ``realtime_ser.features.normaliser`` averages over the stream so far. In training the stream so far is a draw of the same
 speaker's other clips through the same microphone: none (a stream that begins) up to a minute of speech.
 """
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from realtime_ser.card import Card
+from realtime_ser.model.card import Card
 from train import ensemble
 from train.card import facts
 from train.corpora import LABELS

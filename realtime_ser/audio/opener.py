@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from realtime_ser.audio.capture import Capture
 from realtime_ser.audio.devices import Device, find_device, list_devices
+from realtime_ser.audio.input_stream import Capture
 from realtime_ser.audio.portaudio import portaudio, reason
 from realtime_ser.config import CaptureConfig
 from realtime_ser.errors import ConfigError, SourceError

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from realtime_ser.audio.source import printable
 from realtime_ser.batch.judge import Judged
 from realtime_ser.errors import ConfigError, SinkError
-from realtime_ser.sinks.lines import create, sink_error
+from realtime_ser.sinks.files import create, sink_error
+from realtime_ser.text import printable
 
 _FORMAT = 1
 

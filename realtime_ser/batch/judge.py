@@ -11,11 +11,11 @@ from realtime_ser.audio.source import Source
 from realtime_ser.batch.one import Answer, open_recording, play
 from realtime_ser.batch.result import Row, make_row
 from realtime_ser.config import Config, build
-from realtime_ser.engine import Engine
+from realtime_ser.engine.engine import Engine
 from realtime_ser.errors import SerError
-from realtime_ser.model import Classifier, list_bundles, load_model
+from realtime_ser.model.classifier import Classifier, list_bundles, load_model
+from realtime_ser.pipeline.session import session_record
 from realtime_ser.records import Session
-from realtime_ser.session import session_record
 
 
 @dataclass(frozen=True)

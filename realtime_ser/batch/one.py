@@ -12,11 +12,11 @@ from realtime_ser.audio.source import Source
 from realtime_ser.batch.answer import fullest_mean, speech_s
 from realtime_ser.batch.result import Result
 from realtime_ser.config import Config, load_config
-from realtime_ser.engine import Engine
+from realtime_ser.engine.engine import Engine
 from realtime_ser.errors import SourceError
-from realtime_ser.model import Classifier, load_model
+from realtime_ser.model.classifier import Classifier, load_model
+from realtime_ser.pipeline.session import StreamSession
 from realtime_ser.records import Estimate, FloatArray, Record, Segment, Session, Summary
-from realtime_ser.session import StreamSession
 
 
 class Answer:

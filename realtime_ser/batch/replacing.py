@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from realtime_ser.errors import SinkError
-from realtime_ser.sinks.lines import sink_error
-from realtime_ser.sinks.text import printable
+from realtime_ser.sinks.files import sink_error
+from realtime_ser.text import printable
 
 
 @contextlib.contextmanager

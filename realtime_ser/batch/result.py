@@ -107,7 +107,7 @@ class Result:
 
     def _repr_html_(self) -> str:
         """The report, in a frame: what a notebook shows."""
-        from realtime_ser.sinks.report import ReportSink
+        from realtime_ser.sinks.report.sink import ReportSink
 
         with tempfile.TemporaryDirectory() as folder:
             page = Path(folder) / "report.html"

@@ -15,7 +15,7 @@ from realtime_ser.batch.result import Row, make_row
 from realtime_ser.batch.targets import Target, check_writable, write_into_folder, write_target
 from realtime_ser.config import Config
 from realtime_ser.errors import ConfigError
-from realtime_ser.model import Classifier
+from realtime_ser.model.classifier import Classifier
 from realtime_ser.records import Session
 
 Answers = Iterator[tuple[Recording, Judged]]

@@ -10,7 +10,8 @@ from typing import Any, BinaryIO
 
 from realtime_ser.batch.result import Row
 from realtime_ser.errors import ConfigError
-from realtime_ser.sinks.text import plain, printable, valid
+from realtime_ser.sinks.text import plain
+from realtime_ser.text import printable, valid
 
 Writer = Callable[[BinaryIO, Iterable[Row], Sequence[str]], None]
 

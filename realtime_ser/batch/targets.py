@@ -14,8 +14,8 @@ from realtime_ser.batch.result import columns
 from realtime_ser.batch.tables import WRITERS, parquet_library
 from realtime_ser.errors import ConfigError
 from realtime_ser.records import Session
-from realtime_ser.sinks.lines import sink_error
-from realtime_ser.sinks.text import printable
+from realtime_ser.sinks.files import sink_error
+from realtime_ser.text import printable
 
 # Formats of one row a recording.
 ROWS = tuple(WRITERS)

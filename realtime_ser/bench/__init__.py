@@ -15,7 +15,7 @@ from realtime_ser.bench.speed import check_live, measure_hops, measure_live, mea
 from realtime_ser.bench.stages import measure_stages
 from realtime_ser.config import Config
 from realtime_ser.errors import SinkError
-from realtime_ser.model import load_model
+from realtime_ser.model.classifier import load_model
 
 # The bars that the mlp is held to: figure, whether it must be at least or at most, and how much.
 BARS: tuple[tuple[str, str, float], ...] = (

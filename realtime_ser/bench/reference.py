@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from realtime_ser.errors import ConfigError
-from realtime_ser.model import Classifier
+from realtime_ser.model.classifier import Classifier
 from realtime_ser.records import FloatArray
 
 _MFCC, _CHROMA, _MEL = 128, 12, 128  # the classic vector of 268 values

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from realtime_ser.audio.array import ArraySource
-from realtime_ser.audio.paced import PacedSource
+from realtime_ser.audio.realtime import PacedSource
 from realtime_ser.bench.audio import MIC_RATE, at_mic_rate, percentiles_ms, require_speech, with_vad
 from realtime_ser.config import Config
-from realtime_ser.engine import Engine
+from realtime_ser.engine.engine import Engine
 from realtime_ser.errors import ConfigError
-from realtime_ser.model import Classifier
-from realtime_ser.pipeline import listen
+from realtime_ser.model.classifier import Classifier
+from realtime_ser.pipeline.run import listen
 from realtime_ser.records import Estimate, FloatArray
 
 _TURN = 8  # windows in a row: long enough that neither side always starts with the other's data in the processor's caches

@@ -14,8 +14,8 @@ from typing import Any
 from realtime_ser.audio.array import ArraySource
 from realtime_ser.bench.audio import MIC_RATE, at_mic_rate, percentiles_ms, require_speech, with_vad
 from realtime_ser.config import Config
-from realtime_ser.engine import Engine
-from realtime_ser.model import Classifier, load_model
+from realtime_ser.engine.engine import Engine
+from realtime_ser.model.classifier import Classifier, load_model
 from realtime_ser.records import Block, FloatArray
 
 STAGES = ("resample", "frames", "window", "gate", "model", "smoothing", "other")

@@ -8,8 +8,8 @@ from collections import deque
 
 from realtime_ser.errors import SinkError
 from realtime_ser.records import Block, Estimate, Health, Notice, Record
+from realtime_ser.sinks.base import Sink, SinkWithNews
 from realtime_ser.sinks.group import failure_of
-from realtime_ser.sinks.sink import Sink, SinkWithNews
 
 _CAPACITY = 1024
 _PATIENCE_S = 2.0

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from realtime_ser.errors import ConfigError
 
 if TYPE_CHECKING:
+    from realtime_ser.sinks.base import Sink
     from realtime_ser.sinks.segments import Renderer
-    from realtime_ser.sinks.sink import Sink
 
 Target: TypeAlias = str | os.PathLike[str]
 
@@ -101,7 +101,7 @@ def _audacity(path: Target) -> Sink:
 
 
 def _csv(path: Target) -> Sink:
-    from realtime_ser.sinks.csv import CsvSink
+    from realtime_ser.sinks.csv_file import CsvSink
 
     return CsvSink(path, whole=True)
 

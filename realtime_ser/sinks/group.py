@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from realtime_ser.errors import SinkError
 from realtime_ser.records import Estimate, Notice, Record, Session
+from realtime_ser.sinks.base import Sink, SinkWithNews
 from realtime_ser.sinks.files import sink_error
-from realtime_ser.sinks.sink import Sink, SinkWithNews
 from realtime_ser.text import one_line
 
 # Everything but the user's own wish to end at once. SystemExit is among it: libraries end a broken pipe with that.

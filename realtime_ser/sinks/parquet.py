@@ -9,7 +9,7 @@ from typing import Any
 
 from realtime_ser.errors import ConfigError, SinkError
 from realtime_ser.records import Estimate, Record, Session
-from realtime_ser.sinks.csv import Cell, window_columns, window_row
+from realtime_ser.sinks.csv_file import Cell, window_columns, window_row
 from realtime_ser.sinks.files import WholeFile, sink_error
 from realtime_ser.sinks.json_records import to_json
 from realtime_ser.text import one_line, printable, valid

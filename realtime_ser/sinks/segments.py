@@ -9,8 +9,8 @@ from pathlib import Path
 
 from realtime_ser.errors import ConfigError
 from realtime_ser.records import Estimate, Record, Segment, Session, Summary
+from realtime_ser.sinks.base import Sink
 from realtime_ser.sinks.files import WholeFile
-from realtime_ser.sinks.sink import Sink
 from realtime_ser.text import one_line, printable
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from realtime_ser.errors import ConfigError
 
 if TYPE_CHECKING:
-    from realtime_ser.sinks.sink import Sink
+    from realtime_ser.sinks.base import Sink
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def _jsonl(target: str, _: Run) -> Sink:
 
 
 def _csv(target: str, _: Run) -> Sink:
-    from realtime_ser.sinks.csv import CsvSink
+    from realtime_ser.sinks.csv_file import CsvSink
 
     return CsvSink(target)
 
@@ -87,7 +87,7 @@ def _check_record(target: str, run: Run) -> list[str]:
 
 
 def _report(target: str, _: Run) -> Sink:
-    from realtime_ser.sinks.report import ReportSink
+    from realtime_ser.sinks.report.sink import ReportSink
 
     return ReportSink(target)
 

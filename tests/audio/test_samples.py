@@ -15,9 +15,9 @@ import realtime_ser
 from bundles import RATE, Samples
 from realtime_ser.audio.array import ArraySource
 from realtime_ser.config import Config, GateConfig
-from realtime_ser.engine import Engine
+from realtime_ser.engine.engine import Engine
 from realtime_ser.errors import ConfigError, SourceError
-from realtime_ser.model import Classifier, load_model
+from realtime_ser.model.classifier import Classifier, load_model
 from realtime_ser.records import Block, Estimate
 
 CONFIG = Config(gate=GateConfig(enabled=False))

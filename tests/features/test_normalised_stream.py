@@ -12,9 +12,9 @@ from signals import voice
 
 from bundles import LABELS, RATE, write_bundle
 from realtime_ser.config import Config, GateConfig
-from realtime_ser.engine import Engine
+from realtime_ser.engine.engine import Engine
 from realtime_ser.errors import ModelError
-from realtime_ser.model import load_model
+from realtime_ser.model.classifier import load_model
 from realtime_ser.records import Block
 
 VOICE = voice(RATE, 6.0)

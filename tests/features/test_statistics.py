@@ -10,9 +10,9 @@ from signals import harmonics, voice
 
 from bundles import FRONT_ENDS, RATE
 from realtime_ser.features.frames import FrameTransform
+from realtime_ser.features.front_end import FrontEnd
 from realtime_ser.features.prosody import rhythm, swings
 from realtime_ser.features.spec import FrontEndSpec
-from realtime_ser.features.windows import FrontEnd
 
 SPEC = FrontEndSpec(**FRONT_ENDS["flatstats"], frame_db=45.0)
 ROWS = SPEC.n_mels + SPEC.n_mfcc + 6

@@ -10,7 +10,7 @@ import pytest
 
 from realtime_ser.errors import SinkError
 from realtime_ser.records import Estimate, Session
-from realtime_ser.sinks.csv import CsvSink
+from realtime_ser.sinks.csv_file import CsvSink
 
 
 def rows_of(path, records):

@@ -15,7 +15,7 @@ from rich.console import Console
 from realtime_ser.config import DashboardConfig
 from realtime_ser.errors import SinkError
 from realtime_ser.records import Estimate
-from realtime_ser.sinks.dashboard import DashboardSink
+from realtime_ser.sinks.dashboard.sink import DashboardSink
 
 FAST = DashboardConfig(frames_per_s=50.0)
 
@@ -100,7 +100,7 @@ CRASHING = """
 import sys, time
 from realtime_ser.config import DashboardConfig
 from realtime_ser.records import Session
-from realtime_ser.sinks.dashboard import DashboardSink
+from realtime_ser.sinks.dashboard.sink import DashboardSink
 sink = DashboardSink(DashboardConfig())
 sink.write(Session("0", "mlp", ("a",), 16000, 3.0, 0.25, "mic", "now"))
 time.sleep(0.3)
@@ -134,7 +134,7 @@ BLOCKED = """
 import sys, time
 from realtime_ser.config import DashboardConfig
 from realtime_ser.records import Session
-from realtime_ser.sinks.dashboard import DashboardSink
+from realtime_ser.sinks.dashboard.sink import DashboardSink
 sink = DashboardSink(DashboardConfig(frames_per_s=60))
 sink.write(Session("0", "mlp", ("a",), 16000, 3.0, 0.25, "mic", "now"))
 time.sleep(1.5)

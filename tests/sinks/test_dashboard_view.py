@@ -13,9 +13,9 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from realtime_ser.records import Block, Estimate, Health, Notice, Session
-from realtime_ser.sinks.dashboard_state import Cell, Moment, Snapshot
-from realtime_ser.sinks.dashboard_strip import axis, columns
-from realtime_ser.sinks.dashboard_view import view
+from realtime_ser.sinks.dashboard.state import Cell, Moment, Snapshot
+from realtime_ser.sinks.dashboard.strip import axis, columns
+from realtime_ser.sinks.dashboard.view import view
 
 EIGHT = ("angry", "calm", "disgust", "fearful", "happy", "neutral", "sad", "surprised")
 

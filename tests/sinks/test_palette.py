@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_ser.sinks.bigtext import big
+from realtime_ser.sinks.dashboard.big_letters import big
 from realtime_ser.sinks.palette import tints
 
 EIGHT = ("angry", "calm", "disgust", "fearful", "happy", "neutral", "sad", "surprised")

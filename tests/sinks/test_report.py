@@ -13,8 +13,8 @@ import pytest
 
 from realtime_ser.errors import SinkError
 from realtime_ser.records import Estimate, Health, Segment, Session, Summary
-from realtime_ser.sinks.report import ReportSink
-from realtime_ser.sinks.report_data import Gathered
+from realtime_ser.sinks.report.data import Gathered
+from realtime_ser.sinks.report.sink import ReportSink
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 

@@ -23,7 +23,7 @@ _EXTRA_BYTES = 500 * 2**20
 
 def main(answers: int, folder: Path) -> None:
     """Serve until standard input ends."""
-    from realtime_ser.cli import main as command_line
+    from realtime_ser.cli.main import main as command_line
 
     _remember_what_no_input_changes()
     log = (folder / "stacks.txt").open("w")
@@ -46,7 +46,8 @@ def main(answers: int, folder: Path) -> None:
 
 def _remember_what_no_input_changes() -> None:
     """Load the voice detector and the shipped settings once: they are half of a short run's time."""
-    from realtime_ser import config, gate
+    from realtime_ser import config
+    from realtime_ser.engine import gate
 
     detector, shipped = gate.SileroDetector(), str(config.resource("config.yaml"))
     read, values = config.read_yaml, config.read_yaml(config.resource("config.yaml"))

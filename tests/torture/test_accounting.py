@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 
 from realtime_ser.audio.ring import Ring
 from realtime_ser.config import Config, GateConfig, SmoothingConfig, StreamConfig
-from realtime_ser.engine import Engine
+from realtime_ser.engine.engine import Engine
 from realtime_ser.latency import LatencyHistogram
 from realtime_ser.records import Block, Estimate, Record, Segment, Session, Summary
 from realtime_ser.sinks.group import SinkGroup

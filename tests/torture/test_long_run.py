@@ -19,10 +19,10 @@ import soundfile
 from audio_server import PulseServer, pulse_server  # noqa: F401 (a fixture)
 from command import SAMPLE, assert_accounted, of_type, records, start, wait_for_lines
 from realtime_ser.config import Config
-from realtime_ser.engine import Engine
-from realtime_ser.features.running import RunningNormaliser
-from realtime_ser.model import load_model
-from realtime_ser.pipeline import listen
+from realtime_ser.engine.engine import Engine
+from realtime_ser.features.normaliser import RunningNormaliser
+from realtime_ser.model.classifier import load_model
+from realtime_ser.pipeline.run import listen
 from realtime_ser.records import Block, Estimate, FloatArray, Health, Notice
 
 _RATE = 16_000

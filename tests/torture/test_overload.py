@@ -16,10 +16,10 @@ import soundfile
 
 from command import assert_accounted
 from realtime_ser.audio.array import ArraySource
-from realtime_ser.audio.paced import PacedSource
+from realtime_ser.audio.realtime import PacedSource
 from realtime_ser.config import Config, GateConfig
-from realtime_ser.engine import Engine
-from realtime_ser.pipeline import run
+from realtime_ser.engine.engine import Engine
+from realtime_ser.pipeline.run import run
 from realtime_ser.records import Estimate, Notice, Record
 from realtime_ser.sinks.group import SinkGroup
 from realtime_ser.sinks.jsonl import JsonlSink

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from realtime_ser.features.running import Normalisation, RunningNormaliser
+from realtime_ser.features.normaliser import Normalisation, RunningNormaliser
 from realtime_ser.features.spec import FrontEndSpec
 from train.batches import FrameBatches, VectorBatches, clip_profiles
 from train.draws import draws

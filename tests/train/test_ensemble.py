@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 
 from realtime_ser.errors import ConfigError
-from realtime_ser.features.running import RunningNormaliser
-from realtime_ser.features.windows import FrontEnd
-from realtime_ser.model import Classifier
+from realtime_ser.features.front_end import FrontEnd
+from realtime_ser.features.normaliser import RunningNormaliser
+from realtime_ser.model.classifier import Classifier
 from train.ensemble import join_parts, parts_of, train
 from train.fit import build, normalisation
 from train.manifest import Row

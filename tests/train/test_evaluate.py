@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from realtime_ser.model import Classifier
+from realtime_ser.model.classifier import Classifier
 from train import evaluate
 from train.corpora import LABELS
 from train.evaluate import Clips

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from realtime_ser.engine import Engine
+from realtime_ser.engine.engine import Engine
 from realtime_ser.features.spec import FrontEndSpec
-from realtime_ser.model import load_model
+from realtime_ser.model.classifier import load_model
 from realtime_ser.records import Block
 from train import features
 from train import manifest as manifests

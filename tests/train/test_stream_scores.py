@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from realtime_ser.config import Config, SmoothingConfig, StreamConfig
-from realtime_ser.engine import Engine
+from realtime_ser.engine.engine import Engine
 from stub_model import StubClassifier
 from train.streaming.conversation import Scene, Utterance
 from train.streaming.scores import (

@@ -13,7 +13,7 @@ import torch
 from synthetic_rows import made_rows
 
 from realtime_ser.config import Config, GateConfig, SmoothingConfig
-from realtime_ser.model import load_model
+from realtime_ser.model.classifier import load_model
 from train.corpora import LABELS
 from train.evaluate import Clips
 from train.export import export

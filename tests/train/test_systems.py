@@ -10,7 +10,7 @@ import torch
 
 from realtime_ser.errors import ModelError
 from realtime_ser.features.spec import FrontEndSpec
-from realtime_ser.model import Classifier, load_model
+from realtime_ser.model.classifier import Classifier, load_model
 from train.corpora import LABELS
 from train.export import example_inputs, export, largest_difference
 from train.systems import Calibrated, Cnn, Level, Mlp, parameters_of

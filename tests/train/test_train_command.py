@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realtime_ser.model import load_model
+from realtime_ser.model.classifier import load_model
 from train.__main__ import main
 from train.streaming.conditions import conditions
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from realtime_ser.card import Card, read_card
-from realtime_ser.model import Classifier
+from realtime_ser.model.card import Card, read_card
+from realtime_ser.model.classifier import Classifier
 from train.atomic import replacing, write_text
 from train.corpora import LABELS
 from train.features import MIN_WINDOW_S, WINDOW_S

@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from realtime_ser.features.filters import dct_matrix
 from realtime_ser.features.frames import FrameTransform
+from realtime_ser.features.front_end import FrontEnd
 from realtime_ser.features.spec import FrontEndSpec
-from realtime_ser.features.windows import FrontEnd
 from realtime_ser.records import FloatArray
 from train import feature_cache, features
 from train.feature_cache import Item

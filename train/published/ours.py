@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from realtime_ser.card import read_card
 from realtime_ser.config import resource
 from realtime_ser.errors import ModelError
-from realtime_ser.features.windows import FrontEnd
-from realtime_ser.model import Classifier
+from realtime_ser.features.front_end import FrontEnd
+from realtime_ser.model.card import read_card
+from realtime_ser.model.classifier import Classifier
 from realtime_ser.records import FloatArray
 from train.published.training import per_class
 

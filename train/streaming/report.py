@@ -16,7 +16,7 @@ from typing import Any
 from tqdm import tqdm
 
 from realtime_ser.config import Config
-from realtime_ser.engine import Engine
+from realtime_ser.engine.engine import Engine
 from train import evaluate
 from train.atomic import write_text
 from train.manifest import Row

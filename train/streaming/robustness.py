@@ -13,7 +13,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from realtime_ser.config import Config
-from realtime_ser.model import Classifier
+from realtime_ser.model.classifier import Classifier
 from realtime_ser.records import FloatArray
 from train import evaluate
 from train.corpora import LABELS

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from realtime_ser.config import Config, SmoothingConfig
-from realtime_ser.engine import Engine
-from realtime_ser.model import Classifier
+from realtime_ser.engine.engine import Engine
+from realtime_ser.engine.smoother import Smoother
+from realtime_ser.model.classifier import Classifier
 from realtime_ser.records import Block, Estimate, FloatArray
-from realtime_ser.smoothing import Smoother
 from train.streaming.conversation import Scene, Utterance
 
 UNSURE, UNHEARD = "unsure", "no speech heard"

@@ -21,7 +21,7 @@ import numpy as np
 from tqdm import tqdm
 
 from realtime_ser.config import Config, GateConfig, SmoothingConfig
-from realtime_ser.engine import Engine
+from realtime_ser.engine.engine import Engine
 from realtime_ser.records import Estimate
 from train.atomic import write_text
 from train.explore.charts import plain, save

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from realtime_ser.config import load_config
 from realtime_ser.errors import ConfigError
-from realtime_ser.model import load_model
+from realtime_ser.model.classifier import load_model
 from train.corpora import LABELS
 from train.manifest import Row
 from train.repeat import command

@@ -1,0 +1,296 @@
+"""Is everything in place to hear a microphone and keep up with it? Each answer says what to do when it is not."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from realtime_ser.audio.devices import Device, find_device, list_devices
+from realtime_ser.audio.high_pass import high_passed
+from realtime_ser.audio.interference import find_interference
+from realtime_ser.audio.portaudio import install_hint, portaudio
+from realtime_ser.audio.probe import Heard, listen_briefly
+from realtime_ser.audio.source import printable
+from realtime_ser.config import Config, GateConfig
+from realtime_ser.errors import SerError
+
+if TYPE_CHECKING:
+    from realtime_ser.model.classifier import Classifier
+
+# A voice at an arm's length from a well set microphone lies between -40 and -10 dBFS; a room at rest below -50.
+_QUIET_DBFS = -70.0
+_CLIPPED_AT = 0.999
+_CLIPPED_SHARE = 1e-4
+_WIDE_BAND_HZ = 16_000
+# Above this share of the hop, a busy moment of the machine already costs audio.
+_SPARE_SHARE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One answer.
+
+    Attributes
+    ----------
+    name : what was looked at
+    ok : True is well, None works with a reservation, False does not work
+    message : what was found, in one line
+    remedy : what to do about it; empty when all is well
+    """
+
+    name: str
+    ok: bool | None
+    message: str
+    remedy: str = ""
+
+
+def run_checks(config: Config, device: int | str | None = None, *, listen_s: float = 3.0) -> Iterator[Check]:
+    """Check everything, one after the other, and yield each answer as soon as it is known.
+
+    Parameters
+    ----------
+    config : the settings that a run would have
+    device : the input device to try, as in ``monitor``; None: the configured one, then the system's default
+    listen_s : seconds of sound to judge
+    """
+    yield check_python()
+    yield check_terminal()
+    if sys.platform.startswith("linux"):
+        yield check_sound_server()
+    yield from _check_audio(config, device if device is not None else config.capture.device, listen_s)
+    yield from check_models(config)
+
+
+def check_python() -> Check:
+    """Interpreter and platform."""
+    found = f"{platform.python_version()} on {platform.platform(terse=True)}, {platform.machine()}"
+    return Check("python", True, found)
+
+
+def check_terminal() -> Check:
+    """Can the dashboard be drawn?"""
+    columns, lines = shutil.get_terminal_size()
+    if not sys.stdout.isatty():
+        return Check(
+            "terminal", None, "standard output is no terminal", "run it in a terminal to see the dashboard; plain lines work"
+        )
+    if columns < 80 or lines < 24:
+        return Check("terminal", None, f"{columns}x{lines}", "enlarge the window to 80x24 for the whole dashboard")
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+    if encoding != "utf8":
+        return Check(
+            "terminal",
+            None,
+            f"{columns}x{lines}, encoding {encoding or 'unknown'}",
+            "set PYTHONIOENCODING=utf-8 for smooth bars",
+        )
+    return Check("terminal", True, f"{columns}x{lines}")
+
+
+def check_sound_server() -> Check:
+    """Is PulseAudio or PipeWire there? Without one, ALSA gives a microphone to one program at a time. (Linux.)"""
+    runtime = Path(os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}"))
+    if server := os.environ.get("PULSE_SERVER"):
+        return Check("sound server", True, f"PulseAudio at {printable(server)} (PULSE_SERVER)")
+    for name, path in (("PipeWire", runtime / "pipewire-0"), ("PulseAudio", runtime / "pulse" / "native")):
+        if path.exists():
+            return Check("sound server", True, name)
+    return Check(
+        "sound server",
+        None,
+        "neither PipeWire nor PulseAudio runs for this user",
+        "ALSA alone serves one program at a time; start one: systemctl --user start pipewire-pulse, or pulseaudio --start",
+    )
+
+
+def _check_audio(config: Config, wanted: int | str | None, listen_s: float) -> Iterator[Check]:
+    try:
+        library = portaudio()
+    except SerError as error:
+        yield Check("portaudio", False, str(error), install_hint())
+        return
+    yield Check("portaudio", True, str(library.get_portaudio_version()[1]))
+    try:
+        devices = list_devices()
+        device = find_device(wanted, devices)
+    except SerError as error:
+        yield Check("devices", False, str(error), _device_remedy())
+        return
+    default = next((item.name for item in devices if item.is_default), "none")
+    yield Check("devices", True, f"{len(devices)} inputs; default: {default}; checking: {device.index} {device.name}")
+    yield check_rates(device)
+    try:
+        heard = listen_briefly(config.capture, wanted, listen_s)
+    except SerError as error:
+        yield Check("microphone", False, str(error), _permission_remedy())
+        return
+    yield from judge_sound(heard)
+
+
+def check_rates(device: Device) -> Check:
+    """Does the device offer a rate that carries speech whole?"""
+    if not device.rates:
+        return Check(
+            "rates",
+            None,
+            f"{device.name} accepts none of the usual rates",
+            "close other programs that hold it, or choose another device",
+        )
+    listed = ", ".join(f"{rate / 1000:g}" for rate in device.rates)
+    message = f"{listed} kHz; opened at {device.rate / 1000:g} kHz"
+    if device.rate < _WIDE_BAND_HZ:
+        return Check(
+            "rates",
+            None,
+            f"{message}, which loses speech above {device.rate / 2000:g} kHz",
+            "choose a wide-band microphone, or the headset's music profile instead of its telephone profile",
+        )
+    return Check("rates", True, message)
+
+
+def judge_sound(heard: Heard) -> Iterator[Check]:
+    """Level, clipping, low frequencies and steadiness of a recording. Like the engine, it takes the level above 60 Hz."""
+    samples = heard.samples
+    usable = samples[np.isfinite(samples)]
+    if not len(usable):
+        yield Check("level", False, "the microphone delivered nothing that can be used", _permission_remedy())
+        return
+    voiced = high_passed(usable, heard.rate)
+    if len(voiced) > heard.rate:
+        voiced = voiced[heard.rate // 2 :]  # by then the filter has settled
+    rms_dbfs = 10 * math.log10(max(float(np.mean(np.square(voiced, dtype=np.float64))), 1e-12))
+    peak_dbfs = 20 * math.log10(max(float(np.max(np.abs(voiced))), 1e-6))
+    level = f"{rms_dbfs:.0f} dBFS on average, peak {peak_dbfs:.0f} dBFS over {len(samples) / heard.rate:.1f} s"
+    if usable.min() == usable.max():
+        yield Check(
+            "level", False, "exact digital silence: muted, or this program may not use the microphone", _permission_remedy()
+        )
+    elif rms_dbfs < _QUIET_DBFS:
+        yield Check(
+            "level",
+            None,
+            f"{level}: very quiet",
+            "speak while it listens, come closer, or raise the input level in the sound settings",
+        )
+    else:
+        yield Check("level", True, level)
+    clipped = float(np.mean(np.abs(usable) >= _CLIPPED_AT))
+    if clipped > _CLIPPED_SHARE:
+        yield Check(
+            "clipping",
+            None,
+            f"{clipped:.1%} of the samples are at full scale",
+            "lower the input level in the sound settings, or move away",
+        )
+    else:
+        yield Check("clipping", True, "none")
+    if found := find_interference(usable, heard.rate).findings():
+        yield Check("low frequencies", None, *("; ".join(parts) for parts in zip(*found, strict=True)))
+    else:
+        yield Check("low frequencies", True, "no DC offset, hum or rumble")
+    yield _judge_steadiness(heard)
+
+
+def _judge_steadiness(heard: Heard) -> Check:
+    lost = f"{heard.xruns} overflows, {heard.lost} samples lost" if heard.xruns or heard.lost else "nothing lost"
+    late_ms = 1000 * float(np.median(heard.delays_s)) if heard.delays_s else float("nan")
+    message = f"{lost}; {heard.rate} Hz; blocks arrive {late_ms:.0f} ms after their last sample"
+    if heard.notices or heard.xruns or heard.lost:
+        said = "; ".join((message, *heard.notices))
+        return Check("capture", None, said, "close other programs, or set a larger capture.block_ms in the config")
+    if heard.took_s > 1 and abs(heard.counted_s / heard.took_s - 1) > 0.03:
+        real = heard.rate * heard.counted_s / heard.took_s
+        return Check(
+            "capture",
+            None,
+            f"{message}; the clock measures {real:.0f} Hz",
+            "choose another rate for the device in the sound settings",
+        )
+    return Check("capture", True, message)
+
+
+def check_models(config: Config) -> Iterator[Check]:
+    """Every shipped bundle, the configured one among them, and whether this machine keeps up with it."""
+    from realtime_ser.model.classifier import find_card, list_bundles, load_model
+
+    remedy = "reinstall the package: python -m pip install --force-reinstall realtime-ser"
+    bundles = list_bundles()
+    if not bundles:
+        yield Check("models", False, "no model bundle is installed", remedy)
+    for path in bundles:
+        try:
+            card = load_model(path).card
+        except SerError as error:
+            yield Check(f"model {path.stem}", False, str(error), remedy)
+        else:
+            size_kb = card.onnx_path.stat().st_size / 1000
+            yield Check(
+                f"model {path.stem}", True, f"{card.name}, {size_kb:.0f} kB, {len(card.labels)} labels; {card.headline}"
+            )
+    try:
+        find_card(config.model)
+        yield check_speed(load_model(config.model), config)
+    except SerError as error:
+        if bundles:
+            yield Check("speed", False, str(error), "choose a model that `realtime-ser models` lists")
+
+
+def check_speed(model: Classifier, config: Config, *, seconds: float = 10.0) -> Check:
+    """Time whole hops, each classified (the gate left out), on this machine as it is now.
+
+    Parameters
+    ----------
+    model, config : what a run would have
+    seconds : length of the synthetic audio
+    """
+    from realtime_ser.engine.engine import Engine
+
+    engine = Engine(model, replace(config, gate=GateConfig(enabled=False)))
+    generator = np.random.default_rng(0)
+    hop_s = engine.hop / engine.sample_rate
+    times: list[float] = []
+    for _ in range(max(1, round((seconds + engine.window / engine.sample_rate) / hop_s))):
+        samples = generator.normal(0, 0.1, engine.hop).astype(np.float32)
+        started = time.perf_counter()
+        if engine.push(samples):
+            times.append(time.perf_counter() - started)
+    if not times:
+        return Check(
+            "speed",
+            False,
+            f"{model.card.name} gave no estimate in {seconds:.0f} s",
+            "shorten stream.min_window_s in the config",
+        )
+    median, worst = float(np.median(times)), float(np.quantile(times, 0.99))
+    message = f"{model.card.name}: {1000 * median:.2f} ms a hop (p99 {1000 * worst:.2f}) of the {1000 * hop_s:.0f} ms there are"
+    if median > hop_s:
+        return Check("speed", False, message, "choose the mlp model or a longer hop: --set stream.hop_s=1")
+    if worst > _SPARE_SHARE * hop_s:
+        return Check(
+            "speed", None, message, "close other programs, choose the mlp model or a longer hop: --set stream.hop_s=0.5"
+        )
+    return Check("speed", True, message)
+
+
+def _device_remedy(system: str = sys.platform) -> str:
+    if system.startswith("linux"):
+        return "plug a microphone in; see that PipeWire or PulseAudio runs (pactl info) and that you may use audio (groups)"
+    return "plug a microphone in and choose it in the system's sound settings"
+
+
+def _permission_remedy(system: str = sys.platform) -> str:
+    if system == "darwin":
+        return "allow your terminal under System Settings > Privacy & Security > Microphone and restart it; unmute the input"
+    if system == "win32":
+        return "allow desktop apps under Settings > Privacy & security > Microphone; unmute the input in the sound settings"
+    return "unmute it (pactl set-source-mute @DEFAULT_SOURCE@ 0, or alsamixer), or close the program that holds it"

@@ -1,0 +1,130 @@
+"""The newest window of a stream, to probabilities: front end, running normalisation, model.
+
+Where the settings ask for it, a window's last seconds are heard once more on their own: the long window knows more, the short
+one sooner.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from realtime_ser.config import StreamConfig
+from realtime_ser.errors import ModelError
+from realtime_ser.model.classifier import Classifier
+from realtime_ser.records import FloatArray
+
+_LEAST = np.float32(1e-8)  # of a probability whose logarithm is taken
+
+
+class WindowClassifier:
+    """Everything of one stream that the model's view of it needs.
+
+    Parameters
+    ----------
+    model : the classifier, whose card owns the front end
+    config : lengths of the windows, and what the last seconds count
+    nobody : a model that knows what nobody sounds like may answer so
+
+    Attributes
+    ----------
+    window, min_window : samples at the model's rate
+    recent_s : seconds at a window's end that are heard once more; 0: none
+
+    Raises
+    ------
+    ModelError : the config asks for a window that the model was not trained for
+    """
+
+    def __init__(self, model: Classifier, config: StreamConfig, *, nobody: bool = True) -> None:
+        card, spec = model.card, model.spec
+        window_s = config.window_s or card.window_s
+        min_window_s = min(config.min_window_s or card.min_window_s, window_s)
+        if window_s > card.window_s or min_window_s < card.min_window_s:
+            raise ModelError(
+                f"model {card.name!r} takes windows of {card.min_window_s:g} to {card.window_s:g} s; the config asks for"
+                f" {min_window_s:g} to {window_s:g} s (stream.min_window_s, stream.window_s)"
+            )
+        self._model = model
+        self._front_end = model.front_end(window_s)
+        self._normaliser = model.normaliser()
+        self._stream, self._nobody = card.stream, nobody
+        self._state = model.first_state()
+        self._sample_rate = spec.sample_rate
+        self.window = spec.samples_in(self._front_end.window_frames)
+        self.min_window = min(spec.samples_in(spec.frames_in(min_window_s)), self.window)
+        asked = config.recent_s and config.recent_share
+        # A graph with a state pools the seconds that it was made for; others take no shorter windows than they learned.
+        recent_s = card.stream.recent_s if card.stream else max(config.recent_s, card.min_window_s)
+        self._recent_frames = spec.frames_in(recent_s) if asked else 0
+        self._recent_share = np.float32(config.recent_share)
+        self.recent_s = spec.samples_in(self._recent_frames) / self._sample_rate if asked else 0.0
+
+    def reset(self) -> None:
+        """A new stream: another voice, another microphone."""
+        if self._normaliser is not None:
+            self._normaliser.reset()
+        self._state = self._model.first_state()
+        self.forget_audio()
+
+    def forget_audio(self) -> None:
+        """A gap: no window spans it, but who speaks into which microphone is still the same after it."""
+        self._front_end.reset()
+
+    def push(self, samples: FloatArray) -> None:
+        """Take the next samples, float32 (n,) at the model's rate."""
+        self._front_end.push(samples)
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a frame to classify."""
+        return bool(self._front_end.frames)
+
+    @property
+    def reaches_back(self) -> bool:
+        """Whether the window has audio from before its last seconds, so that they are something else than the window."""
+        return 0 < self._recent_frames < min(self._front_end.frames, self._front_end.window_frames)
+
+    def classify(self, hop: int, *, recent: bool) -> FloatArray | None:
+        """Classify the newest window.
+
+        Parameters
+        ----------
+        hop : samples since the last window that was classified: what this one weighs for the normalisation
+        recent : hear its last seconds once more, if it ``reaches_back``
+
+        Returns
+        -------
+        float32 (C,), probabilities; with ``recent`` the weighted geometric mean of both, so that the model's temperature
+        means the same for each of them and for the mean. None: the model finds that nobody speaks
+        """
+        if self._stream is not None:
+            return self._follow(hop, recent and self.reaches_back)
+        window = self._front_end.window()
+        if self._normaliser is not None:
+            window = self._normaliser.normalise(window, hop / self._sample_rate)
+        if not (recent and self.reaches_back):
+            return np.asarray(self._model.predict(window[np.newaxis])[0], np.float32)
+        last = self._front_end.window(self._recent_frames)
+        if self._normaliser is not None:
+            last = self._normaliser.relative(last)
+        if window.shape == last.shape:  # statistics: one call of the network for both
+            probs, sooner = self._model.predict(np.stack((window, last)))
+        else:
+            probs, sooner = self._model.predict(window[np.newaxis])[0], self._model.predict(last[np.newaxis])[0]
+        return self._joined(probs, sooner)
+
+    def _follow(self, hop: int, recent: bool) -> FloatArray | None:
+        """Classify by a graph that carries the stream's state itself."""
+        window = self._front_end.window()[np.newaxis]
+        (probs, sooner), self._state = self._model.follow(window, self._state, hop / self._sample_rate)
+        if recent:
+            probs = self._joined(probs, sooner)
+        emotions = probs[: len(self._model.labels)]
+        if len(probs) > len(emotions) and self._nobody and probs[-1] >= emotions.max():
+            return None
+        return np.asarray(emotions / max(float(emotions.sum()), 1e-9), np.float32)
+
+    def _joined(self, probs: FloatArray, sooner: FloatArray) -> FloatArray:
+        share = self._recent_share
+        both = np.maximum(probs, _LEAST) ** (1 - share) * np.maximum(sooner, _LEAST) ** share
+        return np.asarray(both / both.sum(), np.float32)

@@ -1,0 +1,220 @@
+"""A model bundle: ``NAME.onnx`` and its card ``NAME.json``.
+
+The card owns the front end, the labels and the scores. Nothing is ever unpickled, and the ONNX file is loaded from bytes whose
+hash the card gives and which name no other file, so that a bundle is what its card says or is refused.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+
+from realtime_ser.config import resource
+from realtime_ser.errors import ConfigError, ModelError
+from realtime_ser.features.front_end import FrontEnd
+from realtime_ser.features.normaliser import RunningNormaliser
+from realtime_ser.features.spec import FrontEndSpec
+from realtime_ser.model.card import Card, read_card
+from realtime_ser.model.onnx_check import read_network
+from realtime_ser.records import FloatArray
+
+
+class Classifier:
+    """A loaded bundle, warmed up. Each call runs on one thread; engines in several threads may share it.
+
+    Parameters
+    ----------
+    card : what the bundle claims; every claim that can be checked is
+
+    Raises
+    ------
+    ModelError : wrong hash, not an ONNX graph that runs, wrong tensor names, shape or number of labels
+    """
+
+    def __init__(self, card: Card) -> None:
+        self.card = card
+        self.labels = card.labels
+        content = read_network(card.onnx_path, card.sha256)
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        # Spinning would burn the core that the audio callback needs.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 4
+        try:
+            # enable_fallback: else a damaged network makes ONNX Runtime print on standard output and try again.
+            self._session = onnxruntime.InferenceSession(
+                content, options, providers=["CPUExecutionProvider"], enable_fallback=0
+            )
+        except Exception as error:
+            raise ModelError(f"{card.onnx_path} does not load: {_one_line(error)}") from error
+        inputs = [item.name for item in self._session.get_inputs()]
+        outputs = [item.name for item in self._session.get_outputs()]
+        stream = card.stream
+        takes = [card.input_name, *((stream.state, stream.hop_s) if stream else ())]
+        gives = [card.output_name, *((stream.next_state,) if stream else ())]
+        if sorted(inputs) != sorted(takes) or not set(gives) <= set(outputs):
+            raise ModelError(
+                f"{card.onnx_path} has inputs {inputs} and outputs {outputs}; its card says {', '.join(map(repr, takes))} and"
+                f" {', '.join(map(repr, gives))}"
+            )
+        self._warm_up()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a loaded model cannot be pickled or copied: hand over its path and call load_model in the other process"
+        )
+
+    @property
+    def spec(self) -> FrontEndSpec:
+        """The front end."""
+        return self.card.spec
+
+    def front_end(self, window_s: float | None = None) -> FrontEnd:
+        """A new front end for this model."""
+        return FrontEnd(self.card.spec, window_s or self.card.window_s)
+
+    def normaliser(self) -> RunningNormaliser | None:
+        """A new running normaliser for this model, at a stream's start; None where its card asks for none."""
+        normalisation = self.card.normalisation
+        return None if normalisation is None else RunningNormaliser(normalisation, self.card.spec)
+
+    def predict(self, features: FloatArray) -> FloatArray:
+        """Classify windows of equal length.
+
+        Parameters
+        ----------
+        features : float32 (B, ...), see the recipe
+
+        Returns
+        -------
+        float32 (B, C), calibrated probabilities, each row summing to one; of a graph that carries a stream's state, B is one
+        and the window is a stream's first
+
+        Raises
+        ------
+        ModelError : the network refuses the shape or returns something that is no probability
+        """
+        if self.card.stream is not None:
+            rows, _ = self.follow(features, self.first_state(), self.card.min_window_s)
+            emotions = rows[:1, : len(self.labels)]
+            return np.asarray(emotions / np.maximum(emotions.sum(axis=1, keepdims=True), 1e-9), np.float32)
+        try:
+            (output,) = self._session.run([self.card.output_name], {self.card.input_name: features})
+        except Exception as error:
+            raise ModelError(f"{self.card.onnx_path} fails on input {features.shape}: {_one_line(error)}") from error
+        return self._probabilities(output, (len(features), len(self.labels)))
+
+    def first_state(self) -> FloatArray:
+        """The state of a stream that has just begun, float32 (size,), for ``follow``; empty where the graph has none."""
+        return np.zeros(self.card.stream.size if self.card.stream else 0, np.float32)
+
+    def follow(self, features: FloatArray, state: FloatArray, hop_s: float) -> tuple[FloatArray, FloatArray]:
+        """Classify the next window of a stream whose state the graph carries (``card.stream``).
+
+        Parameters
+        ----------
+        features : float32 (1, n), see the recipe
+        state : float32 (size,), what the last window returned, or ``first_state``
+        hop_s : seconds at its end that no earlier window held
+
+        Returns
+        -------
+        probs : float32 (2, C) or, where the graph knows nobody, (2, C + 1): of the window, and of its last seconds
+        next state : float32 (size,)
+
+        Raises
+        ------
+        ModelError : as ``predict``, or the card has no ``stream``
+        """
+        stream = self.card.stream
+        if stream is None:
+            raise ModelError(f"{self.card.onnx_path}: its card has no 'stream', so it carries no state")
+        inputs = {self.card.input_name: features, stream.state: state, stream.hop_s: np.array([hop_s], np.float32)}
+        try:
+            output, after = self._session.run([self.card.output_name, stream.next_state], inputs)
+        except Exception as error:
+            raise ModelError(f"{self.card.onnx_path} fails on input {features.shape}: {_one_line(error)}") from error
+        probs = self._probabilities(output, (2, len(self.labels) + stream.nobody))
+        if after.shape != state.shape or not np.isfinite(after).all():
+            raise ModelError(f"{self.card.onnx_path} returns a state that is none, of shape {after.shape}")
+        return probs, np.asarray(after, np.float32)
+
+    def _probabilities(self, output: FloatArray, expected: tuple[int, int]) -> FloatArray:
+        """A network's output as probabilities, checked."""
+        if output.shape != expected:
+            raise ModelError(
+                f"{self.card.onnx_path} returns shape {output.shape}, its card's {len(self.labels)} labels need {expected}"
+            )
+        probs = np.asarray(output, np.float32)
+        if self.card.logits:
+            shifted = (probs - probs.max(axis=1, keepdims=True)) / np.float32(self.card.temperature)
+            probs = np.exp(shifted)
+            probs /= probs.sum(axis=1, keepdims=True)
+        # Written so that a NaN fails too; np.allclose would cost more than the network.
+        if not (probs.min(initial=0) >= 0 and np.abs(probs.sum(axis=1) - 1).max(initial=0) <= 1e-3):
+            raise ModelError(f"{self.card.onnx_path} returns numbers that are no probabilities; is its output logits?")
+        return probs
+
+    def _warm_up(self) -> None:
+        # The first runs allocate; a fault in shape or labels shows here and not in the middle of a stream.
+        front_end = self.front_end()
+        noise = np.random.default_rng(0).normal(0, 0.01, self.spec.samples_in(front_end.window_frames))
+        front_end.push(noise.astype(np.float32))
+        normaliser = self.normaliser()
+        for frames in (self.spec.frames_in(self.card.min_window_s), front_end.window_frames):
+            features = front_end.window(frames)
+            self.predict((features if normaliser is None else normaliser.normalise(features, 0.25))[np.newaxis])
+
+
+def load_model(model: str | Path = "mlp") -> Classifier:
+    """Load a bundle.
+
+    Parameters
+    ----------
+    model : a shipped bundle's name ("mlp", "cnn", "large") or the path of a bundle's .json or .onnx
+
+    Raises
+    ------
+    ConfigError : there is no such bundle, or ``model`` is neither a name nor a path
+    ModelError : it is damaged or does not hold what its card says
+    """
+    return Classifier(read_card(find_card(model)))
+
+
+def find_card(model: str | Path) -> Path:
+    """Path of a bundle's card; see ``load_model``."""
+    if not isinstance(model, str | os.PathLike):
+        raise ConfigError(f"a model is a shipped name or the path of a bundle's .json, got {model!r:.80} (shipped: {_known()})")
+    path = Path(model)
+    if path.suffix in (".json", ".onnx"):
+        card = path.with_suffix(".json")
+        if not card.is_file():
+            raise ConfigError(f"no model card {card}; a bundle is NAME.onnx with NAME.json beside it")
+        return card
+    shipped = {item.stem: item for item in sorted(resource("weights").glob("*.json"))}
+    name = str(model)
+    if name not in shipped:
+        near = difflib.get_close_matches(name, list(shipped), n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"no model {name!r}{hint} (shipped: {_known()}; or give the path of a bundle's .json)")
+    return shipped[name]
+
+
+def list_bundles() -> list[Path]:
+    """Cards of the shipped bundles."""
+    return sorted(resource("weights").glob("*.json"))
+
+
+def _known() -> str:
+    return ", ".join(path.stem for path in list_bundles()) or "none"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,197 @@
+"""Source + engine + sinks, on one screen.
+
+What runs at once: the audio thread (or the pacing thread of a replay) fills a ring; the calling thread reads the ring, runs the
+engine and writes the sinks; the dashboard draws on a thread of its own from the latest values. The first two meet in the ring,
+the last two in the dashboard's cell. Only the calling thread may block on a disk or pipe, and then the ring absorbs, or counts,
+the audio.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from realtime_ser.audio.source import Source
+from realtime_ser.config import Config
+from realtime_ser.engine.engine import Engine
+from realtime_ser.errors import ConfigError, SourceError
+from realtime_ser.model.classifier import Classifier, load_model
+from realtime_ser.pipeline.session import StreamSession
+from realtime_ser.records import Block, Estimate, FloatArray, Notice, Record, Summary
+from realtime_ser.sinks.group import SinkGroup
+
+
+def run(source: Source, engine: Engine, sinks: SinkGroup, config: Config, *, duration_s: float | None = None) -> Summary:
+    """Read an opened source to its end and write everything to the sinks.
+
+    Parameters
+    ----------
+    source : opened; ``stop()`` ends the run with everything flushed
+    engine : reset here
+    sinks : get the session first and the summary last, whatever fails in between
+    config : recorded in the session
+    duration_s : stop after this much stream time
+
+    Raises
+    ------
+    SourceError, ModelError : the source or the model failed; the notice that says so and the summary have been written. Any
+        other exception of the source or the engine passes through in the same way.
+    """
+    session = _session(source, engine, config.stream.max_lag_s)
+    sinks.write(session.start(config, source=source.name, source_rate=source.rate, duration_s=source.duration_s))
+    fault: Exception | None = None
+    try:
+        for record in _pull(source, session, duration_s):
+            sinks.write(record)
+            if sinks.exhausted:
+                source.stop()
+    except Exception as error:  # whatever it is, the outputs are finished first
+        fault = error
+    last = session.close(fault)
+    for record in last:
+        sinks.write(record)
+    if session.fault is not None:
+        raise session.fault
+    summary = last[-1]
+    assert isinstance(summary, Summary)
+    return summary
+
+
+def listen(
+    source: Source,
+    engine: Engine,
+    *,
+    duration_s: float | None = None,
+    max_lag_s: float | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Record]:
+    """Read an opened source: its blocks and notices, and the engine's estimates (with latency), segments and health.
+
+    When the source or the model fails, everything that came before is yielded before the exception. A live or paced source
+    skips to its newest audio when estimates would come over ``max_lag_s`` late (None: never), see ``Backlog``.
+    """
+    session = _session(source, engine, max_lag_s, clock)
+    fault: Exception | None = None
+    try:
+        yield from _pull(source, session, duration_s)
+    except Exception as error:  # of any kind: it is raised again below
+        fault = error
+    yield from session.close(fault)[: -1 if session.fault is None else -2]
+    if session.fault is not None:
+        raise session.fault
+
+
+def _session(
+    source: Source, engine: Engine, max_lag_s: float | None, clock: Callable[[], float] = time.monotonic
+) -> StreamSession:
+    return StreamSession(engine, max_lag_s=max_lag_s, speed=getattr(source, "speed", 1.0), health=True, clock=clock)
+
+
+def _pull(source: Source, session: StreamSession, duration_s: float | None) -> Iterator[Record]:
+    """Everything up to the end of the source; each block goes before what follows from it."""
+    for item in source.blocks():
+        if isinstance(item, Notice):
+            yield from session.records(item)
+            continue
+        block, last = _limit(item, duration_s)
+        waiting_s = getattr(source, "waiting_s", 0.0)
+        yield block
+        try:
+            yield from session.records(block, waiting_s=waiting_s)
+        except SourceError as error:  # the engine does not know the source's name
+            raise SourceError(f"{source.name}: {error}") from error
+        if last:
+            break
+
+
+def stream(
+    source: str | Path | FloatArray | None = None,
+    *,
+    mic: bool = False,
+    device: int | str | None = None,
+    sample_rate: int = 16000,
+    model: str | Path | Classifier | None = None,
+    config: Config | None = None,
+    speed: float | str | None = None,
+) -> Iterator[Estimate]:
+    """Estimates of a file, an array or the microphone, as they come.
+
+    Parameters
+    ----------
+    source : audio file, or float or integer samples (n,) or (n, channels) at ``sample_rate``
+    mic : hear the microphone instead; ends when the loop is left
+    device : which microphone: index or unique part of the name; None: the default
+    sample_rate : rate of an array, in Hz
+    model : shipped name, path of a bundle, or a loaded one; None: the one that ``config`` names
+    config : settings; None: the shipped ``config.yaml``
+    speed : "max" or None: as fast as possible; 1: real time, paced like a microphone
+
+    Yields
+    ------
+    Estimate : one per hop
+
+    Raises
+    ------
+    ConfigError, ModelError, SourceError
+    """
+    from realtime_ser.config import load_config
+
+    config = config or load_config()
+    pace = _pace(speed)
+    classifier = model if isinstance(model, Classifier) else load_model(config.model if model is None else model)
+    engine = Engine(classifier, config)
+    with _open(source, mic, device, sample_rate, config, pace) as opened:
+        for record in listen(opened, engine, max_lag_s=config.stream.max_lag_s):
+            if isinstance(record, Estimate):
+                yield record
+
+
+def _open(
+    source: str | Path | FloatArray | None,
+    mic: bool,
+    device: int | str | None,
+    sample_rate: int,
+    config: Config,
+    speed: float | None,
+) -> Source:
+    if mic == (source is not None):
+        raise SourceError("give either a file or samples, or mic=True")
+    if source is None:
+        from realtime_ser.audio.microphone import MicSource
+
+        return MicSource(config.capture.device if device is None else device, config.capture)
+    opened: Source
+    if isinstance(source, str | Path):
+        from realtime_ser.audio.file import FileSource
+
+        opened = FileSource(source)
+    else:
+        from realtime_ser.audio.array import ArraySource
+
+        opened = ArraySource(source, sample_rate)
+    if speed is None:
+        return opened
+    from realtime_ser.audio.realtime import PacedSource
+
+    return PacedSource(opened, speed, block_ms=config.capture.block_ms, ring_s=config.capture.ring_s)
+
+
+def _pace(speed: float | str | None) -> float | None:
+    """None: as fast as possible."""
+    if speed is None or speed == "max":
+        return None
+    if isinstance(speed, bool) or not isinstance(speed, int | float):
+        raise ConfigError(f'speed={speed!r}: give a number (1 is real time), or "max" for as fast as possible')
+    return speed
+
+
+def _limit(block: Block, duration_s: float | None) -> tuple[Block, bool]:
+    """Cut a block at ``duration_s`` of stream time; true when that is the end."""
+    if duration_s is None:
+        return block, False
+    end = round(duration_s * block.rate)
+    if block.end < end:
+        return block, False
+    return replace(block, samples=block.samples[: max(0, end - block.start)], start=min(block.start, end)), True

@@ -1,0 +1,255 @@
+"""One stream as an object: samples and losses in, records out, in the order of the stream.
+
+``run``, ``listen`` and ``stream()`` pull a source and push what it yields in here; a server pushes what a client sends. Nothing
+here starts a thread or does I/O, and the clock is handed in. A session is used by one thread at a time; any number of them run
+side by side over one loaded model, each with an engine of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timezone
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from realtime_ser import __version__
+from realtime_ser.audio.samples import check_block, check_samples, to_mono
+from realtime_ser.config import Config
+from realtime_ser.engine.engine import Engine
+from realtime_ser.errors import ModelError, SerError, SourceError
+from realtime_ser.latency import LatencyHistogram
+from realtime_ser.pipeline.catch_up import Backlog
+from realtime_ser.records import Block, Estimate, Health, Notice, Record, Segment, Session, Summary
+
+_EMPTY = np.zeros(0, np.float32)
+_KINDS: tuple[tuple[type[Exception], str], ...] = (
+    (SourceError, "source_failed"),
+    (ModelError, "model_failed"),
+    (Exception, "failed"),
+)
+
+
+class StreamSession:
+    """The engine, the latency of its estimates, skipping when late, notices and the final account of one stream.
+
+    Call ``start`` once, ``push`` and ``gap`` as audio comes, and ``close`` once, whatever happened in between.
+
+    Parameters
+    ----------
+    engine : reset here; belongs to this session until it is closed
+    max_lag_s : blocks with ``captured_at`` are skipped, and counted as dropped, when their estimates would come later than
+        this; None: never
+    speed : pace of the stream in seconds of audio per second of the clock; 1 for a microphone
+    health : also give a ``Health`` after the records of each push that completed a window
+    clock : monotonic, in seconds, the one that ``Block.captured_at`` is read from
+
+    Attributes
+    ----------
+    engine : for ``engine.health`` at any moment
+    fault : why the stream ended before its end, or None
+
+    Examples
+    --------
+    >>> session = StreamSession(Engine(model, config))                  # doctest: +SKIP
+    >>> send(session.start(config, source="client 7", source_rate=48000))
+    >>> for samples in received:
+    ...     send(session.push(Block(samples, 48000, start, captured_at=time.monotonic())))
+    >>> send(session.close())
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        max_lag_s: float | None = None,
+        speed: float = 1.0,
+        health: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        engine.reset()
+        self.engine = engine
+        self.fault: Exception | None = None
+        self._backlog = Backlog(engine, max_lag_s, clock, speed=speed)
+        self._clock = clock
+        self._with_health = health
+        self._latencies, self._seconds = LatencyHistogram(), defaultdict[str, float](float)
+        self._rate = engine.sample_rate
+        self._end = 0  # source index of the next sample, at ``_rate``
+        self._held: list[Record] = []  # what a push that failed had given before it failed
+        self._engine_failed = self._closed = False
+
+    def start(self, config: Config, *, source: str, source_rate: int = 0, duration_s: float | None = None) -> Session:
+        """The first record: what runs on what.
+
+        Parameters
+        ----------
+        config : recorded
+        source : name of the audio, as its user knows it
+        source_rate : in Hz; the rate at which ``gap`` and arrays count until a block says otherwise; 0: the model's
+        duration_s : length, where it is known
+        """
+        self._rate = source_rate or self._rate
+        return session_record(self.engine, config, source=source, source_rate=source_rate, duration_s=duration_s)
+
+    def push(self, item: Block | npt.ArrayLike | Notice, *, waiting_s: float = 0.0) -> list[Record]:
+        """Take the next samples or the source's next notice.
+
+        Parameters
+        ----------
+        item : a ``Block``; a notice (without a time it gets the stream's); or samples as ``Engine.push`` takes them, at the
+            model's rate, or at ``source_rate`` if that was given, that follow the last ones and are live: captured now
+        waiting_s : how much audio waits behind this block in a queue of the caller's, in seconds of the clock
+
+        Returns
+        -------
+        estimates (with latency), segments, notices and health that follow from it, in the order of the stream
+
+        Raises
+        ------
+        SourceError : as ``Engine.push`` does
+        ModelError : the model failed; ``close`` gives what came before that
+        """
+        records: list[Record] = []
+        try:
+            for record in self.records(item, waiting_s=waiting_s):
+                records.append(record)  # one by one: what came before an exception is kept
+        except Exception:
+            self._held = records
+            raise
+        return records
+
+    def records(self, item: Block | npt.ArrayLike | Notice, *, waiting_s: float = 0.0) -> Iterator[Record]:
+        """As ``push``, but each record at its moment, and what was found before a fault comes before the exception.
+
+        Nothing happens until it is iterated, and the whole of it must be taken before the next push.
+        """
+        if self._closed:
+            raise SourceError("the session is closed; start another for more audio")
+        if isinstance(item, Notice):
+            if item.kind == "device_lost":
+                # Nothing more of this piece will come: classify what is there now and not when the device returns.
+                yield from self._results(self.engine.flush, self._clock())
+            yield item if item.at is not None else replace(item, at=self.engine.health.captured, sample_rate=self._model_rate)
+            return
+        began = self._clock()
+        if isinstance(item, Block):
+            item = check_block(item)
+        else:
+            item = Block(to_mono(check_samples(item, "push")), self._rate, self._end, captured_at=began)
+        for piece in self._backlog.pieces(item, waiting_s):
+            if isinstance(piece, Notice):
+                yield from self.engine.take_records()  # skipping ends a segment
+                yield piece
+            else:
+                yield from self._results(partial(self.engine.push, piece), began)
+        self._rate, self._end = item.rate, item.end
+
+    def gap(self, samples: int) -> list[Record]:
+        """``samples`` at the source's rate were lost after the last ones: they count as dropped, and no window spans them.
+
+        Returns
+        -------
+        as ``push``
+
+        Raises
+        ------
+        SourceError : a number below 0
+        """
+        if samples < 0:
+            raise SourceError(f"a gap of {samples} samples; it must be 0 or more")
+        return self.push(Block(_EMPTY, self._rate, self._end + samples))
+
+    def close(self, fault: Exception | None = None) -> list[Record]:
+        """End the stream: the last, shorter hop is classified too.
+
+        Parameters
+        ----------
+        fault : why the source ended early, if it failed; kept in ``fault`` unless there is one already
+
+        Returns
+        -------
+        the last records; a notice of kind "source_failed", "model_failed" or "failed" if there was a fault; the summary. Once
+        closed: nothing. A model that fails here is such a fault and raises nothing.
+        """
+        if self._closed:
+            return []
+        records, self._held = self._held, []
+        # An engine whose model fails would fail again.
+        if not self._engine_failed:
+            try:
+                for record in self._results(self.engine.flush, self._clock()):
+                    records.append(record)
+            except Exception as error:  # it is kept, and said below
+                self.fault = self.fault or error
+        self._closed = True
+        self.fault = self.fault or fault
+        health = self.engine.health
+        if self.fault is not None:
+            kind = next(kind for error, kind in _KINDS if isinstance(self.fault, error))
+            records.append(Notice(kind, _described(self.fault), health.captured, self._model_rate))
+        records.append(Summary(health, self._model_rate, self._latencies.percentiles_ms(), dict(self._seconds)))
+        return records
+
+    @property
+    def _model_rate(self) -> int:
+        return self.engine.sample_rate
+
+    def _results(self, step: Callable[[], list[Estimate]], began: float) -> Iterator[Estimate | Segment | Health]:
+        """What a step of the engine gives, stamped with its latency: from capture where that is known, else from ``began``."""
+        fault: Exception | None = None
+        try:
+            step()
+        except SourceError:
+            raise  # such a block is refused before it changes anything
+        except Exception as error:
+            fault = self.fault = error
+            self._engine_failed = True
+        windows = 0
+        for record in self.engine.take_records():
+            if isinstance(record, Segment):
+                yield record
+                continue
+            windows += 1
+            since = began if record.captured_at is None else record.captured_at
+            latency_s = max(0.0, self._clock() - since)
+            self._latencies.add(latency_s)
+            self._seconds[record.label or record.state] += record.hop_s
+            yield replace(record, latency_s=latency_s)
+        if windows and self._with_health:
+            yield self.engine.health
+        if fault is not None:
+            raise fault
+
+
+def session_record(
+    engine: Engine, config: Config, *, source: str, source_rate: int = 0, duration_s: float | None = None
+) -> Session:
+    """The record that starts a stream; see ``StreamSession.start``."""
+    card = engine.model.card
+    return Session(
+        version=__version__,
+        model=card.name,
+        labels=engine.model.labels,
+        sample_rate=engine.sample_rate,
+        window_s=round(engine.window / engine.sample_rate, 4),
+        hop_s=round(engine.hop / engine.sample_rate, 4),
+        source=source,
+        started_at=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+        config=config.as_dict(),
+        source_rate=source_rate,
+        duration_s=duration_s,
+        card=card.raw,
+    )
+
+
+def _described(fault: Exception) -> str:
+    """A fault in one line: ours as it is, one that nobody foresaw with its type."""
+    text = " ".join(str(fault).split())
+    if isinstance(fault, SerError):
+        return text
+    return f"{type(fault).__name__}: {text}" if text else type(fault).__name__

@@ -1,0 +1,112 @@
+"""Plain lines, where no dashboard can be drawn."""
+
+from __future__ import annotations
+
+import errno
+import sys
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+from realtime_ser.errors import SinkError
+from realtime_ser.records import Estimate, Notice, Record, Session, Summary
+from realtime_ser.sinks.file_lines import silence_stdout
+from realtime_ser.sinks.files import sink_error
+from realtime_ser.sinks.text import clock, closing, greeting
+from realtime_ser.text import printable
+
+_BAR = 20
+
+
+class PlainSink:
+    """A line when the label or state changes, and otherwise about one a second of wall time; notices and the summary in full.
+
+    ASCII bars and no colour codes, so it reads in any log.
+
+    Parameters
+    ----------
+    stream : where the lines go
+    recording : the file that ``--record`` writes, so that the greeting tells the truth; None when the audio is not kept
+    every_s : least wall time between lines that bring no change, in seconds
+    monotonic : the clock for that
+    """
+
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        recording: str | None = None,
+        every_s: float = 1.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = "plain lines"
+        self._stream = stream
+        self._recording = recording
+        self._every_s = every_s
+        self._monotonic = monotonic
+        self._session: Session | None = None
+        self._shown: tuple[str, str | None] | None = None
+        self._shown_at = 0.0
+        self._width = 12
+        self._closed = False
+
+    def write(self, record: Record) -> None:
+        """Print the record if it is news.
+
+        Raises
+        ------
+        SinkError : the stream cannot be written, or its reader is gone
+        """
+        if isinstance(record, Estimate):
+            self._estimate(record)
+        elif isinstance(record, Notice):
+            self._print(f"{record.at_s:9.2f} s  ! {printable(record.message)}")
+        elif isinstance(record, Session):
+            self._session, self._shown = record, None
+            self._width = max([7, *(len(printable(label)) for label in record.labels)])
+            self._print(greeting(record, self._recording))
+        elif isinstance(record, Summary):
+            for line in closing(self._session, record):
+                self._print(line)
+
+    def close(self) -> None:
+        """Nothing waits to be written; the stream belongs to the caller."""
+        self._closed = True
+
+    def _estimate(self, estimate: Estimate) -> None:
+        now = self._monotonic()
+        key = (estimate.state, estimate.label)
+        if key == self._shown and now - self._shown_at < self._every_s:
+            return
+        self._shown, self._shown_at = key, now
+        when = f"{estimate.end_s:9.2f} s"
+        if self._session is not None and self._session.duration_s:
+            when += f" of {clock(self._session.duration_s)}"
+        if estimate.state == "no_speech":
+            self._print(f"{when}  (nobody speaks)")
+            return
+        text = "not sure" if estimate.state == "unsure" else printable(estimate.label or "")
+        share = min(1.0, max(0.0, estimate.confidence if estimate.confidence == estimate.confidence else 0.0))
+        bar = "#" * round(share * _BAR)
+        self._print(f"{when}  {text:<{self._width}} {100 * share:3.0f} %  [{bar:<{_BAR}}]")
+
+    def _print(self, line: str) -> None:
+        if self._closed:
+            return
+        encoding = getattr(self._stream, "encoding", None) or "utf-8"
+        try:
+            self._stream.write(line.encode(encoding, "replace").decode(encoding) + "\n")
+            self._stream.flush()
+        except (OSError, ValueError) as error:
+            self._closed = True
+            self._fail(error)
+
+    def _fail(self, error: OSError | ValueError) -> None:
+        if isinstance(error, OSError):
+            # Windows says EINVAL where others say EPIPE.
+            if error.errno != errno.EPIPE and not (sys.platform == "win32" and error.errno == errno.EINVAL):
+                raise sink_error("plain lines", error) from error
+            if self._stream is sys.stdout:
+                silence_stdout()
+            raise SinkError("the reader of the plain lines closed them", closed_by_reader=True) from error
+        raise SinkError(f"cannot write plain lines: {error}") from error

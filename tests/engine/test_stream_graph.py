@@ -1,0 +1,106 @@
+"""A graph that carries its stream's state: offline is online, nobody is no speech, and a card says how it is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bundles import LABELS, RATE, STREAM, Samples, write_stream_bundle
+from realtime_ser.audio.high_pass import high_passed
+from realtime_ser.config import Config, GateConfig, StreamConfig
+from realtime_ser.engine.engine import Engine
+from realtime_ser.errors import ModelError
+from realtime_ser.model.classifier import Classifier, load_model
+
+UNGATED = GateConfig(enabled=False)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Classifier:
+    return load_model(write_stream_bundle(tmp_path))
+
+
+def test_a_stream_in_pieces_is_the_stream_whole(model: Classifier, talk: Samples) -> None:
+    whole = Engine(model, Config(gate=UNGATED))
+    expected = whole.push(talk) + whole.flush()
+    pieces = Engine(model, Config(gate=UNGATED))
+    for size in (401, 700, 16000, 50_000):
+        pieces.reset()
+        got = []
+        for start in range(0, len(talk), size):
+            got += pieces.push(talk[start : start + size])
+        got += pieces.flush()
+        assert [each.label for each in got] == [each.label for each in expected]
+        for one, other in zip(got, expected, strict=True):
+            np.testing.assert_allclose(one.probs, other.probs, atol=1e-5)
+
+
+def test_the_state_goes_along_and_a_new_stream_starts_afresh(model: Classifier, talk: Samples) -> None:
+    engine = Engine(model, Config(gate=UNGATED, stream=StreamConfig(recent_s=0.0)))
+    first = engine.push(talk)
+    passed = high_passed(talk, RATE)
+    state = model.first_state()
+    for each in first:
+        probs, state = model.follow(passed[np.newaxis, each.start : each.end], state, each.hop_s)
+        emotions = probs[0, : len(LABELS)]
+        expected = emotions / emotions.sum() if each.probs else ()
+        np.testing.assert_allclose(each.probs, expected, atol=1e-5)
+    assert state[0] > 5
+    engine.reset()
+    for one, other in zip(engine.push(talk), first, strict=True):
+        np.testing.assert_allclose(one.probs, other.probs, atol=1e-6)
+
+
+def test_nobody_is_no_speech_in_records_and_accounts(model: Classifier, talk: Samples) -> None:
+    quiet = np.tile(np.array([3e-4, -3e-4], np.float32), 2 * RATE)
+    samples = np.concatenate((talk[: 4 * RATE], quiet))
+    engine = Engine(model, Config(gate=UNGATED))
+    estimates = engine.push(samples) + engine.flush()
+    states = [each.state for each in estimates]
+    assert states[0] == "speech"
+    assert states[-1] == "no_speech"
+    assert estimates[-1].probs == ()
+    assert estimates[-1].label is None
+    health = engine.health
+    assert health.gated == sum(each.hop for each in estimates if each.state == "no_speech")
+    assert health.classified == sum(each.hop for each in estimates if each.state != "no_speech")
+    assert health.captured == health.classified + health.gated + health.dropped + health.pending
+    alone = Engine(model, Config(gate=GateConfig(enabled=False, model=False)))
+    assert {each.state for each in alone.push(samples)} <= {"speech", "unsure"}
+    for each in estimates:
+        assert not each.probs or sum(each.probs) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("stream", "message"),
+    [
+        ({**STREAM, "state": "other"}, "inputs"),
+        ({**STREAM, "next_state": "other"}, "outputs"),
+        ({**STREAM, "size": 3}, "state"),
+        ({**STREAM, "nobody": False}, "need"),
+        ({**STREAM, "size": "2"}, "wrong type"),
+        ({**STREAM, "recent_s": 0}, "recent_s"),
+        ({**STREAM, "nobody": 1}, "wrong type"),
+        ({"state": "state"}, "an object with"),
+        ([], "an object with"),
+        (None, "inputs"),
+    ],
+)
+def test_a_card_that_says_otherwise_is_refused(tmp_path: Path, stream: object, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        load_model(write_stream_bundle(tmp_path, stream=stream))
+
+
+def test_a_model_without_state_says_so(bundles: dict[str, Path]) -> None:
+    model = load_model(bundles["stacked"])
+    assert model.first_state().shape == (0,)
+    with pytest.raises(ModelError, match="no 'stream'"):
+        model.follow(np.zeros((1, 64, 10), np.float32), model.first_state(), 0.25)
+
+
+def test_predict_is_of_a_streams_first_window(model: Classifier, talk: Samples) -> None:
+    probs = model.predict(talk[np.newaxis, : 2 * RATE])
+    assert probs.shape == (1, len(LABELS))
+    assert probs.sum() == pytest.approx(1, abs=1e-5)

@@ -1,0 +1,117 @@
+"""The model's view of a stream: which audio it is given, and what a gap and a new stream make it forget."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bundles import RATE, MakeBundle, Recording, Samples
+from realtime_ser.audio.high_pass import high_passed
+from realtime_ser.config import Config, GateConfig, StreamConfig
+from realtime_ser.engine.engine import Engine
+from realtime_ser.engine.window import WindowClassifier
+from realtime_ser.errors import ModelError
+from realtime_ser.model.classifier import Classifier, load_model
+from realtime_ser.records import Estimate
+
+HOP = RATE // 4
+OPEN = Config(gate=GateConfig(enabled=False))  # every window is classified
+
+
+def heard(model: Classifier, config: Config, samples: Samples) -> list[Estimate]:
+    """The estimates of a whole stream."""
+    engine = Engine(model, config)
+    return engine.push(samples) + engine.flush()
+
+
+@pytest.fixture
+def model(make_bundle: MakeBundle) -> Classifier:
+    """Log-mel, relative to a running mean that learns quickly."""
+    bands = 64
+    prior = {"mean": [-5.0] * bands, "deviation": [8.0] * bands, "prior_s": 0.5, "memory_s": 20.0}
+    return load_model(make_bundle("stacked", normalisation=prior))
+
+
+def test_a_gap_forgets_the_audio_and_keeps_the_voice(model: Classifier, talk: Samples) -> None:
+    """The same words again: after a gap they are heard relative to what was said before it, in a new stream as at first."""
+    windows = WindowClassifier(model, StreamConfig(recent_s=0.0))
+    windows.push(talk[: 2 * RATE])
+    first = windows.classify(HOP, recent=False)
+    windows.forget_audio()
+    assert not windows.ready
+    windows.push(talk[: 2 * RATE])
+    after_gap = windows.classify(HOP, recent=False)
+    assert np.abs(after_gap - first).max() > 1e-6
+    windows.reset()
+    assert not windows.ready
+    windows.push(talk[: 2 * RATE])
+    np.testing.assert_array_equal(windows.classify(HOP, recent=False), first)
+
+
+def test_the_last_seconds_are_heard_but_teach_nothing(model: Classifier, talk: Samples) -> None:
+    """Hearing them once more must not make the running mean learn the same audio twice."""
+    config = StreamConfig(recent_s=1.0, recent_share=0.5)
+    asked, plain = WindowClassifier(model, config), WindowClassifier(model, config)
+    for start in range(0, 4 * RATE, HOP):
+        for windows in (asked, plain):
+            windows.push(talk[start : start + HOP])
+    assert asked.reaches_back
+    assert not np.array_equal(asked.classify(HOP, recent=True), plain.classify(HOP, recent=False))
+    np.testing.assert_array_equal(asked.classify(HOP, recent=False), plain.classify(HOP, recent=False))
+
+
+@pytest.mark.parametrize("config", [StreamConfig(recent_s=0.0), StreamConfig(recent_share=0.0)])
+def test_nothing_is_heard_twice_where_it_would_not_count(model: Classifier, talk: Samples, config: StreamConfig) -> None:
+    windows = WindowClassifier(model, config)
+    windows.push(talk[: 4 * RATE])
+    assert windows.recent_s == 0
+    assert not windows.reaches_back
+
+
+@pytest.mark.parametrize("config", [StreamConfig(window_s=30.0), StreamConfig(min_window_s=0.2)])
+def test_windows_that_the_model_was_not_trained_for_are_refused(model: Classifier, config: StreamConfig) -> None:
+    with pytest.raises(ModelError, match="takes windows of"):
+        WindowClassifier(model, config)
+
+
+@pytest.mark.parametrize("name", ["flatstats", "stacked"])
+def test_a_windows_last_seconds_are_heard_once_more(name: str, bundles: dict[str, Path], talk: Samples) -> None:
+    """Both are what the front end gives of just that audio, and their logarithms are averaged by weight."""
+    model = load_model(bundles[name])
+    seen = Recording(model)
+    stream = StreamConfig(recent_s=1.25, recent_share=0.3)
+    estimates = heard(seen, replace(OPEN, stream=stream), talk)
+    whole = heard(model, replace(OPEN, stream=replace(stream, recent_s=0.0)), talk)
+    spec, size, calls = model.spec, round(1.25 * RATE), iter(seen.seen)
+    filtered = high_passed(talk, RATE)
+    both = 0
+    for estimate, alone in zip(estimates, whole, strict=True):
+        np.testing.assert_allclose(model.predict(next(calls)[np.newaxis])[0], alone.probs, atol=1e-6)
+        if estimate.end - estimate.start < size + spec.hop_length:
+            assert estimate.probs == alone.probs, "a window no longer than that is heard once"
+            continue
+        both += 1
+        front_end = model.front_end()
+        frames = spec.frames_in(1.25)
+        front_end.push(filtered[: estimate.end])
+        recent = next(calls)
+        np.testing.assert_allclose(recent, front_end.window(frames), rtol=1e-5, atol=1e-3)
+        pair = np.maximum([alone.probs, model.predict(recent[np.newaxis])[0]], 1e-8)
+        logs = np.array([0.7, 0.3]) @ np.log(pair)
+        np.testing.assert_allclose(estimate.probs, np.exp(logs) / np.exp(logs).sum(), atol=1e-5)
+    assert both > 4
+    assert next(calls, None) is None
+
+
+def test_last_seconds_without_speech_are_not_heard_once_more(bundles: dict[str, Path], talk: Samples) -> None:
+    """At the end of a sentence the whole window still holds enough of it, its end does not."""
+    seen = Recording(load_model(bundles["flatstats"]))
+    gate = GateConfig(vad=False, min_speech_s=0.5, recent_s=2.0)
+    sound = np.concatenate((talk[:RATE], np.zeros(RATE, np.float32)))
+    estimates = heard(seen, Config(gate=gate, stream=StreamConfig(recent_s=1.0)), sound)
+    spoken = [estimate for estimate in estimates if estimate.state != "no_speech"]
+    longer = [estimate for estimate in spoken if estimate.end - estimate.start > 1.1 * RATE]
+    assert 0 < len(seen.seen) - len(spoken) < len(longer)
