@@ -1,0 +1,1 @@
+"""Sources of audio, the ring between threads, resampling, the high-pass."""

@@ -1,0 +1,1 @@
+"""One stream, pure: samples in, estimates out. No thread, no clock, no I/O."""

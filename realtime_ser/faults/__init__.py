@@ -1,0 +1,1 @@
+"""The test instrument: a source that fails as a scenario says."""
