@@ -51,6 +51,7 @@ class StubClassifier:
             headline="a stub",
             licence="none",
             raw={},
+            stream=None,
         )
         self.sleep_s = sleep_s
         self.seen: list[np.ndarray] = []
