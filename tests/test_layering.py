@@ -22,6 +22,7 @@ ORDER = (
     "records",
     "latency",
     "yaml_text",
+    "config_build",
     "config",
     "audio",
     "features",
@@ -57,7 +58,8 @@ ONLY = {
     "records": set(),
     "latency": set(),
     "text": set(),
-    "config": {"errors", "text", "yaml_text"},
+    "config_build": {"errors"},
+    "config": {"errors", "text", "yaml_text", "config_build"},
     "sinks": {"records", "errors", "config", "text"},
     "smoothing": {"records", "config", "label_shift"},
 }

@@ -16,6 +16,7 @@ import soundfile
 import soxr
 from scipy.fft import next_fast_len
 
+from realtime_ser.config_build import between
 from realtime_ser.records import FloatArray
 
 _PHONE_RATE, _PHONE_HZ, _MU = 8000, (300.0, 3400.0), 255
@@ -45,16 +46,16 @@ class Variant:
     """
 
     name: str
-    speed: float = 1.0
-    eq_db: float = 0.0
-    snr_db: tuple[float, float] | None = None
-    reverb_s: float = 0.0
+    speed: float = between(0.25, 4, default=1.0)
+    eq_db: float = between(0, 60, default=0.0)
+    snr_db: tuple[float, float] | None = between(-60, 120, default=None)
+    reverb_s: float = between(0, 20, default=0.0)
     codec: bool = False
     phone: bool = False
     line: bool = False
-    babble_db: tuple[float, float] | None = None
-    seed: int = 0
-    share: float = 1.0
+    babble_db: tuple[float, float] | None = between(-60, 120, default=None)
+    seed: int = between(0, 2**31, default=0)
+    share: float = between(0.001, 1000, default=1.0)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for a cache key: all that changes the audio."""

@@ -23,8 +23,8 @@ from realtime_ser.config import SmoothingConfig
 from realtime_ser.smoothing import Smoother
 from train.corpora import LABELS
 from train.evaluate import BINS, Clips
-from train.explore.charts import plain, save
 from train.features import HOP_S
+from train.figures import plain, save
 
 ECE_BAR = 0.05
 CLIP, SCREEN = "#1f5fa8", "#c2571a"

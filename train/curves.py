@@ -10,7 +10,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-from train.atomic import replacing
+from train.figures import plain, save
 
 LOSS, HELD_OUT = "#8a8f98", "#1f5fa8"
 
@@ -34,10 +34,6 @@ def draw(history: Sequence[Mapping[str, float]], path: Path, title: str) -> None
         )
         axes[0][1].set(xlabel="epoch", ylabel="UAR of held-out speakers in %", ylim=(0, 100))
     for axis in axes[0]:
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.grid(color="#eeeeee")
-        axis.set_axisbelow(True)
+        plain(axis, "both")
     figure.suptitle(title, fontsize=11)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
-    plt.close(figure)
+    save(figure, path)

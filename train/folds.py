@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from realtime_ser.config import load_config
 from realtime_ser.errors import ConfigError
 from realtime_ser.model import Classifier
-from train import calibration, ensemble, repeat, splits
+from train import calibration, ensemble, splits
 from train import evaluate as scoring
 from train.atomic import write_text
 from train.corpora import LABELS
 from train.evaluate import Clips
-from train.fit import Data
 from train.manifest import Row
-from train.settings import TrainSettings
+from train.paths import Paths
+from train.settings import Setup, TrainSettings
 from train.streaming.robustness import Fold
 
 _CLIPS = "each clip streamed through the engine, mean of the windows that hold nearly as much speech as its fullest"
@@ -30,13 +29,24 @@ _CROSS = (
 )
 
 
-def score(
-    options: argparse.Namespace, settings: TrainSettings, root: Path, rows: Sequence[Row], count: int = 1
-) -> dict[str, Any]:
-    """Score the folds clip by clip, trained ``count`` times; returns what is written."""
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is trained and scored: a system under a protocol; ``threads`` of torch."""
+
+    system: str = "mlp"
+    protocol: str = "emobox"
+    threads: int = 1
+
+
+def score(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job, count: int = 1) -> dict[str, Any]:
+    """Score a protocol's folds clip by clip, trained ``count`` times; returns what is written.
+
+    That is ``runs / system / scores-PROTOCOL.json``, and the calibration into ``output``.
+    """
     began = time.perf_counter()
-    folds = _honest_folds(options, settings, rows)
-    data = ensemble.load_data(root, rows, settings, options.system, options.cache)
+    settings, root = setup.train, paths.corpora
+    folds = _honest_folds(job.protocol, settings, rows)
+    data = ensemble.load_data(root, rows, settings, job.system, paths.cache)
     seeds: list[list[Clips]] = []
     warm: list[list[Clips]] = []
     strangers = []
@@ -44,19 +54,21 @@ def score(
         seeds.append([])
         warm.append([])
         for fold in folds:
-            trained = train(options, settings, data, fold.train, fold.name, number, test=fold.test)
-            card = trained.export(_place(options, fold.name, number) / "bundle.onnx", name=f"{options.system}-{fold.name}")
+            trained = ensemble.train(
+                data, fold.train, settings, paths.runs, fold.name, number=number, threads=job.threads, test=fold.test
+            )
+            card = trained.export(_place(paths, job, fold.name, number) / "bundle.onnx", name=f"{job.system}-{fold.name}")
             tested = [row for row in fold.test if row.emotion in LABELS]
             classifier = Classifier(card)
             seeds[-1].append(scoring.stream_clips(classifier, root, tested))
             warm[-1].append(scoring.stream_clips(classifier, root, tested, by_speaker=True))
             both = f"{scoring.uar(seeds[-1][-1]):.1f} % UAR, a speaker's clips as one stream {scoring.uar(warm[-1][-1]):.1f} %"
             print(f"{fold.name}: {both}, {len(tested)} clips", flush=True)
-            if options.protocol == "cross" and number == 0:
+            if job.protocol == "cross" and number == 0:
                 known = sorted({row.emotion for row in fold.train if row.emotion in LABELS})
                 strangers.append((fold.name.removeprefix("cross-"), known, seeds[-1][-1], warm[-1][-1]))
     seeds_asked = f" --seeds {count}" if count > 1 else ""
-    command = repeat.command(options, f"evaluate --system {options.system} --protocol {options.protocol}{seeds_asked}")
+    command = setup.command(f"evaluate --system {job.system} --protocol {job.protocol}{seeds_asked}")
     temperatures = [_temperatures(part) for part in seeds]
     calibrated, knowing = (
         [
@@ -68,7 +80,7 @@ def score(
     if strangers:
         table: dict[str, Any] = {"protocol": _CROSS, **scoring.cross_scores(strangers), "command": command}
     else:
-        table = {"protocol": f"{options.protocol}: {_CLIPS}", **scoring.scores(calibrated), "command": command}
+        table = {"protocol": f"{job.protocol}: {_CLIPS}", **scoring.scores(calibrated), "command": command}
         table["by_speaker"] = {"protocol": _BY_SPEAKER, **scoring.scores(knowing)}
     written: dict[str, Any] = {
         "corpora": _corpora(settings),
@@ -79,66 +91,94 @@ def score(
     }
     print(json.dumps(table, indent=2))
     if not strangers:
-        smoothing = load_config(options.config, options.set).smoothing
+        smoothing = setup.live.smoothing
         every = scoring.join([one for part in calibrated for one in part])
         written["calibration"] = calibration.table(every, smoothing)
         print(calibration.told(written["calibration"]))
-        folder = options.output / "calibration"
-        print(calibration.picture(every, smoothing, options.system, folder / f"{options.system}.png"))
-        write_text(folder / f"{options.system}.json", json.dumps(written["calibration"], indent=1) + "\n")
-    write_text(options.runs / options.system / f"scores-{options.protocol}.json", json.dumps(written, indent=2) + "\n")
+        folder = paths.output / "calibration"
+        print(calibration.picture(every, smoothing, job.system, folder / f"{job.system}.png"))
+        write_text(folder / f"{job.system}.json", json.dumps(written["calibration"], indent=1) + "\n")
+    write_text(_scores_file(paths, job), json.dumps(written, indent=2) + "\n")
     return written
 
 
-def listeners(options: argparse.Namespace, settings: TrainSettings, root: Path, rows: Sequence[Row]) -> list[Fold]:
-    """The folds' networks of the first seed, calibrated on the other folds' speakers, each with its own unseen ones."""
-    if options.protocol == "cross":
+def listeners(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job, only: Sequence[int] = ()) -> list[Fold]:
+    """The folds' networks of the first seed, calibrated on the other folds' speakers, each with its own unseen ones.
+
+    ``only`` : numbers of the folds, from 1; empty: all
+    """
+    if job.protocol == "cross":
         raise ConfigError("--stream and tune take protocols within a corpus, such as emobox")
-    folds = _honest_folds(options, settings, rows)
-    wrong = [number for number in options.fold if not 1 <= number <= len(folds)]
-    if wrong:
-        raise ConfigError(f"--fold {wrong[0]}: {options.protocol} has folds 1 to {len(folds)}")
-    known = scored(options, settings, options.protocol)
+    settings = setup.train
+    chosen = _numbered(_honest_folds(job.protocol, settings, rows), only, job.protocol)
+    known = scored(paths, settings, job)
     if "fold_temperatures" not in known:
-        known = score(options, settings, root, rows)
-    data = ensemble.load_data(root, rows, settings, options.system, options.cache)
+        known = score(paths, setup, rows, job)
+    data = ensemble.load_data(paths.corpora, rows, settings, job.system, paths.cache)
     result = []
-    for fold in [folds[number - 1] for number in options.fold] or folds:
+    for fold in chosen:
         temperature = known["fold_temperatures"][fold.name]
-        path = _place(options, fold.name) / "calibrated.onnx"
-        trained = train(options, settings, data, fold.train, fold.name, test=fold.test)
-        card = trained.export(path, name=f"{options.system}-{fold.name}", temperature=temperature)
+        path = _place(paths, job, fold.name) / "calibrated.onnx"
+        trained = ensemble.train(data, fold.train, settings, paths.runs, fold.name, threads=job.threads, test=fold.test)
+        card = trained.export(path, name=f"{job.system}-{fold.name}", temperature=temperature)
         result.append(Fold(fold.name, Classifier(card), tuple(row for row in fold.test if row.emotion in LABELS)))
     return result
 
 
-def _honest_folds(options: argparse.Namespace, settings: TrainSettings, rows: Sequence[Row]) -> list[splits.Split]:
+def fit(
+    paths: Paths,
+    settings: TrainSettings,
+    rows: Sequence[Row],
+    system: str,
+    *,
+    protocol: str = "emobox",
+    only: Sequence[int] = (),
+    seeds: int = 1,
+    dev_speakers: int = 0,
+    threads: int = 1,
+) -> None:
+    """Train the networks that ship, or those of a protocol's folds.
+
+    Parameters
+    ----------
+    only : numbers of the protocol's folds, from 1; empty: every clip trains
+    seeds : so many times
+    dev_speakers : do not train; their UAR is in the history
+    """
+    data = ensemble.load_data(paths.corpora, rows, settings, system, paths.cache)
+    chosen: list[tuple[str, Sequence[Row], Sequence[Row]]] = [("all", rows, ())]
+    if only:
+        chosen = [(fold.name, fold.train, fold.test) for fold in _numbered(folds_of(protocol, rows, settings), only, protocol)]
+    for number in range(seeds):
+        for name, clips, tested in chosen:
+            others, watched = splits.hold_out(clips, dev_speakers, seed=settings.seed)
+            name = f"{name}-watched-{dev_speakers}" if watched else name
+            ensemble.train(data, others, settings, paths.runs, name, number=number, threads=threads, dev=watched, test=tested)
+
+
+def _numbered(folds: Sequence[splits.Split], only: Sequence[int], protocol: str) -> list[splits.Split]:
+    wrong = [number for number in only if not 1 <= number <= len(folds)]
+    if wrong:
+        raise ConfigError(f"--fold {wrong[0]}: {protocol} has folds 1 to {len(folds)}")
+    return [folds[number - 1] for number in only] or list(folds)
+
+
+def _honest_folds(protocol: str, settings: TrainSettings, rows: Sequence[Row]) -> list[splits.Split]:
     """The protocol's folds; but for ``random``, which is known to, none may leak."""
-    folds = folds_of(options.protocol, rows, settings)
+    folds = folds_of(protocol, rows, settings)
     problems = [problem for fold in folds for problem in splits.audit(fold)]
-    if problems and options.protocol != "random":
+    if problems and protocol != "random":
         raise ConfigError(f"the split leaks: {problems[0]} (and {len(problems) - 1} more); see `python -m train audit`")
     return folds
 
 
-def train(
-    options: argparse.Namespace,
-    settings: TrainSettings,
-    data: Mapping[str, Data],
-    rows: Sequence[Row],
-    name: str,
-    number: int = 0,
-    dev: Sequence[Row] = (),
-    test: Sequence[Row] = (),
-) -> ensemble.Ensemble:
-    """``ensemble.train`` with what the command line says."""
-    return ensemble.train(data, rows, settings, options.runs, name, number=number, threads=options.threads, dev=dev, test=test)
-
-
-def _place(options: argparse.Namespace, name: str, number: int = 0) -> Path:
+def _place(paths: Paths, job: Job, name: str, number: int = 0) -> Path:
     """Where a fold's bundle lies."""
-    place: Path = options.runs / options.system / (name if number == 0 else f"{name}-again-{number}")
-    return place
+    return paths.runs / job.system / (name if number == 0 else f"{name}-again-{number}")
+
+
+def _scores_file(paths: Paths, job: Job) -> Path:
+    return paths.runs / job.system / f"scores-{job.protocol}.json"
 
 
 def folds_of(protocol: str, rows: Sequence[Row], settings: TrainSettings) -> list[splits.Split]:
@@ -156,9 +196,9 @@ def _temperatures(folds: Sequence[Clips]) -> list[float]:
     return [scoring.best_temperature(scoring.join([part for part in folds if part is not one])) for one in folds]
 
 
-def scored(options: argparse.Namespace, settings: TrainSettings, protocol: str) -> dict[str, Any]:
+def scored(paths: Paths, settings: TrainSettings, job: Job) -> dict[str, Any]:
     """What ``score`` wrote; empty where it has not run, or with other corpora."""
-    file = options.runs / options.system / f"scores-{protocol}.json"
+    file = _scores_file(paths, job)
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     return found if found.get("corpora") == _corpora(settings) else {}
 

@@ -1,4 +1,4 @@
-"""Which of the manifest's clips a run uses: the ``train.select`` section of config.yaml."""
+"""Which of the manifest's clips a run uses: the ``train.select`` section of recipes.yaml."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from realtime_ser.config_build import between
 from realtime_ser.errors import ConfigError
 from train.manifest import Row
 
@@ -28,8 +29,8 @@ class Selection:
     emotions: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
     balance: bool = False
-    min_duration_s: float = 0.0
-    seed: int = 0
+    min_duration_s: float = between(0, 3600, default=0.0)
+    seed: int = between(0, 2**31, default=0)
 
 
 def select(rows: Sequence[Row], selection: Selection) -> tuple[Row, ...]:

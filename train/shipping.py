@@ -2,43 +2,47 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from realtime_ser.card import Card
 from train import ensemble
 from train.card import facts
 from train.corpora import LABELS
-from train.folds import scored, train
+from train.folds import Job, scored
 from train.manifest import Row
-from train.repeat import command
-from train.settings import TrainSettings
+from train.paths import Paths
+from train.settings import Setup
 
 
-def ship(options: argparse.Namespace, settings: TrainSettings, root: Path, rows: Sequence[Row]) -> Card:
-    """Train on all speakers, or load what has been trained, and write the bundle with its card."""
-    folds = scored(options, settings, options.protocol)
+def ship(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job) -> Card:
+    """Train on all speakers, or load what has been trained, and write the bundle with its card into ``weights``.
+
+    ``job.protocol`` is the one whose scores and temperature the card gets.
+    """
+    settings, system = setup.train, job.system
+    folds = scored(paths, settings, job)
     if not folds:
-        scoring = command(options, f"evaluate --system {options.system} --protocol {options.protocol}")
+        scoring = setup.command(f"evaluate --system {system} --protocol {job.protocol}")
         print(f"train: without `{scoring}` before it the bundle is not calibrated and has no scores", file=sys.stderr)
-    data = ensemble.load_data(root, rows, settings, options.system, options.cache)
-    trained = train(options, settings, data, rows, "all")
-    protocol = f" --protocol {options.protocol}" if options.protocol != "emobox" else ""
+    data = ensemble.load_data(paths.corpora, rows, settings, system, paths.cache)
+    trained = ensemble.train(data, rows, settings, paths.runs, "all", threads=job.threads)
+    protocol = f" --protocol {job.protocol}" if job.protocol != "emobox" else ""
     about = facts(
-        options.system,
+        system,
         settings,
         rows,
         folds.get("scores"),
-        scored(options, settings, "cross").get("scores"),
-        sum(_seconds(history) for history in ensemble.histories(data, options.runs, "all")),
-        command(options, f"export --system {options.system}{protocol}"),
+        scored(paths, settings, replace(job, protocol="cross")).get("scores"),
+        sum(_seconds(history) for history in ensemble.histories(data, paths.runs, "all")),
+        setup.command(f"export --system {system}{protocol}"),
     )
     return trained.export(
-        options.weights / f"{options.system}.onnx",
-        name=options.system,
+        paths.weights / f"{system}.onnx",
+        name=system,
         temperature=folds.get("temperature", 1.0),
         labels=[label for label in LABELS if any(row.emotion == label for row in rows)],
         facts=about,

@@ -1,6 +1,6 @@
 """The public corpora: where each is to be had, and what its file names mean.
 
-They are looked for in ``--corpora DIR``, else ``$REALTIME_SER_CORPORA``, else ``train.corpora`` of config.yaml, else in
+They are looked for in ``--corpora DIR``, else ``$REALTIME_SER_CORPORA``, else the setting ``train.corpora``, else in
 ``../shared/corpora`` beside the repository. Every corpus is a folder of that name in it.
 """
 
@@ -58,7 +58,7 @@ def corpora_folder(given: str | Path | None = None, configured: object = None) -
     for place, origin in (
         (given, "--corpora"),
         (os.environ.get("REALTIME_SER_CORPORA"), "$REALTIME_SER_CORPORA"),
-        (configured, "train.corpora in config.yaml"),
+        (configured, "train.corpora"),
     ):
         if place:
             chosen = Path(str(place)).expanduser()

@@ -36,6 +36,27 @@ class Got:
     sha256: Mapping[str, str]
 
 
+def show_corpora() -> None:
+    """Print every corpus: how to come by it, its size, licence and address."""
+    for corpus in CORPORA.values():
+        how = "get" if corpus.archives else "by hand"
+        print(f"{corpus.name:15} {how:8} {corpus.size:22} {corpus.licence}; {corpus.about}; {corpus.url}")
+
+
+def fetch_corpora(name: str, root: Path, *, keep: bool = False) -> None:
+    """Fetch the corpora of a name into ``root``, or print what a person must do; raises as ``chosen`` and ``get``."""
+    for corpus in chosen(name):
+        if not corpus.archives:
+            print(f"{corpus.name}: {instructions(corpus, root)}")
+            continue
+        print(f"{corpus.name}: {corpus.about}; {corpus.size}; {corpus.licence}; {corpus.url}")
+        got = get(corpus, root, keep=keep)
+        for archive in corpus.archives:
+            checked = "as its host publishes" if archive.known_hash else "its host publishes no hash: recorded"
+            print(f"{archive.file}: SHA-256 {got.sha256[archive.file]} ({checked})")
+        print(f"{got.folder}: {got.clips:,} clips; now run `python -m train prepare`")
+
+
 def chosen(name: str) -> list[Corpus]:
     """The corpora of a name; "ravdess" is its speech and its song.
 

@@ -13,8 +13,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from realtime_ser.records import FloatArray
-from train.explore.charts import named, ordered, save
+from train.explore.charts import named, ordered
 from train.features import read_clip
+from train.figures import save
 from train.manifest import Row
 from train.published.inputs import SPEC, stack
 

@@ -13,7 +13,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from train.explore.charts import colour, ordered, plain, save
+from train.explore.charts import colour, ordered
+from train.figures import plain, save
 
 TITLES = {
     "gain": "gain", "white noise": "white noise, SNR", "pink noise": "pink noise, SNR", "babble": "babble of six, SNR",

@@ -24,7 +24,7 @@ from realtime_ser.config import Config, GateConfig, SmoothingConfig
 from realtime_ser.engine import Engine
 from realtime_ser.records import Estimate
 from train.atomic import write_text
-from train.explore.charts import plain, save
+from train.figures import plain, save
 from train.streaming.conversation import Scene
 from train.streaming.report import conversations, steady_talk
 from train.streaming.robustness import Fold

@@ -1,68 +1,90 @@
-"""``evaluate --stream`` and ``tune``, as the command line asks for them."""
+"""A model as a stream: in conversation, where nobody speaks and in bad conditions; and which settings of the stream suit it."""
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
-from realtime_ser.config import load_config
 from realtime_ser.errors import ConfigError
 from realtime_ser.model import load_model
 from train.corpora import LABELS
+from train.folds import Job, listeners
 from train.manifest import Row
-from train.repeat import command
+from train.paths import Paths
+from train.settings import Setup
 from train.streaming import report
 from train.streaming import tune as tuning
 from train.streaming.robustness import Fold
 
-Listeners = Callable[[], list[Fold]]
+
+def evaluate(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job, *, only: Sequence[int] = (), clips: int = 96) -> None:
+    """Conversations, steady speech, sounds and spoilt audio, by the networks of a protocol's folds; written into ``output``.
+
+    Parameters
+    ----------
+    rows : the clips in use
+    only : numbers of the folds, from 1; empty: all
+    clips : of each fold, for the curves; 0: all
+    """
+    folds = listeners(paths, setup, rows, job, only)
+    about = (
+        f"{job.protocol}: each fold's network hears only speakers whom it never learned from, at a temperature from"
+        f" the other folds. Folds: {', '.join(fold.name for fold in folds)}."
+    )
+    command = f"evaluate --system {job.system} --protocol {job.protocol} --stream{_chosen(only)} --clips {clips}"
+    _report(paths, setup, rows, folds, job.system, about, command, clips)
 
 
-def evaluate(options: argparse.Namespace, root: Path, rows: Sequence[Row], seed: int, listeners: Listeners) -> int:
-    """Conversations, steady speech, sounds and spoilt audio: of the folds' networks, or with --bundle of one bundle."""
-    config = load_config(options.config, options.set)
-    if options.bundle:
-        folds, about = _bundle_alone(options.bundle, rows)
-        name = f"bundle-{folds[0].name}"
-    else:
-        folds, name = listeners(), options.system
-        about = (
-            f"{options.protocol}: each fold's network hears only speakers whom it never learned from, at a temperature from"
-            f" the other folds. Folds: {', '.join(fold.name for fold in folds)}."
-        )
-    result = {
-        "about": about,
-        "command": command(options, f"evaluate {_told(options)}"),
-        **report.score(folds, root, config, clips=options.clips, seed=seed, others=rows),
-    }
+def evaluate_bundle(
+    paths: Paths, setup: Setup, rows: Sequence[Row], bundle: str, *, only: Sequence[int] = (), clips: int = 96
+) -> None:
+    """The same, by one bundle, a name or a path, on the clips of the corpora that folds are made of."""
+    folds, about = _bundle_alone(bundle, [row for row in rows if row.corpus in setup.train.within])
+    command = f"evaluate --bundle {bundle}{_chosen(only)} --clips {clips}"
+    _report(paths, setup, rows, folds, f"bundle-{folds[0].name}", about, command, clips)
+
+
+def _report(
+    paths: Paths, setup: Setup, rows: Sequence[Row], folds: list[Fold], name: str, about: str, command: str, clips: int
+) -> None:
+    others = [row for row in rows if row.corpus in setup.train.within]
+    scored = report.score(folds, paths.corpora, setup.live, clips=clips, seed=setup.train.seed, others=others)
+    result = {"about": about, "command": setup.command(command), **scored}
     print(about)
     for bar in report.bars(result):
         print(bar)
-    for path in report.write(result, name, options.output / "stream"):
+    for path in report.write(result, name, paths.output / "stream"):
         print(path)
-    return 0
 
 
-def tune(options: argparse.Namespace, root: Path, seed: int, listeners: Listeners) -> int:
-    """Choose on half of the folds; print the frontier and what the choice gives on the other half."""
-    base = load_config(options.config, options.set)
-    folds = listeners()
+def tune(
+    paths: Paths,
+    setup: Setup,
+    rows: Sequence[Row],
+    job: Job,
+    *,
+    only: Sequence[int] = (),
+    windows_s: Sequence[float] = (1.0, 1.5, 2.0, 3.0),
+    hops_s: Sequence[float] = (0.25,),
+    gates: bool = True,
+) -> tuning.Trial:
+    """Choose on half of the folds; print the frontier and what the choice gives on the other half; returns the choice."""
+    root, seed = paths.corpora, setup.train.seed
+    folds = listeners(paths, setup, rows, job, only)
     half = (len(folds) + 1) // 2
     if half == len(folds):
         raise ConfigError("tune needs two folds at least: one to choose on, one to report")
-    trials = tuning.search(
-        folds[:half], root, base, windows_s=options.windows, hops_s=options.hops, with_gates=not options.no_gates, seed=seed
-    )
+    trials = tuning.search(folds[:half], root, setup.live, windows_s=windows_s, hops_s=hops_s, with_gates=gates, seed=seed)
     best = tuning.choose(trials)
     told = {
         what: tuning.record(folds[half:], root, one.config, seed=seed).tried(one.config.smoothing)
         for what, one in (("as it was", trials[0]), ("chosen", best))
     }
     tuning.show(trials, best, told)
-    for path in tuning.write(trials, best, told, options.system, options.output / "stream", command(options, _tuned(options))):
+    tried = f" --windows {' '.join(f'{s:g}' for s in windows_s)} --hops {' '.join(f'{s:g}' for s in hops_s)}"
+    asked = f"tune --system {job.system} --protocol {job.protocol}{_chosen(only)}{tried}{'' if gates else ' --no-gates'}"
+    for path in tuning.write(trials, best, told, job.system, paths.output / "stream", setup.command(asked)):
         print(path)
-    return 0
+    return best
 
 
 def _bundle_alone(bundle: str, rows: Sequence[Row]) -> tuple[list[Fold], str]:
@@ -84,20 +106,5 @@ def _bundle_alone(bundle: str, rows: Sequence[Row]) -> tuple[list[Fold], str]:
     return [Fold(card.name, classifier, tuple(rows))], about
 
 
-def _tuned(options: argparse.Namespace) -> str:
-    """The verb and the options that say what was tried."""
-    tried = "".join(f" --{name} {' '.join(f'{s:g}' for s in getattr(options, name))}" for name in ("windows", "hops"))
-    gates = " --no-gates" if options.no_gates else ""
-    return f"tune --system {options.system} --protocol {options.protocol}{_chosen(options)}{tried}{gates}"
-
-
-def _told(options: argparse.Namespace) -> str:
-    """The options that say what was run."""
-    what = f"--system {options.system} --protocol {options.protocol} --stream"
-    if options.bundle:
-        what = f"--bundle {options.bundle}"
-    return f"{what}{_chosen(options)} --clips {options.clips}"
-
-
-def _chosen(options: argparse.Namespace) -> str:
-    return f" --fold {' '.join(map(str, options.fold))}" if options.fold else ""
+def _chosen(only: Sequence[int]) -> str:
+    return f" --fold {' '.join(map(str, only))}" if only else ""
