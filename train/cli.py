@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from realtime_ser.errors import ConfigError, SerError
-from train import manifest, splits
-from train import prepare as preparing
-from train.corpora import corpora_folder
+from train.data import manifest, splits
+from train.data import prepare as preparing
+from train.data.corpora import corpora_folder
 from train.paths import Paths
 from train.settings import SYSTEMS, Setup, load_setup
 
@@ -54,8 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def get(options: argparse.Namespace) -> None:
     """Fetch a corpus from its own host, or say how to come by it."""
-    from train.corpora import get as fetching
     from train.data import encoder_file
+    from train.data.corpora import get as fetching
 
     if options.name == "encoder":
         made = encoder_file.fetch(_destination(options), options.source)
@@ -100,7 +100,7 @@ def fit(options: argparse.Namespace) -> None:
     Each network's run has its history, its curves and its checkpoint. With --dev-speakers some speakers do not train: their
     UAR is shown on the way, and the network is not the one that ``export`` takes.
     """
-    from train import folds
+    from train.evaluation import folds
 
     paths, setup = _asked(options)
     rows = preparing.rows_in_use(paths, setup.train)
@@ -122,8 +122,8 @@ def evaluate(options: argparse.Namespace) -> None:
 
     With --stream: conversations, steady speech, sounds and spoilt audio instead, written into --output.
     """
-    from train import folds
-    from train.streaming import verbs as streaming
+    from train.evaluation import folds
+    from train.evaluation.streaming import verbs as streaming
 
     paths, setup = _asked(options)
     rows = preparing.rows_in_use(paths, setup.train)
@@ -138,8 +138,8 @@ def evaluate(options: argparse.Namespace) -> None:
 
 def tune(options: argparse.Namespace) -> None:
     """Try windows, smoothers and gates on half of the folds' networks; print the best and what they give on the other half."""
-    from train import folds
-    from train.streaming import verbs as streaming
+    from train.evaluation import folds
+    from train.evaluation.streaming import verbs as streaming
 
     paths, setup = _asked(options)
     rows = preparing.rows_in_use(paths, setup.train)
@@ -177,9 +177,9 @@ def reproduce(options: argparse.Namespace) -> None:
 
 def export(options: argparse.Namespace) -> None:
     """The shipped bundle: the network of ``fit`` with the scores and the temperature of ``evaluate``."""
-    from train import folds
-    from train.shipping import ship
-    from train.weights_page import write_page
+    from train.evaluation import folds
+    from train.release.shipping import ship
+    from train.release.weights_page import write_page
 
     paths, setup = _asked(options)
     job = folds.Job(options.system, options.protocol, options.threads)

@@ -14,7 +14,7 @@ class Paths:
 
     Attributes
     ----------
-    corpora : holds ravdess_speech, tess, ...; see ``train.corpora.corpora_folder``
+    corpora : holds ravdess_speech, tess, ...; see ``train.data.corpora.corpora_folder``
     cache : the manifest and what is computed of every clip
     runs : histories, checkpoints and scores, in a folder for each system
     output : tables and pictures for people

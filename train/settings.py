@@ -15,8 +15,8 @@ from realtime_ser.config import TRAINING, Config, load_config, merged, parse_ove
 from realtime_ser.config_build import between, build
 from realtime_ser.errors import ConfigError
 from realtime_ser.features.spec import FrontEndSpec
-from train.augment import PLAIN, Variant
-from train.select import Selection
+from train.data.select import Selection
+from train.sampling.augment import PLAIN, Variant
 
 RECIPES = Path(__file__).with_name("recipes.yaml")
 SYSTEMS = ("mlp", "cnn")
@@ -70,7 +70,7 @@ class Recipe:
     across : share of the other networks' windows that begin in an earlier clip of the speaker, as a stream's do (stacked only)
     norm : the running normalisation, or None
     plain : share of windows from the plain audio; the variants have the rest, by their own ``share``
-    corpus_power : see ``draws.draws``
+    corpus_power : see ``sampling.draws``
     epoch_clips : an epoch has at most so many clips (stacked only), so that more corpora do not take more time; 0: all
     """
 

@@ -14,9 +14,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Ellipse
 
+from train.data.manifest import Row
 from train.explore.measures import Neighbours, Values
 from train.figures import plain, save
-from train.manifest import Row
 
 COLOURS = {
     "angry": "#c8352b", "calm": "#5fa8a0", "disgust": "#7a8b2c", "fearful": "#7b4fa3", "happy": "#e5a11a", "neutral": "#7d7d7d",
