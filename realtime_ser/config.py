@@ -7,21 +7,18 @@ Precedence: the shipped ``config.yaml`` < ``--config FILE`` < ``--set key=value`
 
 from __future__ import annotations
 
-import difflib
 import math
 import typing
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import UnionType
-from typing import Any, TypeVar
+from typing import Any
 
+from realtime_ser.config_build import between, build, one_of
 from realtime_ser.errors import ConfigError
 from realtime_ser.yaml_text import MAX_BYTES, parse_yaml
 
-_BETWEEN = "between"
-_LONGEST_SHOWN = 80
-
+TRAINING = "train"  # a section that `python -m train` reads, in the same files
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -41,23 +38,23 @@ class CaptureConfig:
     """How a microphone is read."""
 
     device: int | str | None = None
-    channel: int | None = None
-    block_ms: float = 20.0
-    ring_s: float = 10.0
-    retry_for_s: float = 30.0
-    stall_s: float = 1.5
+    channel: int | None = between(1, 256, default=None)
+    block_ms: float = between(1, 1000, default=20.0)
+    ring_s: float = between(0.5, 600, default=10.0)
+    retry_for_s: float = between(0, math.inf, default=30.0)
+    stall_s: float = between(0.2, 60, default=1.5)
 
 
 @dataclass(frozen=True, slots=True)
 class StreamConfig:
     """How the stream is cut, and how much its last moments weigh. None: as the model was trained."""
 
-    window_s: float | None = None
-    min_window_s: float | None = None
-    hop_s: float = 0.25
-    recent_s: float = 1.5
-    recent_share: float = 0.5
-    max_lag_s: float = 1.5
+    window_s: float | None = between(0.1, 60, default=None)
+    min_window_s: float | None = between(0.1, 60, default=None)
+    hop_s: float = between(0.01, 60, default=0.25)
+    recent_s: float = between(0, 60, default=1.5)
+    recent_share: float = between(0, 1, default=0.5)
+    max_lag_s: float = between(0.2, 600, default=1.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +63,12 @@ class GateConfig:
 
     enabled: bool = True
     vad: bool = True
-    vad_threshold: float = 0.3
-    floor_margin_db: float = 6.0
-    floor_min_db: float = -80.0
-    floor_span_s: float = 4.0
-    min_speech_s: float = 0.16
-    recent_s: float = 0.75
+    vad_threshold: float = between(0, 1, default=0.3)
+    floor_margin_db: float = between(0, 60, default=6.0)
+    floor_min_db: float = between(-120, 0, default=-80.0)
+    floor_span_s: float = between(0.5, 60, default=4.0)
+    min_speech_s: float = between(0, 60, default=0.16)
+    recent_s: float = between(0.05, 60, default=0.75)
     model: bool = True
 
 
@@ -79,33 +76,33 @@ class GateConfig:
 class SmoothingConfig:
     """How estimates turn into labels."""
 
-    method: str = "ema"
-    time_constant_s: float = 0.7
-    span_s: float = 2.0
-    stay_probability: float = 0.7
-    evidence_s: float = 1.0
-    change: str = "cusum"
-    cusum_drift: float = 1.5
-    cusum_threshold: float = 0.2
-    margin: float = 0.3
-    hold_s: float = 0.25
-    unsure_below: float = 0.15
-    neutral_share: float | None = None
-    forget_s: float = 1.0
-    keep_label_s: float = 8.0
+    method: str = one_of("ema", "majority", "hmm", "none", default="ema")
+    time_constant_s: float = between(0, 600, default=0.7)
+    span_s: float = between(0.05, 600, default=2.0)
+    stay_probability: float = between(0, 1, default=0.7)
+    evidence_s: float = between(0.01, 60, default=1.0)
+    change: str = one_of("cusum", "lead", default="cusum")
+    cusum_drift: float = between(0, 20, default=1.5)
+    cusum_threshold: float = between(0, 600, default=0.2)
+    margin: float = between(0, 1, default=0.3)
+    hold_s: float = between(0, 60, default=0.25)
+    unsure_below: float = between(0, 1, default=0.15)
+    neutral_share: float | None = between(0.01, 0.99, default=None)
+    forget_s: float = between(0, 600, default=1.0)
+    keep_label_s: float = between(0, 600, default=8.0)
 
 
 @dataclass(frozen=True, slots=True)
 class DashboardConfig:
     """How the terminal is drawn."""
 
-    frames_per_s: float = 12.0
-    timeline_s: float = 60.0
+    frames_per_s: float = between(1, 60, default=12.0)
+    timeline_s: float = between(5, 3600, default=60.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything ``config.yaml`` holds for the live path. The ``train`` section belongs to ``train/`` and is kept unread."""
+    """Everything that ``config.yaml`` holds."""
 
     model: str = "mlp"
     capture: CaptureConfig = field(default_factory=CaptureConfig)
@@ -113,53 +110,10 @@ class Config:
     gate: GateConfig = field(default_factory=GateConfig)
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
     dashboard: DashboardConfig = field(default_factory=DashboardConfig)
-    train: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """The live settings as plain values, for a session record."""
-        values = asdict(replace(self, train={}))
-        del values["train"]
-        return values
-
-
-# Closed ranges of what makes sense; outside them a run would hang, starve or divide by zero.
-_RANGES: dict[str, tuple[float, float]] = {
-    "capture.channel": (1, 256),
-    "capture.block_ms": (1, 1000),
-    "capture.ring_s": (0.5, 600),
-    "capture.retry_for_s": (0, math.inf),
-    "capture.stall_s": (0.2, 60),
-    "stream.window_s": (0.1, 60),
-    "stream.min_window_s": (0.1, 60),
-    "stream.hop_s": (0.01, 60),
-    "stream.recent_s": (0, 60),
-    "stream.recent_share": (0, 1),
-    "stream.max_lag_s": (0.2, 600),
-    "gate.vad_threshold": (0, 1),
-    "gate.floor_margin_db": (0, 60),
-    "gate.floor_min_db": (-120, 0),
-    "gate.floor_span_s": (0.5, 60),
-    "gate.min_speech_s": (0, 60),
-    "gate.recent_s": (0.05, 60),
-    "smoothing.time_constant_s": (0, 600),
-    "smoothing.span_s": (0.05, 600),
-    "smoothing.stay_probability": (0, 1),
-    "smoothing.evidence_s": (0.01, 60),
-    "smoothing.cusum_drift": (0, 20),
-    "smoothing.cusum_threshold": (0, 600),
-    "smoothing.margin": (0, 1),
-    "smoothing.hold_s": (0, 60),
-    "smoothing.unsure_below": (0, 1),
-    "smoothing.neutral_share": (0.01, 0.99),
-    "smoothing.forget_s": (0, 600),
-    "smoothing.keep_label_s": (0, 600),
-    "dashboard.frames_per_s": (1, 60),
-    "dashboard.timeline_s": (5, 3600),
-}
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "smoothing.method": ("ema", "majority", "hmm", "none"),
-    "smoothing.change": ("cusum", "lead"),
-}
+        """The settings as plain values, for a session record."""
+        return asdict(self)
 
 
 def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -> Config:
@@ -174,14 +128,18 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
     ------
     ConfigError : unreadable file, bad YAML, unknown key, wrong type, value out of range
     """
-    values = read_yaml(resource("config.yaml"))
-    origin = str(resource("config.yaml"))
-    config = build(Config, values, origin, "")
+    shipped = resource("config.yaml")
+    values = read_yaml(shipped)
+    config = build(Config, values, str(shipped), "")
     if path is not None:
-        values = _merge(values, read_yaml(Path(path)))
+        # A file may hold settings of training too, which `python -m train` reads.
+        values = merged(values, {key: value for key, value in read_yaml(Path(path)).items() if key != TRAINING})
         config = build(Config, values, str(path), "")
     for override in overrides:
-        values = _merge(values, _parse_override(override))
+        changed = parse_override(override)
+        if TRAINING in changed:
+            raise ConfigError(f"--set {override}: settings of training are for `python -m train`")
+        values = merged(values, changed)
         config = build(Config, values, f"--set {override}", "")
     return config
 
@@ -214,7 +172,13 @@ def read_yaml(path: Path, what: str = "config", example: str = "model: mlp") -> 
     return loaded
 
 
-def _parse_override(override: str) -> dict[str, Any]:
+def parse_override(override: str) -> dict[str, Any]:
+    """A ``section.key=value`` string as nested settings.
+
+    Raises
+    ------
+    ConfigError : no "=", or the value is not YAML
+    """
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
         raise ConfigError(f"--set {override}: expected key=value, such as --set stream.hop_s=0.5")
@@ -227,81 +191,10 @@ def _parse_override(override: str) -> dict[str, Any]:
     return typing.cast("dict[str, Any]", value)
 
 
-def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings laid over others, section by section."""
+    result = dict(base)
     for key, value in over.items():
-        old = merged.get(key)
-        merged[key] = _merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-    return merged
-
-
-_T = TypeVar("_T")
-
-
-def between(low: float, high: float, *, default: float | None) -> Any:
-    """A dataclass field whose value ``build`` holds to the closed range [low, high]."""
-    return field(default=default, metadata={_BETWEEN: (low, high)})
-
-
-def build(cls: type[_T], values: Mapping[str, Any], origin: str, prefix: str) -> _T:
-    """A settings dataclass from plain values.
-
-    Parameters
-    ----------
-    cls : a dataclass whose fields are bool, int, float, str, None, mappings or such dataclasses, all with defaults
-    values : by field name
-    origin, prefix : the file, and what stands before the keys in it, for messages
-
-    Raises
-    ------
-    ConfigError : unknown key (the nearest valid one is named), wrong type, value out of range
-    """
-    hints = typing.get_type_hints(cls)
-    known = {item.name: item for item in fields(cls)}  # type: ignore[arg-type]
-    arguments: dict[str, Any] = {}
-    for key, value in values.items():
-        if key not in known:
-            near = difflib.get_close_matches(shown(key, str), list(known), n=1, cutoff=0.0)
-            raise ConfigError(f"{origin}: unknown setting '{prefix}{shown(key, str)}'; did you mean '{prefix}{near[0]}'?")
-        arguments[key] = _convert(hints[key], value, origin, f"{prefix}{key}")
-        if _BETWEEN in known[key].metadata:
-            _check_range(arguments[key], known[key].metadata[_BETWEEN], origin, f"{prefix}{key}")
-    return cls(**arguments)
-
-
-def _convert(hint: Any, value: Any, origin: str, key: str) -> Any:
-    if is_dataclass(hint):
-        if not isinstance(value, Mapping):
-            raise ConfigError(f"{origin}: '{key}' is a section; expected settings inside it, got {shown(value)}")
-        return build(typing.cast("type[Any]", hint), value, origin, f"{key}.")
-    if typing.get_origin(hint) is Mapping:
-        if not isinstance(value, Mapping):
-            raise ConfigError(f"{origin}: '{key}' is a section; expected settings inside it, got {shown(value)}")
-        return value
-    allowed = typing.get_args(hint) if isinstance(hint, UnionType) else (hint,)
-    if isinstance(value, int) and not isinstance(value, bool) and float in allowed and int not in allowed:
-        # An integer too long for a float is out of every range; say so rather than overflow.
-        value = float(value) if abs(value) < 2**1000 else math.inf
-    if type(value) not in allowed:
-        expected = " or ".join("nothing (null)" if kind is type(None) else kind.__name__ for kind in allowed)
-        raise ConfigError(f"{origin}: '{key}' takes {expected}, got {shown(value)}")
-    if isinstance(value, int | float) and key in _RANGES:
-        _check_range(value, _RANGES[key], origin, key)
-    if key in _CHOICES and value not in _CHOICES[key]:
-        raise ConfigError(f"{origin}: '{key}' must be one of {', '.join(_CHOICES[key])}, got {shown(value)}")
-    return value
-
-
-def _check_range(value: float | None, limits: tuple[float, float], origin: str, key: str) -> None:
-    low, high = limits
-    if value is not None and not low <= value <= high:
-        raise ConfigError(f"{origin}: '{key}' must be between {low:g} and {high:g}, got {shown(value, '{:g}'.format)}")
-
-
-def shown(value: Any, form: Callable[[Any], str] = repr) -> str:
-    """A value as a message may show it: what a file holds can be of any length."""
-    try:
-        text = form(value)
-    except (ValueError, OverflowError, RecursionError):  # an integer of more digits than Python prints, or than a float holds
-        text = f"something that is too long to show ({type(value).__name__})"
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+        old = result.get(key)
+        result[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return result

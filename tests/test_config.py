@@ -12,8 +12,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime_ser import config as config_module
-from realtime_ser.config import Config, load_config, resource
+from realtime_ser.config import Config, SmoothingConfig, load_config, resource
+from realtime_ser.config_build import choices_of, limits_of
 from realtime_ser.errors import ConfigError
 
 
@@ -32,14 +32,14 @@ def refused(path: Path | None = None, *overrides: str) -> str:
 
 
 def leaves(cls: type, prefix: str = "") -> dict[str, Any]:
-    """Dotted name -> default of every live setting."""
+    """Dotted name -> default of every setting."""
     found: dict[str, Any] = {}
     default = cls()
     for item in fields(cls):
         value = getattr(default, item.name)
         if is_dataclass(value):
             found |= leaves(type(value), f"{prefix}{item.name}.")
-        elif item.name != "train":
+        else:
             found[prefix + item.name] = value
     return found
 
@@ -57,11 +57,14 @@ def test_the_shipped_file_holds_the_defaults_and_every_setting() -> None:
 
 
 def test_every_number_has_a_range_and_its_default_lies_within() -> None:
-    for dotted, default in leaves(Config).items():
-        if isinstance(default, float):
-            low, high = config_module._RANGES[dotted]
-            assert low <= default <= high, dotted
-    assert set(config_module._RANGES) | set(config_module._CHOICES) <= set(leaves(Config))
+    for section in fields(Config):
+        cls = type(getattr(Config(), section.name))
+        for item in fields(cls) if is_dataclass(cls) else ():
+            if "float" in str(item.type):
+                limits = limits_of(cls, item.name)
+                assert limits is not None, f"{section.name}.{item.name}"
+                assert item.default is None or limits[0] <= item.default <= limits[1], f"{section.name}.{item.name}"
+    assert choices_of(SmoothingConfig, "method") == ("ema", "majority", "hmm", "none")
 
 
 def test_a_file_changes_only_what_it_names(tmp_path: Path) -> None:
@@ -159,15 +162,14 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
     assert load_config(write(tmp_path, "# nothing\n")) == load_config()
 
 
-def test_the_train_section_is_kept_unread(tmp_path: Path) -> None:
-    loaded = load_config(write(tmp_path, "train: {anything: [1, two]}"))
-    assert loaded.train["anything"] == [1, "two"]
-    assert "train" not in loaded.as_dict()
+def test_settings_of_training_in_a_file_are_left_to_training(tmp_path: Path) -> None:
+    assert load_config(write(tmp_path, "train: {anything: [1, two]}")) == load_config()
+    assert "python -m train" in refused(None, "train.cnn.epochs=3")
 
 
 def test_as_dict_is_plain_values() -> None:
     text = yaml.safe_dump(load_config().as_dict())
-    assert yaml.safe_load(text) == {key: value for key, value in asdict(Config()).items() if key != "train"}
+    assert yaml.safe_load(text) == asdict(Config())
 
 
 _values = st.recursive(

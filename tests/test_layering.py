@@ -21,6 +21,7 @@ ORDER = (
     "records",
     "latency",
     "yaml_text",
+    "config_build",
     "config",
     "audio",
     "faults",
@@ -42,6 +43,9 @@ ONLY = {
     "errors": set(),
     "records": set(),
     "latency": set(),
+    "text": set(),
+    "config_build": {"errors"},
+    "config": {"errors", "text", "yaml_text", "config_build"},
     "sinks": {"records", "errors", "config", "text"},
 }
 NETWORK = {

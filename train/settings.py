@@ -1,42 +1,50 @@
-"""The ``train:`` section of config.yaml -> dataclasses. What a card's ``training`` records is exactly this."""
+"""``recipes.yaml`` -> dataclasses. What a card's ``training`` records is exactly this.
+
+Precedence: the shipped ``recipes.yaml`` < the ``train`` section of ``--config FILE`` < ``--set train.key=value``.
+"""
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from realtime_ser.config import TRAINING, Config, load_config, merged, parse_override, read_yaml
+from realtime_ser.config_build import between, build
 from realtime_ser.errors import ConfigError
 from realtime_ser.features.spec import FrontEndSpec
-from train.augment import PLAIN, Variant
-from train.select import Selection
+from train.data.select import Selection
+from train.sampling.augment import PLAIN, Variant
+
+RECIPES = Path(__file__).with_name("recipes.yaml")
+SYSTEMS = ("mlp", "cnn")
 
 
 @dataclass(frozen=True, slots=True)
 class Masking:
     """How log-mel is changed: probabilities per window, sizes in bands, frames and dB; ``babble_snr_db`` below the voice."""
 
-    tilt_db: float = 6.0
-    shift_bands: float = 2.0
-    noise_probability: float = 0.3
-    noise_db: tuple[float, float] = (-60.0, -15.0)
-    limit_probability: float = 0.0
-    babble_probability: float = 0.0
-    babble_snr_db: tuple[float, float] = (8.0, 30.0)
-    time_masks: int = 2
-    time_width: int = 16
-    band_masks: int = 2
-    band_width: int = 8
+    tilt_db: float = between(0, 60, default=6.0)
+    shift_bands: float = between(0, 64, default=2.0)
+    noise_probability: float = between(0, 1, default=0.3)
+    noise_db: tuple[float, float] = between(-120, 60, default=(-60.0, -15.0))
+    limit_probability: float = between(0, 1, default=0.0)
+    babble_probability: float = between(0, 1, default=0.0)
+    babble_snr_db: tuple[float, float] = between(-60, 120, default=(8.0, 30.0))
+    time_masks: int = between(0, 100, default=2)
+    time_width: int = between(0, 10_000, default=16)
+    band_masks: int = between(0, 100, default=2)
+    band_width: int = between(0, 512, default=8)
 
 
 @dataclass(frozen=True, slots=True)
 class NormRecipe:
     """``prior_s`` and ``memory_s`` of the card's normalisation."""
 
-    prior_s: float = 4.0
-    memory_s: float = 40.0
+    prior_s: float = between(0.01, 3600, default=4.0)
+    memory_s: float = between(0.01, 3600, default=40.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +70,7 @@ class Recipe:
     across : share of the other networks' windows that begin in an earlier clip of the speaker, as a stream's do (stacked only)
     norm : the running normalisation, or None
     plain : share of windows from the plain audio; the variants have the rest, by their own ``share``
-    corpus_power : see ``draws.draws``
+    corpus_power : see ``sampling.draws``
     epoch_clips : an epoch has at most so many clips (stacked only), so that more corpora do not take more time; 0: all
     """
 
@@ -70,24 +78,24 @@ class Recipe:
     network: Mapping[str, Any] = field(default_factory=dict)
     variants: tuple[Variant, ...] = ()
     masking: Masking = field(default_factory=Masking)
-    epochs: int = 60
-    batch: int = 32
-    rate: float = 2e-3
-    decay: float = 0.02
-    average: float = 0.998
-    mixup: float = 0.3
-    smoothing: float = 0.1
-    side: float = 0.2
-    per_clip: int = 8
-    networks: int = 1
+    epochs: int = between(1, 100_000, default=60)
+    batch: int = between(1, 100_000, default=32)
+    rate: float = between(0, 10, default=2e-3)
+    decay: float = between(0, 10, default=0.02)
+    average: float = between(0, 1, default=0.998)
+    mixup: float = between(0, 100, default=0.3)
+    smoothing: float = between(0, 1, default=0.1)
+    side: float = between(0, 100, default=0.2)
+    per_clip: int = between(1, 10_000, default=8)
+    networks: int = between(1, 100, default=1)
     joined: str | None = None
-    joined_share: float = 0.5
-    others_first: int = 0
-    across: float = 0.0
+    joined_share: float = between(0, 1, default=0.5)
+    others_first: int = between(0, 100, default=0)
+    across: float = between(0, 1, default=0.0)
     norm: NormRecipe | None = None
-    plain: float = 0.5
-    corpus_power: float = 1.0
-    epoch_clips: int = 0
+    plain: float = between(0, 1, default=0.5)
+    corpus_power: float = between(0, 10, default=1.0)
+    epoch_clips: int = between(0, 10**9, default=0)
 
     @property
     def spec(self) -> FrontEndSpec:
@@ -108,7 +116,7 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class TrainSettings:
-    """The whole section.
+    """Everything that ``recipes.yaml`` holds.
 
     Attributes
     ----------
@@ -121,90 +129,98 @@ class TrainSettings:
     corpora: str | None = None
     use: tuple[str, ...] = ("ravdess_speech",)
     within: tuple[str, ...] = ("ravdess_speech",)
-    seed: int = 0
+    seed: int = between(0, 2**31, default=0)
     select: Selection = field(default_factory=Selection)
     mlp: Recipe = field(default_factory=lambda: Recipe({"recipe": "flatstats"}))
     cnn: Recipe = field(default_factory=lambda: Recipe({"recipe": "stacked"}))
 
     def recipe(self, system: str) -> Recipe:
         """The recipe of "mlp" or "cnn"."""
-        if system not in ("mlp", "cnn"):
-            raise ConfigError(f"unknown system {system!r}; known are mlp, cnn")
+        if system not in SYSTEMS:
+            raise ConfigError(f"unknown system {system!r}; known are {', '.join(SYSTEMS)}")
         return self.mlp if system == "mlp" else self.cnn
 
 
-def train_settings(section: Mapping[str, Any]) -> TrainSettings:
-    """Read the section.
+@dataclass(frozen=True)
+class Setup:
+    """The settings that every step takes, and what was laid over the shipped ones to get them.
+
+    Attributes
+    ----------
+    train : what training reads
+    live : what the engine reads, for scoring
+    config : the file laid over both, or None
+    changes : ``key=value`` strings laid over both
+    """
+
+    train: TrainSettings
+    live: Config = field(default_factory=Config)
+    config: Path | None = None
+    changes: tuple[str, ...] = ()
+
+    def command(self, asked: str) -> str:
+        """The command that does a run again, as a shell takes it: what cards and results say of themselves.
+
+        Parameters
+        ----------
+        asked : verb and options, such as "export --system mlp"; of the settings file only the name is said, not the machine's
+            path
+        """
+        config = f" --config {shlex.quote(self.config.name)}" if self.config else ""
+        return f"python -m train {asked}{config}" + "".join(f" --set {shlex.quote(change)}" for change in self.changes)
+
+
+def load_setup(config: str | Path | None = None, changes: Sequence[str] = ()) -> Setup:
+    """Read the settings of training and of the live path.
+
+    Parameters
+    ----------
+    config : a YAML file whose ``train`` section is laid over ``recipes.yaml`` and the others over ``config.yaml``, or None
+    changes : ``key=value`` strings laid over both, such as "train.cnn.epochs=20" and "gate.vad=false"
 
     Raises
     ------
-    ConfigError : a key is unknown or a value of the wrong kind
+    ConfigError : unreadable file, bad YAML, unknown key, wrong type, value out of range
+    """
+    values = _section(read_yaml(RECIPES), str(RECIPES))
+    settings = train_settings(values, str(RECIPES))
+    if config is not None:
+        values = merged(values, _section(read_yaml(Path(config)), str(config)))
+        settings = train_settings(values, str(config))
+    of_live = []
+    for change in changes:
+        parsed = parse_override(change)
+        if TRAINING not in parsed:
+            of_live.append(change)
+            continue
+        values = merged(values, _section(parsed, f"--set {change}"))
+        settings = train_settings(values, f"--set {change}")
+    live = load_config(config, of_live)
+    return Setup(settings, live, None if config is None else Path(config), tuple(changes))
+
+
+def _section(values: Mapping[str, Any], origin: str) -> Mapping[str, Any]:
+    section = values.get(TRAINING) or {}
+    if not isinstance(section, Mapping):
+        raise ConfigError(f"{origin}: '{TRAINING}' is a section; expected settings inside it, got {section!r}")
+    return section
+
+
+def train_settings(section: Mapping[str, Any], origin: str = "config") -> TrainSettings:
+    """Make the settings of plain values.
+
+    Parameters
+    ----------
+    section : what stands under ``train``; variants there are those of every system that has none of its own
+    origin : the file, for messages
+
+    Raises
+    ------
+    ConfigError : a key is unknown or missing, or a value of the wrong kind or out of range
     """
     values = dict(section)
     shared = values.pop("variants", None)
-    for name in ("mlp", "cnn"):
-        if name in values:
-            own = _mapping(values[name], f"train.{name}")
-            if "variants" not in own and shared is not None:
-                own = {**own, "variants": shared}
-            values[name] = _recipe(own, f"train.{name}")
-    for name in ("use", "within"):
-        if name in values:
-            values[name] = tuple(values[name])
-    if "select" in values:
-        chosen = dict(_mapping(values["select"], "train.select"))
-        for name in ("corpora", "emotions", "channels"):
-            if name in chosen:
-                chosen[name] = tuple(chosen[name] or ())
-        values["select"] = _make(Selection, chosen, "train.select")
-    return _make(TrainSettings, values, "train")
-
-
-def _recipe(values: Any, where: str) -> Recipe:
-    values = dict(_mapping(values, where))
-    if "variants" in values:
-        listed = []
-        for number, item in enumerate(values["variants"]):
-            item = dict(_mapping(item, f"{where}.variants[{number}]"))
-            for range_db in ("snr_db", "babble_db"):
-                if item.get(range_db) is not None:
-                    item[range_db] = _range(item[range_db], f"{where}.variants[{number}].{range_db}")
-            listed.append(_make(Variant, item, f"{where}.variants[{number}]"))
-        values["variants"] = tuple(listed)
-    if "masking" in values:
-        masking = dict(_mapping(values["masking"], f"{where}.masking"))
-        for name in ("noise_db", "babble_snr_db"):
-            if name in masking:
-                masking[name] = _range(masking[name], f"{where}.masking.{name}")
-        values["masking"] = _make(Masking, masking, f"{where}.masking")
-    if values.get("norm") is not None:
-        values["norm"] = _make(NormRecipe, _mapping(values["norm"], f"{where}.norm"), f"{where}.norm")
-    if "front_end" not in values:
-        raise ConfigError(f"config: '{where}.front_end' is missing")
-    return _make(Recipe, values, where)
-
-
-def _range(value: Any, where: str) -> tuple[float, float]:
-    numbers = isinstance(value, list | tuple) and all(isinstance(e, int | float) and not isinstance(e, bool) for e in value)
-    if not numbers or len(value) != 2 or value[0] > value[1]:
-        raise ConfigError(f"config: '{where}' takes two numbers, the lower one first, got {value!r}")
-    return float(value[0]), float(value[1])
-
-
-def _mapping(value: Any, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise ConfigError(f"config: '{where}' is a section; expected settings inside it, got {value!r}")
-    return value
-
-
-def _make(cls: Any, values: Mapping[str, Any], where: str) -> Any:
-    names = {item.name: item for item in dataclasses.fields(cls)}
-    for key, value in values.items():
-        if key not in names:
-            near = difflib.get_close_matches(str(key), names, n=1, cutoff=0.0)[0]
-            raise ConfigError(f"config: unknown setting '{where}.{key}'; did you mean '{where}.{near}'?")
-        kind = str(names[key].type)
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if (kind == "int" and not (number and isinstance(value, int))) or (kind == "float" and not number):
-            raise ConfigError(f"config: '{where}.{key}' takes {kind}, got {value!r}")
-    return cls(**values)
+    for name in SYSTEMS:
+        if shared is not None and isinstance(values.get(name), Mapping):
+            values[name] = {"variants": shared, **values[name]}
+    return build(TrainSettings, values, origin, f"{TRAINING}.")

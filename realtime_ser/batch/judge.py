@@ -10,7 +10,8 @@ from typing import Any
 from realtime_ser.audio.source import Source
 from realtime_ser.batch.one import Answer, open_recording, play
 from realtime_ser.batch.result import Row, make_row
-from realtime_ser.config import Config, build
+from realtime_ser.config import Config
+from realtime_ser.config_build import build
 from realtime_ser.engine.engine import Engine
 from realtime_ser.errors import SerError
 from realtime_ser.model.classifier import Classifier, list_bundles, load_model

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from realtime_ser.config import between, build, read_yaml, shown
+from realtime_ser.config import read_yaml
+from realtime_ser.config_build import between, build, shown
 from realtime_ser.errors import ConfigError
 
 _LONGEST_S = 1e7

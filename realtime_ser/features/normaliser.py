@@ -8,14 +8,14 @@ normalization for noise robust speech recognition") with a maximum a posteriori 
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from realtime_ser.config_build import build
 from realtime_ser.errors import ModelError
 from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.records import FloatArray
@@ -49,24 +49,15 @@ class Normalisation:
         ------
         ModelError : a key is unknown, missing, ill-typed or out of range
         """
-        known = ("mean", "deviation", "prior_s", "memory_s")
-        for key in values:
-            if key not in known:
-                near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.0)[0]
-                raise ModelError(f"normalisation: unknown key {key!r}; did you mean {near!r}?")
-        for key in known:
-            if key not in values:
-                raise ModelError(f"normalisation: {key!r} is missing")
-        for key in ("mean", "deviation"):
-            numbers = values[key]
-            if not isinstance(numbers, Sequence) or len(numbers) != size or not all(map(_is_number, numbers)):
+        read = build(cls, values, "normalisation", "", error=ModelError, what="key")
+        for key, numbers in (("mean", read.mean), ("deviation", read.deviation)):
+            if len(numbers) != size or not all(map(math.isfinite, numbers)):
                 raise ModelError(f"normalisation: {key!r} must be {size} finite numbers, one for each of the front end's")
-        if min(values["deviation"]) < _LEAST_DEVIATION:
+        if min(read.deviation) < _LEAST_DEVIATION:
             raise ModelError(f"normalisation: 'deviation' must be at least {_LEAST_DEVIATION:g}")
-        prior_s, memory_s = values["prior_s"], values["memory_s"]
-        if not (_is_number(prior_s) and _is_number(memory_s) and 0 < prior_s <= 3600 and 0 < memory_s <= 3600):
+        if not (0 < read.prior_s <= 3600 and 0 < read.memory_s <= 3600):
             raise ModelError("normalisation: needs 'prior_s' and 'memory_s' above 0 and at most 3600 s")
-        return cls(tuple(values["mean"]), tuple(values["deviation"]), float(prior_s), float(memory_s))
+        return read
 
 
 class RunningNormaliser:
@@ -174,7 +165,3 @@ def band_profile(log_mel: FloatArray, band: slice, active_db: float) -> tuple[np
     deviation = log_mel - mean[:, np.newaxis]
     deviation *= deviation
     return level, mean - level, np.sqrt(deviation @ share)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

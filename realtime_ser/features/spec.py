@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from realtime_ser.config_build import build
 from realtime_ser.errors import ModelError
 
 RECIPES = ("flat268", "flatstats", "stacked", "joint", "waveform")
@@ -81,18 +81,7 @@ class FrontEndSpec:
         ------
         ModelError : a key is unknown, missing, ill-typed or out of range
         """
-        types = {item.name: item.type for item in fields(cls)}
-        for key, value in values.items():
-            if key not in types:
-                near = difflib.get_close_matches(str(key), list(types), n=1, cutoff=0.0)[0]
-                raise ModelError(f"front end: unknown key {key!r}; did you mean {near!r}?")
-            # Annotations are strings here; a JSON number without a fraction serves as a float too.
-            accepted: tuple[type, ...] = {"str": (str,), "int": (int,), "float": (int, float)}[str(types[key])]
-            if isinstance(value, bool) or not isinstance(value, accepted):
-                raise ModelError(f"front end: {key!r} takes {types[key]}, got {value!r}")
-        if "recipe" not in values:
-            raise ModelError("front end: 'recipe' is missing")
-        return cls(**values)
+        return build(cls, values, "front end", "", error=ModelError, what="key")
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for a card."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from realtime_ser.config_build import between, build
 from realtime_ser.errors import ModelError
 from realtime_ser.features.front_end import FrontEnd
 from realtime_ser.features.normaliser import Normalisation
@@ -20,17 +21,6 @@ from realtime_ser.features.spec import FrontEndSpec
 CARD_FORMAT = 1
 _MAX_CARD_BYTES = 2**20
 _MOST_STATE = 2**20
-_REQUIRED: dict[str, type | tuple[type, ...]] = {
-    "format": int,
-    "name": str,
-    "front_end": dict,
-    "window_s": (int, float),
-    "min_window_s": (int, float),
-    "labels": list,
-    "input": dict,
-    "output": dict,
-    "sha256": str,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +39,27 @@ class StreamGraph:
     state: str
     next_state: str
     hop_s: str
-    size: int
-    recent_s: float
     nobody: bool
+    size: int = between(0, _MOST_STATE)
+    recent_s: float = between(0.05, 60)
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """The keys of a card that the live path needs; what else is on it is kept unread."""
+
+    format: int
+    name: str
+    front_end: Mapping[str, Any]
+    window_s: float
+    min_window_s: float
+    labels: tuple[str, ...]
+    input: Mapping[str, Any]
+    output: Mapping[str, Any]
+    sha256: str
+    temperature: float = 1.0
+    normalisation: Mapping[str, Any] | None = None
+    stream: StreamGraph | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,72 +128,52 @@ def read_card(path: Path) -> Card:
 def _card(path: Path, raw: Any) -> Card:
     if not isinstance(raw, dict):
         raise ModelError("expected a JSON object")
-    for key, kind in _REQUIRED.items():
-        if key not in raw:
-            raise ModelError(f"{key!r} is missing")
-        if not isinstance(raw[key], kind) or isinstance(raw[key], bool):
-            raise ModelError(f"{key!r} is of the wrong type ({type(raw[key]).__name__})")
-    if raw["format"] != CARD_FORMAT:
-        raise ModelError(f"format {raw['format']} is not {CARD_FORMAT}, the one that this version reads; upgrade realtime-ser")
-    labels = raw["labels"]
-    if len(labels) < 2 or not all(isinstance(label, str) and label for label in labels) or len(set(labels)) != len(labels):
+    known = {key: value for key, value in raw.items() if key in _Written.__dataclass_fields__}
+    read = build(_Written, known, "", "", error=ModelError, what="key")
+    if read.format != CARD_FORMAT:
+        raise ModelError(f"format {read.format} is not {CARD_FORMAT}, the one that this version reads; upgrade realtime-ser")
+    if len(read.labels) < 2 or not all(read.labels) or len(set(read.labels)) != len(read.labels):
         raise ModelError("'labels' must be at least two different names")
-    window_s, min_window_s = float(raw["window_s"]), float(raw["min_window_s"])
-    if not 0.05 <= min_window_s <= window_s <= 60:
-        raise ModelError(f"needs 0.05 <= min_window_s ({min_window_s:g}) <= window_s ({window_s:g}) <= 60")
-    temperature = raw.get("temperature", 1.0)
-    if not isinstance(temperature, int | float) or not math.isfinite(temperature) or temperature <= 0:
+    if not 0.05 <= read.min_window_s <= read.window_s <= 60:
+        raise ModelError(f"needs 0.05 <= min_window_s ({read.min_window_s:g}) <= window_s ({read.window_s:g}) <= 60")
+    if not math.isfinite(read.temperature) or read.temperature <= 0:
         raise ModelError("'temperature' must be a positive number")
-    names = [raw[side].get("name") for side in ("input", "output")]
+    names: list[Any] = [side.get("name") for side in (read.input, read.output)]
     if not all(isinstance(name, str) for name in names):
         raise ModelError("'input' and 'output' need a 'name'")
-    kind = raw["output"].get("kind", "probabilities")
+    kind = read.output.get("kind", "probabilities")
     if kind not in ("probabilities", "logits"):
         raise ModelError(f"output kind {kind!r} is neither 'probabilities' nor 'logits'")
-    spec = FrontEndSpec.from_dict(raw["front_end"])
-    spec.check_window(window_s)
-    normalisation = _normalisation(raw["normalisation"], spec, window_s) if raw.get("normalisation") is not None else None
+    if read.stream is not None and kind != "probabilities":
+        raise ModelError("a graph with a 'stream' returns probabilities")
+    spec = FrontEndSpec.from_dict(read.front_end)
+    spec.check_window(read.window_s)
+    normalisation = None if read.normalisation is None else _normalisation(read.normalisation, spec, read.window_s)
     return Card(
-        name=raw["name"],
+        name=read.name,
         path=path,
         spec=spec,
         normalisation=normalisation,
-        window_s=window_s,
-        min_window_s=min_window_s,
-        labels=tuple(labels),
+        window_s=read.window_s,
+        min_window_s=read.min_window_s,
+        labels=read.labels,
         input_name=names[0],
         output_name=names[1],
         logits=kind == "logits",
-        temperature=float(temperature),
-        stream=_stream(raw["stream"], kind) if raw.get("stream") is not None else None,
-        sha256=raw["sha256"],
+        temperature=read.temperature,
+        stream=read.stream,
+        sha256=read.sha256,
         headline=str(raw.get("headline", "no score on its card")),
         licence=str(raw.get("licence", "not stated")),
         raw=raw,
     )
 
 
-def _normalisation(section: Any, spec: FrontEndSpec, window_s: float) -> Normalisation:
-    if not isinstance(section, dict):
-        raise ModelError("'normalisation' must be an object or null")
+def _normalisation(section: Mapping[str, Any], spec: FrontEndSpec, window_s: float) -> Normalisation:
     size = FrontEnd(spec, window_s).n_normalised
     if not size:
         raise ModelError(f"'normalisation' does not go with the recipe {spec.recipe!r}")
     return Normalisation.from_dict(section, size)
-
-
-def _stream(section: Any, kind: str) -> StreamGraph:
-    known = {"state": str, "next_state": str, "hop_s": str, "size": int, "recent_s": (int, float), "nobody": bool}
-    if not isinstance(section, dict) or set(section) != set(known):
-        raise ModelError(f"'stream' must be null or an object with {', '.join(known)}")
-    for key, wanted in known.items():
-        if not isinstance(section[key], wanted) or (wanted is not bool and isinstance(section[key], bool)):  # type: ignore[arg-type]
-            raise ModelError(f"stream: {key!r} is of the wrong type ({type(section[key]).__name__})")
-    if kind != "probabilities":
-        raise ModelError("a graph with a 'stream' returns probabilities")
-    if not 0 <= section["size"] <= _MOST_STATE or not 0.05 <= section["recent_s"] <= 60:
-        raise ModelError(f"stream: 'size' must lie in 0 to {_MOST_STATE}, 'recent_s' in 0.05 to 60")
-    return StreamGraph(**section)
 
 
 def _integer(digits: str) -> int:

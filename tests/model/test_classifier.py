@@ -130,7 +130,7 @@ def test_truncated_network_whose_hash_was_taken_after(make_bundle: MakeBundle, s
         ({"labels": ["one"]}, ("tiny.json", "'labels'")),
         ({"labels": ["same", "same", "x", "y"]}, ("tiny.json", "'labels'")),
         ({"labels": ["", "b", "c", "d"]}, ("tiny.json", "'labels'")),
-        ({"labels": "abcd"}, ("tiny.json", "'labels'", "wrong type")),
+        ({"labels": "abcd"}, ("tiny.json", "'labels' takes a list")),
         ({"labels": None}, ("tiny.json", "'labels' is missing")),
         ({"sha256": None}, ("tiny.json", "'sha256' is missing")),
         ({"name": None}, ("tiny.json", "'name' is missing")),

@@ -10,7 +10,7 @@ import numpy as np
 import soundfile
 from synthetic import RATE, voice
 
-from train.manifest import Row
+from train.data.manifest import Row
 
 
 def made_rows(

@@ -13,7 +13,7 @@ import pytest
 
 from realtime_ser.model.classifier import load_model
 from train.__main__ import main
-from train.streaming.conditions import conditions
+from train.evaluation.streaming.conditions import conditions
 
 
 def test_the_command_line_from_corpora_to_a_bundle_that_the_live_path_loads(
@@ -42,8 +42,8 @@ def test_the_command_line_from_corpora_to_a_bundle_that_the_live_path_loads(
     scored = json.loads((tmp_path / "runs" / "cnn" / "scores-speaker.json").read_text())["scores"]
     assert scored["clips"] == 24
     assert 0 <= scored["uar_mean"] <= 100
-    monkeypatch.setattr("train.streaming.report.SOUND_S", 1.0)
-    monkeypatch.setattr("train.streaming.report.conditions", lambda root, rows: conditions(root, rows)[:6])
+    monkeypatch.setattr("train.evaluation.streaming.report.SOUND_S", 1.0)
+    monkeypatch.setattr("train.evaluation.streaming.report.conditions", lambda root, rows: conditions(root, rows)[:6])
     assert main(["evaluate", *scoring, "--stream", "--fold", "1", "--clips", "2"]) == 0
     assert "SHORT" in capsys.readouterr().out
     assert "speaker-1" in (tmp_path / "results" / "stream" / "cnn.md").read_text()
@@ -170,8 +170,8 @@ def test_a_folder_that_cannot_be_made_is_one_line(corpus: Path, tmp_path: Path, 
 def test_a_worker_that_is_ended_is_one_line(
     corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("train.feature_cache.FEW", 0)
-    monkeypatch.setattr("train.features._clip_activity", _ended)
+    monkeypatch.setattr("train.data.cache.FEW", 0)
+    monkeypatch.setattr("train.data.features._clip_activity", _ended)
     assert main(["prepare", "--corpora", str(corpus), "--cache", str(tmp_path)]) == 1
     assert "a worker process was ended" in capsys.readouterr().err
 

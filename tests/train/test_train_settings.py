@@ -1,24 +1,62 @@
-"""The ``train:`` section: the shipped one is valid, a mistake is named."""
+"""``recipes.yaml``: the shipped one is valid, files and single values are laid over it, a mistake is named."""
 
 from __future__ import annotations
+
+import shlex
+from pathlib import Path
 
 import pytest
 
 from realtime_ser.config import load_config
 from realtime_ser.errors import ConfigError
-from train.settings import train_settings
+from train.settings import RECIPES, load_setup, train_settings
 
 
 def test_the_shipped_section_describes_both_systems() -> None:
-    settings = train_settings(load_config().train)
+    settings = load_setup().train
     assert settings.recipe("mlp").spec.recipe == "flatstats"
     assert settings.recipe("cnn").spec.recipe == "stacked"
     assert settings.recipe("cnn").all_variants[0].name == "plain"
     assert all(variant.seed for variant in settings.cnn.variants)
 
 
-def test_one_value_can_be_set_from_the_command_line() -> None:
-    assert train_settings(load_config(overrides=["train.cnn.epochs=3"]).train).cnn.epochs == 3
+def test_a_file_and_single_values_are_laid_over_the_shipped_settings(tmp_path: Path) -> None:
+    mine = tmp_path / "my own.yaml"
+    mine.write_text("train: {seed: 5, cnn: {epochs: 7}}\ngate: {vad: false}\n")
+    changes = ["train.cnn.batch=3", "stream.hop_s=0.5", "train.cnn.epochs=9", "train.use=[folder, tess]"]
+    setup, shipped = load_setup(mine, changes), load_setup().train
+    assert (setup.train.seed, setup.train.cnn.epochs, setup.train.cnn.batch) == (5, 9, 3)
+    assert setup.train.use == ("folder", "tess")
+    assert (setup.train.mlp, setup.train.cnn.variants) == (shipped.mlp, shipped.cnn.variants)
+    assert (setup.live.gate.vad, setup.live.stream.hop_s) == (False, 0.5)
+    assert setup.live == load_config(mine, ["stream.hop_s=0.5"]), "the live path reads the same file"
+    told = shlex.split(setup.command("fit --system cnn"))
+    assert told[:6] == ["python", "-m", "train", "fit", "--system", "cnn"]
+    assert told[6:] == ["--config", "my own.yaml", *(part for change in changes for part in ("--set", change))]
+
+
+def test_a_copy_of_the_shipped_file_changes_nothing(tmp_path: Path) -> None:
+    copy = tmp_path / "copy.yaml"
+    copy.write_text(RECIPES.read_text(encoding="utf-8"))
+    assert load_setup(copy).train == load_setup().train
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("train.sed=1", "--set train.sed=1: unknown setting 'train.sed'; did you mean 'train.seed'"),
+        ("train.cnn.epochs=0", "'train.cnn.epochs' must be between 1 and 100000, got 0"),
+        ("train.mlp.variants=[{speed: 1.1}]", "'train.mlp.variants[0].name' is missing"),
+        ("train.cnn.masking.noise_db=[1, 2, 3]", "'train.cnn.masking.noise_db' takes two numbers, the lower one first"),
+        ("train.use=tess", "'train.use' takes a list, got 'tess'"),
+        ("train=3", "'train' is a section"),
+        ("gate.vda=false", "did you mean 'gate.vad'"),
+    ],
+)
+def test_a_wrong_value_is_named_with_where_it_came_from(change: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_setup(None, [change])
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from tqdm import tqdm
 from realtime_ser.audio.high_pass import high_passed
 from realtime_ser.records import FloatArray
 from train.atomic import replacing, write_text
-from train.features import read_clip
-from train.manifest import Manifest, Row
+from train.data.features import read_clip
+from train.data.manifest import Manifest, Row
 
 RATE = 16000
 _FRAME = 160

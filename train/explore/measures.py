@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from realtime_ser.features.frames import FrameTransform
 from realtime_ser.features.spec import FrontEndSpec
-from train import feature_cache, features
-from train.feature_cache import Item
-from train.manifest import Row
+from train.data import cache as feature_cache
+from train.data import features
+from train.data.cache import Item
+from train.data.manifest import Row
 
 SPEC = FrontEndSpec("flatstats", n_fft=1024, hop_length=250)
 VOICED = 0.6  # height of the autocorrelation's peak from which a frame counts as voiced
@@ -55,7 +56,7 @@ def _transform() -> FrameTransform:
 
 
 def clip_measures(item: Item) -> dict[str, Any]:
-    """For ``feature_cache.per_clip``: level, peak and pitch as a column."""
+    """For ``data.cache.per_clip``: level, peak and pitch as a column."""
     samples = features.read_clip(item.path, SPEC.sample_rate)
     transform = _transform()
     count = 1 + (len(samples) - SPEC.n_fft) // SPEC.hop_length

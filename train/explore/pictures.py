@@ -13,9 +13,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from realtime_ser.records import FloatArray
-from train.explore.charts import named, ordered, save
-from train.features import read_clip
-from train.manifest import Row
+from train.data.features import read_clip
+from train.data.manifest import Row
+from train.explore.charts import named, ordered
+from train.figures import save
 from train.published.inputs import SPEC, stack
 
 KINDS = ("waveform", "stft", "mel", "log-frequency", "mfcc", "chroma")

@@ -14,8 +14,8 @@ import numpy as np
 from realtime_ser.model.card import Card, read_card
 from realtime_ser.model.classifier import Classifier
 from train.atomic import replacing, write_text
-from train.corpora import LABELS
-from train.features import MIN_WINDOW_S, WINDOW_S
+from train.data.corpora import LABELS
+from train.data.features import MIN_WINDOW_S, WINDOW_S
 from train.networks.encoder import HOP, RATE
 from train.networks.waveform import RECENT_S, STATISTICS, Waveform, WaveformGraph, example
 from train.networks.waveform_export import INPUTS, OUTPUTS, write_graph

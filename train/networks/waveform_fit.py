@@ -18,7 +18,7 @@ from torch import Tensor
 
 from realtime_ser.errors import ConfigError
 from train.atomic import replacing, write_text
-from train.corpora import LABELS
+from train.data.corpora import LABELS
 from train.data.encoder_file import missing
 from train.networks.encoder import read_encoder
 from train.networks.waveform import Waveform

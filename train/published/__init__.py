@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from realtime_ser.errors import ConfigError
 from train.atomic import write_text
-from train.manifest import Manifest, Row
+from train.data.manifest import Manifest, Row
 from train.published import family_a, family_b, family_c, inputs, report, training
 from train.published.experiment import Experiment
 

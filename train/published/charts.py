@@ -11,19 +11,11 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
 
-from train.atomic import replacing
+from train.figures import plain, save
 
 TRAIN, RANDOM, SPEAKER, PUBLISHED = "#8a8f98", "#c2571a", "#1f5fa8", "#2b2b2b"
 TITLES = {"random": "as its authors: random split", "speaker": "unseen speakers"}
-
-
-def save(figure: Any, path: Path) -> None:
-    """Write a figure, whole or not at all, without a time stamp: the same figures give the same file."""
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
-    plt.close(figure)
 
 
 def curves(pair: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -45,7 +37,7 @@ def curves(pair: Sequence[Mapping[str, Any]], path: Path) -> None:
             axis.axhline(published, color=PUBLISHED, lw=1, ls="--", label=f"published, {published:g} %")
         axis.set(title=TITLES[row["protocol"]], xlabel="epoch", ylim=(0, 102))
         axis.legend(loc="lower right", fontsize=8, frameon=False)
-        _plain(axis)
+        plain(axis, "x")
     axes[0][0].set_ylabel("accuracy in %")
     figure.suptitle(f"{pair[0]['system']}: {pair[0]['data']}, {pair[0]['variant']}", fontsize=11)
     save(figure, path)
@@ -100,13 +92,7 @@ def overview(pairs: Sequence[tuple[str, Mapping[str, Mapping[str, Any]]]], path:
         plt.Line2D([], [], marker="|", ls="", ms=12, mew=2, color=PUBLISHED, label="published (more corpora, random split)"),
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False, fontsize=9)
-    _plain(axis)
+    plain(axis, "x")
     axis.spines["left"].set_visible(False)
     axis.tick_params(axis="y", length=0)
     save(figure, path)
-
-
-def _plain(axis: Axes) -> None:
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.grid(axis="x", color="#eeeeee")
-    axis.set_axisbelow(True)

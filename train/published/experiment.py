@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 from torch import nn
 
-from train import splits
-from train.manifest import Row
-from train.select import Selection, select
-from train.splits import Split
+from train.data import splits
+from train.data.manifest import Row
+from train.data.select import Selection, select
+from train.data.splits import Split
 
 VERSION = 1  # goes into every row's identity: raise it when the code changes what a row means
 

@@ -20,9 +20,10 @@ from realtime_ser.features.frames import FrameTransform
 from realtime_ser.features.front_end import FrontEnd
 from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.records import FloatArray
-from train import feature_cache, features
-from train.feature_cache import Item
-from train.manifest import Row
+from train.data import cache as feature_cache
+from train.data import features
+from train.data.cache import Item
+from train.data.manifest import Row
 
 SPEC = FrontEndSpec("flat268", n_fft=2048, hop_length=512, n_mels=128, n_mfcc=128)
 FRAMES = 128  # a clip over time is cut or padded to this many frames, 4.1 s
@@ -98,10 +99,10 @@ def fixed(array: FloatArray, frames: int = FRAMES) -> FloatArray:
 
 
 def clip_means(item: Item) -> dict[str, Any]:
-    """For ``feature_cache.per_clip``."""
+    """For ``data.cache.per_clip``."""
     return {"X": means(features.read_clip(item.path, SPEC.sample_rate))[:, np.newaxis]}
 
 
 def clip_stack(item: Item) -> dict[str, Any]:
-    """For ``feature_cache.per_clip``."""
+    """For ``data.cache.per_clip``."""
     return {"X": fixed(stack(features.read_clip(item.path, SPEC.sample_rate))).astype(np.float16)}

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realtime_ser.records import FloatArray
+from train.data.splits import Split
 from train.published.experiment import Experiment
-from train.splits import Split
 
 POINTS = 100  # of a learning curve, at most
 

@@ -15,10 +15,10 @@ import soxr
 
 from realtime_ser.audio.high_pass import high_passed
 from realtime_ser.records import FloatArray
-from train.corpora import LABELS
-from train.corpora.readers import PLAIN
-from train.corpora.sounds import NOBODY, WITH_VOICES
 from train.data.audio import RATE, Audio
+from train.data.corpora import LABELS
+from train.data.corpora.readers import PLAIN
+from train.data.corpora.sounds import NOBODY, WITH_VOICES
 from train.data.responses import Responses
 from train.sampling.channel import Channel
 

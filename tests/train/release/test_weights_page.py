@@ -1,0 +1,90 @@
+"""The page beside the weights says what the cards say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from train.release.weights_page import write_page
+
+CARD = {
+    "name": "tiny",
+    "recipe": "joint",
+    "description": "a network",
+    "parameters": 1234567,
+    "window_s": 3.0,
+    "min_window_s": 1.0,
+    "latency_ms": 1.234,
+    "training": {
+        "corpora": ["ravdess_speech", "tess"],
+        "clips": 2377,
+        "speakers": 26,
+        "seed": 0,
+        "seconds": 600,
+        "command": "python -m train export --system tiny",
+        "commit": "abc1234",
+    },
+    "scores": {
+        "protocol": "emobox: each clip streamed",
+        "uar_mean": 61.5,
+        "uar_std_folds": 3.1,
+        "uar_ci95": [57.0, 66.0],
+        "uar_seeds": [61.0, 62.0],
+        "by_speaker": {"uar_mean": 65.0, "uar_std_folds": 2.0, "uar_ci95": [60.0, 70.0]},
+        "per_class_recall": {"sad": 40.0},
+        "per_gender": {"female": 70.0, "male": 50.0},
+        "per_intensity": {"normal": 50.0, "strong": 70.0},
+        "ece": 0.03,
+        "clips": 1439,
+        "clips_without_speech": 3,
+        "command": "python -m train evaluate --system tiny",
+    },
+    "strangers": {
+        "four_stream": {"mean": 70.0, "worst": 55.0},
+        "four_clip": {"mean": 56.0, "worst": 41.0},
+        "corpora": {
+            "tess": {
+                "speakers": 2,
+                "labels": ["sad", "angry"],
+                "four_stream": 90.0,
+                "four_stream_ci95": [85.0, 95.0],
+                "all_stream": 70.0,
+            }
+        },
+        "command": "python -m train evaluate --system tiny --protocol cross",
+    },
+    "known_failures": ["whispering"],
+}
+
+
+def test_the_page_tells_good_and_bad_with_the_commands_that_print_them(tmp_path: Path) -> None:
+    (tmp_path / "tiny.json").write_text(json.dumps(CARD))
+    page = write_page(tmp_path).read_text()
+    for told in (
+        "1,234,567",
+        "61.5",
+        "57 to 66",
+        "worst **55.0**",
+        "tested on tess",
+        "sad 40.0",
+        "whispering",
+        "abc1234",
+        "1.23 ms",
+    ):
+        assert told in page, told
+    for command in ("evaluate --system tiny`", "--protocol cross`", "export --system tiny`"):
+        assert command in page, command
+    assert "CC BY-NC-ND 4.0" in page
+
+
+def test_an_unscored_card_is_no_fault(tmp_path: Path) -> None:
+    bare = {key: value for key, value in CARD.items() if key not in ("scores", "strangers", "training")}
+    (tmp_path / "tiny.json").write_text(json.dumps(bare))
+    assert "`tiny`" in write_page(tmp_path).read_text()
+
+
+def test_the_page_tells_what_the_scored_networks_knew_before(tmp_path: Path) -> None:
+    for others, told in ((0, False), (1, True)):
+        training = {**CARD["training"], "recipe": {"others_first": others}}  # type: ignore[dict-item]
+        (tmp_path / "tiny.json").write_text(json.dumps({**CARD, "training": training}))
+        assert ("had learned the other corpora" in write_page(tmp_path).read_text()) == told

@@ -1,0 +1,94 @@
+"""From the corpora to what training uses: the manifest, cached features, the clips in use, and an audit of their splits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from realtime_ser.errors import ConfigError
+from train.data import manifest, splits
+from train.data.corpora import CORPORA, LABELS
+from train.data.manifest import Manifest, Row
+from train.data.select import select
+from train.paths import Paths
+from train.settings import SYSTEMS, TrainSettings
+
+
+def prepare(paths: Paths, settings: TrainSettings) -> Manifest:
+    """Write the manifest, say what is left out, and fill the feature cache for every system.
+
+    Raises
+    ------
+    ConfigError : no clip is usable, or none of the corpora in use has a label that the models know
+    """
+    found = manifest.build(paths.corpora, memory=paths.cache / "manifest.known.json")
+    manifest.save(found, paths.manifest)
+    print(manifest.summary(found))
+    for path, reason in found.left_out:
+        print(f"left out {path}: {reason}")
+    for name in found.absent:
+        print(f"absent {name}: {CORPORA[name].url}")
+    from train.data import features
+
+    used = found.where(corpus=settings.use)
+    rows = [row for row in used if row.emotion in LABELS]
+    for emotion, count in sorted(Counter(row.emotion for row in used if row.emotion not in LABELS).items()):
+        print(f"not learned: {count} clips of {emotion!r}, which is not among {', '.join(LABELS)}")
+    if not rows:
+        raise ConfigError(_none_in_use(found.rows, settings))
+    for system in SYSTEMS:
+        recipe = settings.recipe(system)
+        features.fill(paths.corpora, rows, recipe.spec, paths.cache, recipe.all_variants)
+    return found
+
+
+def rows_in_use(paths: Paths, settings: TrainSettings) -> tuple[Row, ...]:
+    """The clips in use that have one of our labels: all that splits are made of.
+
+    Raises
+    ------
+    ConfigError : no manifest, or no such clip in it
+    """
+    found = manifest.load(paths.manifest)
+    rows = tuple(row for row in found.where(corpus=settings.use) if row.emotion in LABELS)
+    if not rows:
+        raise ConfigError(_none_in_use(found.rows, settings))
+    return select(rows, settings.select)
+
+
+def audit(
+    rows: Sequence[Row], settings: TrainSettings, protocol: str, *, dev_speakers: int = 0, sentences: bool = False
+) -> tuple[int, list[str]]:
+    """How many folds a protocol has, and every leak in them; see ``splits.audit``.
+
+    Parameters
+    ----------
+    rows : the clips in use
+    dev_speakers : held out of the training speakers too
+    sentences : a sentence on both sides is a leak too
+    """
+    if protocol != "cross":
+        rows = tuple(row for row in rows if row.corpus in settings.within)
+    folds = splits.make(protocol, rows, dev_speakers=dev_speakers)
+    by_sentence = protocol == "sentence"
+    problems = [
+        problem
+        for fold in folds
+        for problem in splits.audit(fold, speakers=not by_sentence, sentences=by_sentence or sentences)
+    ]
+    return len(folds), problems
+
+
+def _none_in_use(rows: Sequence[Row], settings: TrainSettings) -> str:
+    """Why none of the manifest's clips can be learned from, and what to do."""
+    used = Counter(row.emotion for row in rows if row.corpus in settings.use)
+    if used:
+        corpora, labels = ", ".join(settings.use), ", ".join(sorted(used))
+        return f"nothing to learn: the labels of {corpora} are {labels}, none of {', '.join(LABELS)}"
+    there = sorted({row.corpus for row in rows})
+    if not there:
+        return "nothing to learn: the manifest is empty; run `python -m train prepare`"
+    return (
+        f"nothing to learn: train.use is {', '.join(settings.use)}, of which there is no clip; there are clips of"
+        f" {', '.join(there)}: use them with --set 'train.use=[{', '.join(there)}]'"
+    )

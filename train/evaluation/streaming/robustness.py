@@ -1,0 +1,145 @@
+"""UAR of clips through the engine as their audio gets worse and as the window gets shorter, against the same clips unharmed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from realtime_ser.config import Config
+from realtime_ser.model.classifier import Classifier
+from realtime_ser.records import FloatArray
+from train.data.corpora import LABELS
+from train.data.manifest import Row
+from train.evaluation import scores
+from train.evaluation.scores import Change, Clips
+from train.evaluation.streaming.conditions import Condition
+from train.evaluation.streaming.conversation import voiced_span
+
+WINDOWS_S = (1.0, 1.5, 2.0, 2.5, 3.0)
+HEARD_S = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+_BEFORE_S = 0.5  # of the clip before its voice, in a stream that has heard little
+DRAWS = 1000
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A model and the clips to judge it by: of speakers whom it has not heard, unless someone says otherwise."""
+
+    name: str
+    classifier: Classifier
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point of a curve; percent, drops in points of UAR.
+
+    Attributes
+    ----------
+    group, name, value : see ``Condition``
+    drop : how much lower than the same clips unharmed; ``low`` and ``high``: its 95 % interval over speakers
+    unheard : share of clips in which the gate heard nobody (they count as wrong)
+    """
+
+    group: str
+    name: str
+    value: float
+    uar: float
+    drop: float
+    low: float
+    high: float
+    unheard: float
+
+
+def subset(rows: Sequence[Row], count: int, *, seed: int = 0) -> tuple[Row, ...]:
+    """``count`` clips, speakers and emotions in turn; all where there are no more or ``count`` is 0."""
+    if not count or len(rows) <= count:
+        return tuple(rows)
+    rng = np.random.default_rng(seed)
+    piles: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for place in rng.permutation(len(rows)):
+        piles[rows[place].emotion, rows[place].speaker].append(rows[place])
+    rounds = [
+        pile[turn] for turn in range(max(map(len, piles.values()))) for _, pile in sorted(piles.items()) if turn < len(pile)
+    ]
+    kept = {row.path for row in rounds[:count]}
+    return tuple(row for row in rows if row.path in kept)
+
+
+def streamed(folds: Sequence[Fold], root: Path, config: Config, change: Change | None = None) -> Clips:
+    """All folds' clips through the engine, each by its own fold's model."""
+    play = partial(scores.stream_clips, config=config, change=change, progress=False)
+    return scores.join([play(fold.classifier, root, fold.rows) for fold in folds])
+
+
+def curves(folds: Sequence[Fold], root: Path, config: Config, chosen: Sequence[Condition], clean: Clips) -> list[Point]:
+    """One point for each condition."""
+    points = []
+    for condition in tqdm(chosen, "conditions", leave=False):
+        worse = streamed(folds, root, config, condition.apply)
+        points.append(point(condition.group, condition.name, condition.value, clean, worse))
+    return points
+
+
+def windows(folds: Sequence[Fold], root: Path, config: Config, clean: Clips) -> list[Point]:
+    """UAR with ``stream.window_s`` set to each length that the models take."""
+    longest = min(fold.classifier.card.window_s for fold in folds)
+    shortest = max(fold.classifier.card.min_window_s for fold in folds)
+    points = []
+    for seconds in tqdm([s for s in WINDOWS_S if shortest <= s <= longest], "windows", leave=False):
+        short = replace(config, stream=replace(config.stream, window_s=seconds))
+        points.append(point("window", f"{seconds:g} s", seconds, clean, streamed(folds, root, short)))
+    return points
+
+
+def first_seconds(folds: Sequence[Fold], root: Path, config: Config, clean: Clips) -> list[Point]:
+    """UAR of one window alone: the last one of a stream that has heard so many seconds of a voice, and half a second before."""
+    points = []
+    for seconds in tqdm(HEARD_S, "first seconds", leave=False):
+        heard = streamed(folds, root, config, partial(_first, seconds=seconds))
+        last = Clips(heard.rows, tuple(part[-1:] for part in heard.windows), tuple(part[-1:] for part in heard.speech_s))
+        points.append(point("heard", f"{seconds:g} s", seconds, clean, last))
+    return points
+
+
+def point(group: str, name: str, value: float, clean: Clips, worse: Clips) -> Point:
+    """Compare the same clips under a condition and without it."""
+    low, high = interval(clean, worse)
+    score = scores.uar(worse)
+    unheard = 100 * float(np.mean(worse.guess < 0))
+    return Point(group, name, value, score, scores.uar(clean) - score, low, high, unheard)
+
+
+def interval(clean: Clips, worse: Clips, *, draws: int = DRAWS, seed: int = 0) -> tuple[float, float]:
+    """95 % interval of the drop in UAR, by drawing speakers anew with replacement (bootstrap, Efron 1979)."""
+    speakers = sorted({row.speaker for row in clean.rows})
+    who = np.array([speakers.index(row.speaker) for row in clean.rows])
+    times = np.random.default_rng(seed).multinomial(len(speakers), np.full(len(speakers), 1 / len(speakers)), draws)
+    drops = _uar_of(times, who, clean) - _uar_of(times, who, worse)
+    return float(np.nanpercentile(drops, 2.5)), float(np.nanpercentile(drops, 97.5))
+
+
+def _uar_of(times: npt.NDArray[np.int64], who: npt.NDArray[np.int64], clips: Clips) -> npt.NDArray[np.float64]:
+    """UAR of each draw; ``times`` (draws, speakers) says how often a speaker was drawn."""
+    shape = (times.shape[1], len(LABELS))
+    count, right = np.zeros(shape), np.zeros(shape)
+    np.add.at(count, (who, clips.target), 1)
+    np.add.at(right, (who, clips.target), clips.guess == clips.target)
+    present = count.sum(0) > 0
+    with np.errstate(invalid="ignore"):
+        recall = (times @ right[:, present]) / (times @ count[:, present])
+    return np.asarray(100 * np.nanmean(recall, axis=1))
+
+
+def _first(samples: FloatArray, rate: int, row: Row, *, seconds: float) -> tuple[FloatArray, int]:  # noqa: ARG001
+    onset, _ = voiced_span(samples, rate)
+    before = round(_BEFORE_S * rate)
+    lead = np.zeros(max(0, before - onset), np.float32)
+    return np.concatenate((lead, samples[max(0, onset - before) : onset + round(seconds * rate)])), rate

@@ -1,0 +1,125 @@
+"""What a bundle's card says beside its graph: what it is, what it learned from, how good it is, where it fails."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from train.data.corpora import CORPORA
+from train.data.corpora.folder import is_folder
+from train.data.manifest import Row
+from train.settings import TrainSettings
+
+_DESCRIPTIONS = {
+    "mlp": "perceptrons on window statistics of log-mel, MFCC, level, spectral shape, pitch and rhythm",
+    "cnn": "two networks of residual 2-D convolutions on log-mel with attentive pooling over time, averaged with the mlp's",
+}
+TESTED = {
+    "emobox": "unseen actors",
+    "speaker": "unseen speakers",
+    "loso": "unseen speakers",
+    "sentence": "unseen sentences of known speakers",
+    "random": "a random split, speakers known",
+}
+SHARE_ALIKE = "CC BY-NC-SA 4.0"
+_FAILURES = (
+    "in a stream's first half minute it hardly knows voice and microphone: scores are then those of single clips, lower",
+    "a voice that shows one emotion for minutes becomes in part the normal that the model compares with",
+    "calm and neutral, sad and neutral, happy and fearful are taken for one another",
+    "in a bare room, in loud noise and with other people talking behind the voice it is right much less often"
+    " (docs/results/stream)",
+    "no use for decisions about people: it hears how a voice sounds, not what a person feels",
+)
+
+
+def commit() -> str | None:
+    """The source tree's commit, shortened; None outside a repository."""
+    try:
+        command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip() or None
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def protocol_of(scores: Mapping[str, Any]) -> str:
+    """The protocol that scores of folds were printed under, such as "emobox"."""
+    return str(scores["protocol"]).partition(":")[0]
+
+
+def tested(scores: Mapping[str, Any]) -> str:
+    """Whose voices a protocol's scores are for, in words."""
+    return TESTED[protocol_of(scores)]
+
+
+def headline(scores: Mapping[str, Any] | None, strangers: Mapping[str, Any] | None) -> str:
+    """The honest score, short enough for a line of the dashboard."""
+    if not scores:
+        return "not yet scored"
+    emotions, uar = len(scores["per_class_recall"]), scores["uar_mean"]
+    if strangers:
+        # What a stranger may expect comes first.
+        four = strangers["four_stream"]["mean"]
+        return f"unseen corpora, 4 emotions: {four:.1f} % UAR; {tested(scores)}, {emotions}: {uar:.1f} %"
+    return f"{uar:.1f} % UAR, {emotions} emotions, {tested(scores)}"
+
+
+def licence(corpora: Sequence[str]) -> str:
+    """What the corpora that a network learned from allow to do with it."""
+    terms = {name: CORPORA[name].licence for name in corpora if not is_folder(name)}
+    if SHARE_ALIKE in terms.values():
+        return SHARE_ALIKE
+    if not terms:
+        return "its owner's: learned from own recordings alone"
+    return "see what it learned from: " + "; ".join(f"{name}: {text}" for name, text in terms.items())
+
+
+def known_failures(corpora: Sequence[str]) -> list[str]:
+    """What a user must expect to go wrong."""
+    languages = ", ".join(sorted({CORPORA[name].language for name in corpora if not is_folder(name)}))
+    first = [f"trained on actors ({languages}); spontaneous speech and other languages are guesses"] if languages else []
+    if any(map(is_folder, corpora)):
+        first.append("trained on its owner's recordings: other voices, rooms and microphones are guesses")
+    return [*first, *_FAILURES]
+
+
+def facts(
+    system: str,
+    settings: TrainSettings,
+    rows: Sequence[Row],
+    scores: Mapping[str, Any] | None,
+    strangers: Mapping[str, Any] | None,
+    seconds: float,
+    command: str,
+) -> dict[str, Any]:
+    """The card's readable part.
+
+    Parameters
+    ----------
+    scores, strangers : what ``evaluate`` wrote for a protocol's folds and for leave-one-corpus-out, or None before it ran
+    seconds : that training took
+    command : that does it again
+    """
+    recipe = settings.recipe(system)
+    corpora = sorted({row.corpus for row in rows})
+    return {
+        "description": _DESCRIPTIONS[system],
+        "headline": headline(scores, strangers),
+        "licence": licence(corpora),
+        "training": {
+            "corpora": corpora,
+            "clips": len(rows),
+            "speakers": len({row.speaker for row in rows}),
+            "seed": settings.seed,
+            "epochs": recipe.epochs,
+            "seconds": round(seconds),
+            "command": command,
+            "commit": commit(),
+            "recipe": {key: value for key, value in asdict(recipe).items() if key != "front_end"},
+        },
+        "scores": dict(scores or {}),
+        "strangers": dict(strangers or {}),
+        "known_failures": known_failures(corpora),
+    }

@@ -1,0 +1,33 @@
+"""Where the steps of training read and write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Folders; none need exist but the corpora's.
+
+    Attributes
+    ----------
+    corpora : holds ravdess_speech, tess, ...; see ``train.data.corpora.corpora_folder``
+    cache : the manifest and what is computed of every clip
+    runs : histories, checkpoints and scores, in a folder for each system
+    output : tables and pictures for people
+    weights : bundles
+    """
+
+    corpora: Path
+    cache: Path = REPOSITORY / ".cache" / "train"
+    runs: Path = REPOSITORY / "runs"
+    output: Path = REPOSITORY / "docs" / "results"
+    weights: Path = REPOSITORY / "weights"
+
+    @property
+    def manifest(self) -> Path:
+        """The table of all clips."""
+        return self.cache / "manifest.csv"

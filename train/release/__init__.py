@@ -1,0 +1,1 @@
+"""From trained networks and their scores to the bundles that ship."""

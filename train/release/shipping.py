@@ -1,0 +1,53 @@
+"""From trained networks and their scores to the bundle that ships."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from realtime_ser.model.card import Card
+from train.data.corpora import LABELS
+from train.data.manifest import Row
+from train.evaluation.folds import Job, scored
+from train.networks import ensemble
+from train.networks.card import facts
+from train.paths import Paths
+from train.settings import Setup
+
+
+def ship(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job) -> Card:
+    """Train on all speakers, or load what has been trained, and write the bundle with its card into ``weights``.
+
+    ``job.protocol`` is the one whose scores and temperature the card gets.
+    """
+    settings, system = setup.train, job.system
+    folds = scored(paths, settings, job)
+    if not folds:
+        scoring = setup.command(f"evaluate --system {system} --protocol {job.protocol}")
+        print(f"train: without `{scoring}` before it the bundle is not calibrated and has no scores", file=sys.stderr)
+    data = ensemble.load_data(paths.corpora, rows, settings, system, paths.cache)
+    trained = ensemble.train(data, rows, settings, paths.runs, "all", threads=job.threads)
+    protocol = f" --protocol {job.protocol}" if job.protocol != "emobox" else ""
+    about = facts(
+        system,
+        settings,
+        rows,
+        folds.get("scores"),
+        scored(paths, settings, replace(job, protocol="cross")).get("scores"),
+        sum(_seconds(history) for history in ensemble.histories(data, paths.runs, "all")),
+        setup.command(f"export --system {system}{protocol}"),
+    )
+    return trained.export(
+        paths.weights / f"{system}.onnx",
+        name=system,
+        temperature=folds.get("temperature", 1.0),
+        labels=[label for label in LABELS if any(row.emotion == label for row in rows)],
+        facts=about,
+    )
+
+
+def _seconds(history: Path) -> float:
+    return float(sum(entry["seconds"] for entry in json.loads(history.read_text(encoding="utf-8"))))

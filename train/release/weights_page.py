@@ -1,0 +1,142 @@
+"""``weights/README.md``: what the cards say, for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from train.atomic import write_text
+from train.data.corpora import CORPORA
+from train.networks.card import SHARE_ALIKE, protocol_of, tested
+
+_HEAD = """# The shipped models
+
+Written by `python -m train export` from the cards beside it. All scores are percent of unweighted average recall (UAR, the mean
+of the labels' recalls) on voices that the scored networks have never heard. The shipped networks themselves learned from all
+speakers of all corpora below: no unseen speaker is left for them here. They inherit the scores of networks that were trained in
+the same way without the speakers, or without the corpus, that were tested.
+"""
+
+
+def write_page(folder: Path) -> Path:
+    """Write the page for every card in ``folder``; returns its path."""
+    cards = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+    page = folder / "README.md"
+    write_text(page, "\n".join([_HEAD, *(_bundle(card) for card in cards), _licences(cards)]))
+    return page
+
+
+def _bundle(card: Mapping[str, Any]) -> str:
+    training, scores, strangers = card.get("training", {}), card.get("scores", {}), card.get("strangers", {})
+    lines = [
+        f"## `{card['name']}`",
+        "",
+        f"{_sentence(card.get('description', ''))} {card['parameters']:,} parameters; recipe `{card['recipe']}`; windows of"
+        f" {card['min_window_s']:g} to {card['window_s']:g} s.",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| learned from | {training.get('clips', 0):,} clips of {training.get('speakers', 0)} speakers:"
+        f" {', '.join(training.get('corpora', ()))} |",
+        f"| trained with | `{training.get('command', '')}`, seed {training.get('seed', 0)},"
+        f" {training.get('seconds', 0) / 60:.0f} min of one core, from commit `{training.get('commit') or 'unknown'}` |",
+        f"| one window of {card['window_s']:g} s in ONNX Runtime | {card.get('latency_ms', float('nan')):.2f} ms, median,"
+        " one thread |",
+    ]
+    if strangers:
+        lines += _stranger_rows(strangers)
+    if scores:
+        lines += _score_rows(scores)
+        if begun := training.get("recipe", {}).get("others_first"):
+            lines.append(
+                f"| on those folds | {begun} of its networks on log-mel had learned the other corpora before RAVDESS |"
+            )
+    lines += ["", "Known failures:", "", *(f"- {item}" for item in card.get("known_failures", ())), ""]
+    return "\n".join(lines)
+
+
+def _stranger_rows(strangers: Mapping[str, Any]) -> list[str]:
+    four, alone = strangers["four_stream"], strangers["four_clip"]
+    rows = [
+        f"| **unseen corpora**, 4 emotions, a speaker's clips as one stream | mean **{four['mean']}**,"
+        f" worst **{four['worst']}** |",
+        f"| the same, each clip a stream of its own | mean {alone['mean']}, worst {alone['worst']} |",
+    ]
+    rows += [
+        f"| tested on {name}, learned from the others | {part['four_stream']} (95 %: {_range(part['four_stream_ci95'])},"
+        f" {part['speakers']} speakers); over all {len(part['labels'])} shared emotions {part['all_stream']} |"
+        for name, part in strangers["corpora"].items()
+    ]
+    return [*rows, f"| printed by | `{strangers['command']}` |"]
+
+
+def _score_rows(scores: Mapping[str, Any]) -> list[str]:
+    folds = scores.get("uar_folds", [])
+    on = "RAVDESS, 8 emotions, six folds"
+    if protocol_of(scores) != "emobox":
+        on = f"{len(scores['per_class_recall'])} emotions, {len(folds)} fold{'s' if len(folds) != 1 else ''}"
+    rows = [
+        f"| **{tested(scores)}**, {on} | **{scores['uar_mean']}** ± {scores['uar_std_folds']} over"
+        f" folds, 95 % over speakers {_range(scores.get('uar_ci95'))};"
+        f" seeds: {', '.join(map(str, scores.get('uar_seeds', [scores['uar_mean']])))} |",
+    ]
+    known = scores.get("by_speaker")
+    if known:
+        rows.append(
+            f"| the same, a speaker's clips as one stream | **{known['uar_mean']}** ± {known['uar_std_folds']} over folds, 95 %"
+            f" over speakers {_range(known['uar_ci95'])} |"
+        )
+    groups = (
+        ("recall per emotion", "per_class_recall"),
+        ("women and men", "per_gender"),
+        ("strong and normal intensity", "per_intensity"),
+    )
+    rows += [f"| {name} | {_pairs(scores[key])} |" for name, key in groups if scores.get(key)]
+    rows += [
+        f"| expected calibration error | {scores['ece']} |",
+        f"| clips in which no speech was heard | {scores['clips_without_speech']} of {scores['clips']:,} |",
+        f"| printed by | `{scores['command']}` |",
+    ]
+    return rows
+
+
+def _licences(cards: Sequence[Mapping[str, Any]]) -> str:
+    names = sorted({name for card in cards for name in card.get("training", {}).get("corpora", ())})
+    lines = [
+        "## Licences",
+        "",
+        *_terms(cards),
+        "",
+        "| corpus | licence | from |",
+        "|---|---|---|",
+        *(
+            f"| {name}: {CORPORA[name].about} | {CORPORA[name].licence} | {CORPORA[name].url} |"
+            for name in names
+            if name in CORPORA
+        ),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _terms(cards: Sequence[Mapping[str, Any]]) -> list[str]:
+    terms = {str(card["name"]): str(card.get("licence", "not stated")) for card in cards}
+    if set(terms.values()) == {SHARE_ALIKE}:
+        return [
+            f"The weights are {SHARE_ALIKE}: research and private use, no commercial use. What the corpora allow decides that:"
+        ]
+    return [*(f"- `{name}`: {text}" for name, text in terms.items()), "", "What the corpora allow decides that:"]
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "." if text else ""
+
+
+def _range(edges: Sequence[float] | None) -> str:
+    return f"{edges[0]:g} to {edges[1]:g}" if edges else "not measured"
+
+
+def _pairs(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
