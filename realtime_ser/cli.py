@@ -85,7 +85,8 @@ def _monitor(options: argparse.Namespace) -> int:
 
 
 def _replay(options: argparse.Namespace) -> int:
-    from realtime_ser.audio.file import FileSource, expand_paths
+    from realtime_ser.audio.file import FileSource
+    from realtime_ser.audio.folder import expand_paths
     from realtime_ser.audio.paced import PacedSource
 
     config = _config(options)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from realtime_ser.audio.file import FileSource, expand_paths
+from realtime_ser.audio.file import FileSource
+from realtime_ser.audio.folder import expand_paths
 from realtime_ser.errors import ConfigError, SourceError
 
 RATE = 16_000
