@@ -15,7 +15,7 @@ _POLL_S = 0.1
 
 
 class ByteReader:
-    """A binary file read from front to back, with a look ahead. Works on what cannot seek: a pipe, standard input, a socket's file.
+    """A binary file read from front to back, with a look ahead. Works on what cannot seek: a pipe, standard input.
 
     Parameters
     ----------
@@ -33,6 +33,7 @@ class ByteReader:
         self._ended = False
         self._stopped = threading.Event()
         self._origin = 0
+        self._past: bytearray | None = bytearray()  # of what cannot seek: everything consumed since the start
         self.position = 0
         self.size: int | None = None
         self._seekable = False
@@ -48,6 +49,11 @@ class ByteReader:
     def left(self) -> int | None:
         """Bytes not yet consumed, or None when nobody can know."""
         return None if self.size is None else max(0, self.size - self.position)
+
+    @property
+    def file(self) -> Any:
+        """The file object that is read."""
+        return self._file
 
     @property
     def seekable(self) -> bool:
@@ -73,6 +79,8 @@ class ByteReader:
     def read(self, count: int) -> bytes:
         """The next ``count`` bytes; fewer only at the end."""
         taken = self.peek(count)
+        if self._past is not None and not self._seekable:
+            self._past += taken
         del self._buffer[: len(taken)]
         self.position += len(taken)
         return taken
@@ -92,6 +100,19 @@ class ByteReader:
         while skipped < count and (piece := self.read_some(min(_PIECE, count - skipped))):
             skipped += len(piece)
         return skipped
+
+    def restart(self) -> None:
+        """Go back to the start, of a pipe too as long as ``forget`` was not called."""
+        if self._seekable:
+            self.rewind(0)
+        elif self._past is not None:
+            self._buffer[:0] = self._past
+            self._past = bytearray()
+            self.position = 0
+
+    def forget(self) -> None:
+        """Nobody will ``restart`` a pipe any more."""
+        self._past = None
 
     def rewind(self, position: int) -> None:
         """Go to a position of a seekable file."""

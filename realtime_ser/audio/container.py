@@ -1,7 +1,7 @@
 """Where the samples lie in WAV, RF64, W64, AIFF, AU, CAF and NIST files, whatever their headers say about sizes.
 
-Everything is read forward, so that a pipe does as well as a file. A size in a header is a claim: a writer that was killed, a pipe
-or four bytes for more than 4 GiB leave a wrong one.
+Everything is read forward, so that a pipe does as well as a file. A size in a header is a claim: a writer that was killed, a
+pipe, or four bytes for more than 4 GiB leave a wrong one.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Layout:
     """What a header says, with the reader standing at the first byte of the samples.
 
     ``subtype`` is libsndfile's word for the codec, None for one that only libsndfile's own reader of WAV knows (``fmt`` is then
-    the format chunk). ``wide`` says that the size had eight bytes. ``claimed`` is the length of the samples in bytes, None where the header does not know. ``chunks`` says
-    whether other chunks may follow them: "little", "big" or "w64"; "" when nothing may.
+    the format chunk). ``claimed`` is the length of the samples in bytes, None where the header does not know; ``wide`` says
+    that it had eight bytes. ``chunks`` says whether other chunks may follow: "little", "big", "w64" or "caf"; "" when none may.
     """
 
     rate: int

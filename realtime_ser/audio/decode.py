@@ -1,7 +1,7 @@
 """Bytes to samples: which decoder reads a file, and how much of the file it read.
 
-libsndfile decodes; what it is shown is cut out here, because it believes headers (a length that is wrong, an index that is missing)
-and stops where they say. A file may hold several streams one after the other (``cat a.mp3 b.mp3``): each has its own decoder.
+libsndfile decodes; what it is shown is cut out here, because it believes headers (a wrong length, a missing index) and stops
+where they say. A file may hold several streams one after the other (``cat a.mp3 b.mp3``): each has its own decoder.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from realtime_ser.audio.byte_reader import ByteReader, ShownFile
 from realtime_ser.audio.container import WIDTHS, Layout, Samples, read_layout, skip_chunks
 from realtime_ser.audio.mpeg import Frames, find_frame, skip_tags
 from realtime_ser.audio.ogg import Pages, granule_at_end, last_page
+from realtime_ser.audio.raw import Raw
 from realtime_ser.records import FloatArray
 
 # The length that a file of unknown length claims: samples for a million years.
@@ -176,8 +177,8 @@ def open_sndfile(shown: Any, **options: Any) -> Any:
         if getattr(shown, "error", None) is not None:
             raise shown.error from error
         raise DamagedError(sndfile_reason(error)) from error
-    # soundfile seeks after every read of a seekable file. In an MP3 that throws away bits which later frames need, and the samples
-    # come out wrong; in a FLAC it is slow. We only ever read on.
+    # soundfile seeks after every read of a seekable file. In an MP3 that throws away bits which later frames need, and the
+    # samples come out wrong; in a FLAC it is slow. We only ever read on.
     opened.seekable = lambda: False
     return opened
 
@@ -219,6 +220,12 @@ def streams(reader: ByteReader) -> Iterator[Decoder | None]:
             if not previous:
                 yield None
             return
+
+
+def raw_stream(reader: ByteReader, raw: Raw) -> Iterator[Decoder | None]:
+    """As ``streams``, for samples without a header."""
+    per_s = raw.rate * raw.channels * WIDTHS[raw.subtype]
+    yield _samples(reader, Layout(raw.rate, raw.channels, raw.subtype, raw.endian, None, "", per_s))
 
 
 def _first_frame(reader: ByteReader, head: bytes) -> int | None:

@@ -10,11 +10,11 @@ import numpy.typing as npt
 from realtime_ser.errors import SourceError
 from realtime_ser.records import FloatArray, Notice
 
-# Channels that have nothing in common leave a mean with 1/n of their mean power. A mean far below that cancels; well above, it no
-# longer does.
+# Channels that have nothing in common leave a mean with 1/n of their mean power. A mean far below that cancels; not far below
+# it, it no longer does.
 _CANCELS, _HOLDS = 0.1, 0.4
-# Another channel takes over from the chosen one when it is this much louder (6 dB), not at every breath: two channels of opposite
-# phase differ in sign.
+# Another channel takes over from the chosen one only when it is this much louder (6 dB): two channels of opposite phase differ
+# in sign, so every change is a click.
 _LOUDER = 4.0
 # The levels are judged at the end of every piece of this length, counted from the start of the stream, with a memory of a few.
 _SPAN_S = 0.1
@@ -68,8 +68,8 @@ def choose_channel(frames: npt.NDArray[Any], channel: int, name: str) -> FloatAr
 def check_channel(channel: int | None, channels: int, name: str) -> None:
     """SourceError unless ``channel`` (None: all of them) is one of 1 to ``channels``."""
     if channel is not None and not 1 <= channel <= channels:
-        there = "only 1 channel" if channels == 1 else f"only {channels} channels"
-        raise SourceError(f"{name} has {there}, so there is no channel {channel}; choose 1 to {channels}")
+        has = "one channel, so leave --channel out" if channels == 1 else f"channels 1 to {channels}; choose another"
+        raise SourceError(f"{name} has no channel {channel}: it has {has}")
 
 
 class Downmix:
@@ -81,8 +81,8 @@ class Downmix:
     channel : 1 is the first (left); None: all of them
     name : the source, for messages
 
-    The levels are judged every 0.1 s, counted from the start of the stream, and the verdict holds for the next piece: nothing is
-    held back, and blocks of any size give the same samples.
+    The levels are judged every 0.1 s, counted from the start of the stream, and the verdict holds for the next piece: nothing
+    is held back, and blocks of any size give the same samples.
     """
 
     def __init__(self, rate: int, *, channel: int | None = None, name: str = "the source") -> None:
@@ -156,8 +156,8 @@ class Downmix:
     def _notice(self, channel: int) -> Notice:
         return Notice(
             "channels_cancel",
-            f"{self._name}: its channels cancel each other (opposite phase), so channel {channel} is taken alone while they do; "
-            "--channel N takes one throughout",
+            f"{self._name}: its channels cancel each other (opposite phase), so channel {channel} is taken alone while they "
+            "do; --channel N takes one throughout",
             self._position,
             self._rate,
         )

@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 
 from realtime_ser.audio.byte_reader import ByteReader
-from realtime_ser.audio.decode import DamagedError, Decoder, Fallback, cut_short, streams
+from realtime_ser.audio.decode import DamagedError, Decoder, Fallback, cut_short, raw_stream, streams
 from realtime_ser.audio.downmix import Downmix, check_channel
+from realtime_ser.audio.ffmpeg import Ffmpeg, find_ffmpeg
+from realtime_ser.audio.foreign import SUFFIXES as FOREIGN_SUFFIXES
 from realtime_ser.audio.foreign import conversion, foreign_kind
+from realtime_ser.audio.raw import Raw
 from realtime_ser.audio.resample import Resampler
 from realtime_ser.audio.source import check_rate, printable, too_short
 from realtime_ser.errors import SourceError
@@ -36,17 +39,26 @@ class FileSource:
     source : path, bytes, or a binary file object (which stays open; it need not be able to seek)
     block_s : seconds per block, above 0
     channel : 1 is the first (left); None: the mean over all, see ``Downmix``
+    raw : the format of a file without a header
     name : what messages and sinks call it; None: the path
+
+    What is not decoded here (m4a, AAC, WebM, video) goes through ffmpeg, if there is one on the path.
 
     The samples are read to the file's true end, whatever its header says of their number. A file that ends before its header
     says, or becomes unreadable in the middle, delivers what could be read; then ``blocks`` raises SourceError.
     """
 
-    speed: float | None = None
-    waiting_s = 0.0
+    speed: float = 1.0
+    waiting_s: float = 0.0
 
     def __init__(
-        self, source: str | Path | bytes | Any, block_s: float = 0.1, *, channel: int | None = None, name: str | None = None
+        self,
+        source: str | Path | bytes | Any,
+        block_s: float = 0.1,
+        *,
+        channel: int | None = None,
+        raw: Raw | None = None,
+        name: str | None = None,
     ) -> None:
         if not block_s > 0:
             raise SourceError(f"block_s must be positive, got {block_s}")
@@ -57,6 +69,10 @@ class FileSource:
         self.duration_s: float | None = None
         self._block_s = block_s
         self._channel = channel
+        self._raw = raw
+        self._ffmpeg: Ffmpeg | None = None
+        self._decoder: Decoder | None = None
+        self._first: FloatArray = np.empty((0, 1), np.float32)
         self._file: Any = None
         self._reader: ByteReader | None = None
         self._stopped = False
@@ -109,13 +125,15 @@ class FileSource:
                 start += len(samples)
         except DamagedError as error:
             complaint = (
-                f"is damaged after {start / self.rate:.1f} s ({error}); what came before was read, the rest needs another copy of "
-                "the file"
+                f"is damaged after {start / self.rate:.1f} s ({error}); what came before was read, the rest needs another "
+                "copy of the file"
             )
         except (OSError, ValueError, TypeError) as error:
             raise SourceError(f"{self.name} cannot be read beyond {start / self.rate:.1f} s: {_reason(error)}") from error
         if self._stopped:
             return
+        if self._ffmpeg is not None and (said := self._ffmpeg.complaint(start / self.rate)) is not None:
+            complaint = f"was read for {start / self.rate:.1f} s, and what follows is damaged or cut short ({said})"
         if (notice := too_short(self.name, start, self.rate)) is not None:
             yield notice
         if complaint is not None:
@@ -156,28 +174,75 @@ class FileSource:
         head = reader.peek(64)
         if not head:
             raise SourceError(f"{self.name} is empty (0 bytes); record or copy it again")
+        if self._raw is not None:
+            self._start(reader, raw_stream(reader, self._raw))
+            return
         kind = foreign_kind(head)
-        if kind is not None:
-            raise SourceError(f"{self.name} is {kind}, which is not decoded here; convert it first: {conversion(self.name)}")
-        self._streams = streams(reader)
         try:
-            decoder = next(self._streams)
-            while True:
-                if decoder is None:
-                    decoder = self._fall_back(reader)
-                self._decoder: Decoder | None = decoder
-                rate = check_rate(decoder.rate, self.name)
-                check_channel(self._channel, decoder.channels, self.name)
-                count = max(1, min(round(rate * self._block_s), _MOST_VALUES // decoder.channels))
-                self._first = decoder.read(count)
-                if len(self._first):
-                    break
-                decoder.close()
-                decoder = next(self._streams, None) if not isinstance(decoder, Fallback) else None
-                if decoder is None:
-                    raise SourceError(f"{self.name} holds no audio: its header is there and no sample follows")
+            if kind is None:
+                self._start(reader, streams(reader))
+                return
         except DamagedError as error:
-            raise SourceError(f"{self.name} is not audio that can be read ({error}); expected WAV, FLAC, OGG or MP3") from error
+            if not self._may_be_foreign(head) or (program := find_ffmpeg()) is None:
+                hint = f"; or convert it: {conversion(self.name)}" if self._may_be_foreign(head) else ""
+                raise SourceError(
+                    f"{self.name} is not audio that can be read ({error}); expected WAV, FLAC, OGG or MP3{hint}"
+                ) from error
+            reason = f"is not audio that can be read ({error}); expected WAV, FLAC, OGG or MP3"
+        else:
+            program = find_ffmpeg()
+            if program is None:
+                raise SourceError(
+                    f"{self.name} is {kind}, which is not decoded here; install ffmpeg, or convert it first: "
+                    f"{conversion(self.name)}"
+                )
+            reason = f"is {kind} and could not be read"
+            if kind.startswith("MP4") and not reader.seekable:
+                reason += " from a pipe, which an index at its end does not allow; give the file"
+        self._convert(program, reader, reason)
+
+    def _may_be_foreign(self, head: bytes) -> bool:
+        """Whether ffmpeg may know more: a codec inside a known container, or the name of one."""
+        suffix = Path(self.name).suffix.lower()
+        return suffix in FOREIGN_SUFFIXES or head[:4] in (b"caff", b"OggS", b"RIFF", b"FORM", b"RF64", b".snd")
+
+    def _convert(self, program: str, reader: ByteReader, reason: str) -> None:
+        reader.restart()
+        self._ffmpeg = Ffmpeg(program, reader if self.path is None else self.path.absolute())
+        self._reader = ByteReader(self._ffmpeg.output)
+        try:
+            if not self._reader.peek(12):
+                raise DamagedError("nothing in it can be decoded")
+            self._start(self._reader, streams(self._reader))
+        except (DamagedError, SourceError) as error:
+            said = self._ffmpeg.complaint() or str(error)
+            raise SourceError(f"{self.name} {reason} ({said})") from error
+        self.duration_s = self._ffmpeg.duration_s
+
+    def _start(self, reader: ByteReader, found: Iterator[Decoder | None]) -> None:
+        """Read up to the first samples.
+
+        Raises
+        ------
+        DamagedError : not readable
+        SourceError : no audio, a rate nobody uses, or without the chosen channel
+        """
+        self._streams = found
+        decoder = next(found)
+        while True:
+            if decoder is None:
+                decoder = self._fall_back(reader)
+            self._decoder = decoder
+            rate = check_rate(decoder.rate, self.name)
+            check_channel(self._channel, decoder.channels, self.name)
+            self._first = decoder.read(max(1, min(round(rate * self._block_s), _MOST_VALUES // decoder.channels)))
+            if len(self._first) or self._stopped:
+                break
+            decoder.close()
+            decoder = next(found, None) if not isinstance(decoder, Fallback) else None
+            if decoder is None:
+                raise SourceError(f"{self.name} holds no audio: its header is there and no sample follows")
+        reader.forget()
         self.rate = rate
         self.duration_s = None if decoder.frames is None else decoder.frames / rate
 
@@ -204,9 +269,12 @@ class FileSource:
             raise SourceError(f"{self.name} cannot be read: {_reason(error)}; check the path and its permissions") from error
 
     def _close(self) -> None:
-        if getattr(self, "_decoder", None) is not None:
-            self._decoder.close()  # type: ignore[union-attr]
+        if self._decoder is not None:
+            self._decoder.close()
             self._decoder = None
+        if self._ffmpeg is not None:
+            self._ffmpeg.close()
+            self._ffmpeg = None
         if self._file is not None and self.path is not None:
             self._file.close()
         self._file = self._reader = None

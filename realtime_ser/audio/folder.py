@@ -12,9 +12,9 @@ from realtime_ser.errors import ConfigError
 
 SUFFIXES = frozenset(
     {
-        ".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".mp1", ".mpga", ".aif", ".aiff", ".aifc", ".afc", ".au",
-        ".snd", ".caf", ".w64", ".rf64", ".bwf", ".bw64", ".sph", ".nist", ".voc", ".iff", ".8svx", ".svx", ".paf", ".fap", ".pvf",
-        ".sf", ".ircam", ".avr", ".htk", ".sds", ".mpc2k", ".wve", ".xi",
+        ".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".mp1", ".mpga", ".aif", ".aiff", ".aifc", ".afc",
+        ".au", ".snd", ".caf", ".w64", ".rf64", ".bwf", ".bw64", ".sph", ".nist", ".voc", ".iff", ".8svx", ".svx", ".paf",
+        ".fap", ".pvf", ".sf", ".ircam", ".avr", ".htk", ".sds", ".mpc2k", ".wve", ".xi",
     }
 )  # fmt: skip
 
@@ -41,7 +41,7 @@ def find_files(paths: Sequence[str | Path], *, with_ffmpeg: bool = False) -> Fou
 
     Parameters
     ----------
-    paths : files and folders; folders are searched to any depth, hidden files left out
+    paths : files, folders (searched to any depth, hidden files left out) and "-" (standard input)
     with_ffmpeg : take what ffmpeg reads as well
 
     Returns
@@ -56,11 +56,15 @@ def find_files(paths: Sequence[str | Path], *, with_ffmpeg: bool = False) -> Fou
         raise ConfigError("no audio file given; name at least one file or folder")
     found: dict[Path, None] = {}
     left_out: dict[Path, None] = {}
-    for given in map(Path, paths):
+    for name in paths:
+        given = Path(name)
+        if given == Path("-") and str(name) != "-":
+            given = given.absolute()  # "./-" is a file, "-" standard input
         if not given.is_dir():
             found[given] = None
             continue
-        inside, others = [], []
+        inside: list[Path] = []
+        others: list[Path] = []
         for path in sorted(given.rglob("*")):
             suffix = path.suffix.lower()
             known = suffix in SUFFIXES or (with_ffmpeg and suffix in foreign.SUFFIXES)

@@ -8,9 +8,9 @@ from pathlib import Path
 # Suffixes of files that ffmpeg reads and we do not.
 SUFFIXES = frozenset(
     {
-        ".m4a", ".mp4", ".m4b", ".m4v", ".mov", ".3gp", ".3g2", ".aac", ".adts", ".webm", ".mkv", ".mka", ".wma", ".wmv", ".asf",
-        ".avi", ".flv", ".f4v", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".vob", ".amr", ".awb", ".ape", ".wv", ".tta", ".ac3",
-        ".eac3", ".dts", ".spx", ".ra", ".rm", ".alac", ".mpc", ".dsf", ".dff", ".tak",
+        ".m4a", ".mp4", ".m4b", ".m4v", ".mov", ".3gp", ".3g2", ".aac", ".adts", ".webm", ".mkv", ".mka", ".wma", ".wmv",
+        ".asf", ".avi", ".flv", ".f4v", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".vob", ".amr", ".awb", ".ape", ".wv",
+        ".tta", ".ac3", ".eac3", ".dts", ".spx", ".ra", ".rm", ".alac", ".mpc", ".dsf", ".dff", ".tak",
     }
 )  # fmt: skip
 

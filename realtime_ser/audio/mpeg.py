@@ -1,7 +1,7 @@
 """Frames of an MP3 stream, found by their headers: how many there are, and what lies between them.
 
-libsndfile takes the length of an MP3 from its index, or guesses it from the first frame, and reads no further. Both may be wrong (a
-variable bit rate without an index, files joined end to end), so it is given the bare frames here and never an index.
+libsndfile takes the length of an MP3 from its index, or guesses it from the first frame, and reads no further. Both may be
+wrong (a variable bit rate without an index, files joined end to end), so it is given the bare frames here and never an index.
 """
 
 from __future__ import annotations
@@ -48,10 +48,8 @@ def frame_at(head: bytes) -> Frame | None:
     kbps = _KBPS[(1, layer) if first else (2, min(layer, 2))][index - 1]
     mono = head[3] >> 6 == 3
     samples = 384 if layer == 1 else 1152 if layer == 2 or first else 576
-    if layer == 1:
-        length = (12000 * kbps // rate + padded) * 4
-    else:
-        length = samples // 8 * 1000 * kbps // rate + padded
+    slots = (12 if layer == 1 else samples // 8) * 1000 * kbps // rate + padded
+    length = slots * 4 if layer == 1 else slots
     side = (17 if mono else 32) if first else (9 if mono else 17)
     return Frame((version, layer, rate), 1 if mono else 2, length, samples, 4 + side)
 

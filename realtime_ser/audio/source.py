@@ -24,24 +24,16 @@ class Source(Protocol):
     name : what the user knows it as (device name or file path), printable
     rate : sample rate of its blocks in Hz
     duration_s : length in seconds, or None when nobody can know (a microphone)
-    speed : seconds of audio a second of the clock (1: a microphone); None: as fast as it is read
-    waiting_s : seconds of audio that it could hand over at once beyond the last block; 0 for one that hands over all that it has
-        in one block
+    speed : seconds of audio a second of the clock for a live or paced source; 1 for all others
+    waiting_s : seconds of the clock's worth of audio that it could hand over at once beyond the last block; 0 for one that
+        hands over all that it has in one block
     """
 
     name: str
     rate: int
     duration_s: float | None
-
-    @property
-    def speed(self) -> float | None:
-        """See above."""
-        ...
-
-    @property
-    def waiting_s(self) -> float:
-        """See above."""
-        ...
+    speed: float
+    waiting_s: float
 
     def blocks(self) -> Iterator[Block | Notice]:
         """Yield mono blocks in time order, with a ``Notice`` between them when the device goes or returns.
