@@ -1,28 +1,34 @@
-"""Audio files through libsndfile, streamed: a file of any length needs the memory of one block."""
+"""Audio files, streamed: a file of any length needs the memory of one block."""
 
 from __future__ import annotations
 
+import io
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from realtime_ser.audio.downmix import downmix
-from realtime_ser.audio.source import check_rate, printable
-from realtime_ser.errors import ConfigError, SourceError
-from realtime_ser.records import Block
+import numpy as np
 
-SUFFIXES = frozenset(
-    {".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64", ".rf64"}
-)
+from realtime_ser.audio.byte_reader import ByteReader
+from realtime_ser.audio.decode import DamagedError, Decoder, Fallback, cut_short, raw_stream, streams
+from realtime_ser.audio.downmix import Downmix, check_channel
+from realtime_ser.audio.ffmpeg import Ffmpeg, find_ffmpeg
+from realtime_ser.audio.foreign import SUFFIXES as FOREIGN_SUFFIXES
+from realtime_ser.audio.foreign import conversion, foreign_kind
+from realtime_ser.audio.raw import Raw
+from realtime_ser.audio.resample import Resampler
+from realtime_ser.audio.source import check_rate, printable, too_short
+from realtime_ser.errors import SourceError
+from realtime_ser.records import Block, FloatArray, Notice
 
 _MOST_VALUES = 1 << 22  # per read, over all channels: a header may claim a thousand channels
 # How libsndfile's log says that the header promises more bytes than the file holds.
 _SHORTFALL = re.compile(r"^\s*(?:data|Data Size|SSND)\s*:\s*(\d+)\s*\(should be (\d+)\)", re.MULTILINE)
-# A writer that could not go back to fill in the size (a pipe) leaves one of these; the file is whole all the same.
 _UNKNOWN_SIZE = 0x7FFF0000
+_TOLERANCE_S = 0.1
 
 
 class FileSource:
@@ -30,163 +36,266 @@ class FileSource:
 
     Parameters
     ----------
-    path : the file
+    source : path, bytes, or a binary file object (which stays open; it need not be able to seek)
     block_s : seconds per block, above 0
+    channel : 1 is the first (left); None: the mean over all, see ``Downmix``
+    raw : the format of a file without a header
+    name : what messages and sinks call it; None: the path
 
-    A file that ends before its header says, or becomes unreadable in the middle, delivers what could be read; then ``blocks``
-    raises SourceError.
+    What is not decoded here (m4a, AAC, WebM, video) goes through ffmpeg, if there is one on the path.
+
+    The samples are read to the file's true end, whatever its header says of their number. A file that ends before its header
+    says, or becomes unreadable in the middle, delivers what could be read; then ``blocks`` raises SourceError.
     """
 
-    def __init__(self, path: str | Path, block_s: float = 0.1) -> None:
+    speed: float = 1.0
+    waiting_s: float = 0.0
+
+    def __init__(
+        self,
+        source: str | Path | bytes | Any,
+        block_s: float = 0.1,
+        *,
+        channel: int | None = None,
+        raw: Raw | None = None,
+        name: str | None = None,
+    ) -> None:
         if not block_s > 0:
             raise SourceError(f"block_s must be positive, got {block_s}")
-        self.path = Path(path)
-        self.name = printable(str(path))
+        self.path = Path(source) if isinstance(source, str | os.PathLike) else None
+        self._given: Any = io.BytesIO(source) if isinstance(source, bytes | bytearray | memoryview) else source
+        self.name = printable(name or _name(source))
         self.rate = 0
         self.duration_s: float | None = None
         self._block_s = block_s
+        self._channel = channel
+        self._raw = raw
+        self._ffmpeg: Ffmpeg | None = None
+        self._decoder: Decoder | None = None
+        self._first: FloatArray = np.empty((0, 1), np.float32)
         self._file: Any = None
+        self._reader: ByteReader | None = None
         self._stopped = False
 
     def __enter__(self) -> FileSource:
-        """Open the file.
+        """Open the file and read its header.
 
         Raises
         ------
-        SourceError : missing, unreadable, a folder, empty, no audio, or at a rate nobody uses
+        SourceError : missing, unreadable, a folder, empty, no audio, at a rate nobody uses, or without the chosen channel
         """
-        self._check_path()
-        import soundfile
-
-        try:
-            # As bytes, where the system has them: soundfile refuses a str whose bytes are no UTF-8.
-            opened = soundfile.SoundFile(self.path if os.name == "nt" else os.fsencode(self.path))
-        except (soundfile.SoundFileError, OSError, RuntimeError, ValueError, TypeError) as error:
-            reason = _reason(error)
-            if "File does not exist" in reason:  # libsndfile's words for an MP3 without a frame in it: we know that it exists
-                reason = "no audio frame is in it"
-            raise SourceError(
-                f"{self.name} is not audio that can be read ({reason}); expected WAV, FLAC, OGG or MP3"
-            ) from error
-        try:
-            self.rate = check_rate(opened.samplerate, self.name)
-            if opened.frames <= 0 or opened.channels < 1:
-                raise SourceError(f"{self.name} holds no audio: its header is there and no sample follows")
-        except SourceError:
-            opened.close()
-            raise
-        # soundfile seeks after every read of a seekable file. In an MP3 that throws away bits which later frames need, and the
-        # samples come out wrong; in a FLAC it is slow. We only ever read on.
-        opened.seekable = lambda: False
-        self.duration_s = opened.frames / self.rate
-        self._file = opened
         self._stopped = False
+        try:
+            self._file = self._open()
+            self._reader = ByteReader(self._file)
+            self._begin(self._reader)
+        except BaseException as error:
+            self._close()
+            if isinstance(error, OSError | ValueError | TypeError | AttributeError):
+                raise SourceError(f"{self.name} cannot be read: {_reason(error)}") from error
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._close()
 
-    def blocks(self) -> Iterator[Block]:
-        """Yield the file as float32 mono blocks, ``captured_at`` None.
+    def blocks(self) -> Iterator[Block | Notice]:
+        """Yield the file as float32 mono blocks, ``captured_at`` None, and a ``Notice`` when the channels cancel each other.
 
         Raises
         ------
         SourceError : the file is not open, is truncated or damaged (after everything readable was yielded)
         """
-        import soundfile
-
-        if self._file is None:
+        if self._reader is None:
             raise SourceError(f"{self.name} is not open; read it inside a with statement")
-        file = self._file
-        count = max(1, min(round(self.rate * self._block_s), _MOST_VALUES // file.channels))
+        mixer = Downmix(self.rate, channel=self._channel, name=self.name)
         start = 0
-        while not self._stopped:
-            try:
-                frames = file.read(count, dtype="float32", always_2d=True)
-            except (soundfile.SoundFileError, OSError, RuntimeError) as error:
-                raise SourceError(
-                    f"{self.name} is damaged after {start / self.rate:.1f} s ({_reason(error)}); "
-                    "what came before was heard, the rest needs another copy of the file"
-                ) from error
-            if not len(frames):
-                self._check_whole(start)
-                return
-            yield Block(downmix(frames), self.rate, start)
-            start += len(frames)
+        complaint: str | None = None
+        try:
+            for frames in self._frames():
+                if self._stopped:
+                    return
+                if isinstance(frames, str):
+                    complaint = complaint or frames
+                    continue
+                samples = mixer.push(frames)
+                if (notice := mixer.take_notice()) is not None:
+                    yield notice
+                yield Block(samples, self.rate, start)
+                start += len(samples)
+        except DamagedError as error:
+            complaint = (
+                f"is damaged after {start / self.rate:.1f} s ({error}); what came before was read, the rest needs another "
+                "copy of the file"
+            )
+        except (OSError, ValueError, TypeError) as error:
+            raise SourceError(f"{self.name} cannot be read beyond {start / self.rate:.1f} s: {_reason(error)}") from error
+        if self._stopped:
+            return
+        if self._ffmpeg is not None and (said := self._ffmpeg.complaint(start / self.rate)) is not None:
+            complaint = f"was read for {start / self.rate:.1f} s, and what follows is damaged or cut short ({said})"
+        if (notice := too_short(self.name, start, self.rate)) is not None:
+            yield notice
+        if complaint is not None:
+            raise SourceError(f"{self.name} {complaint}")
 
     def stop(self) -> None:
         """End ``blocks()`` after the block under way."""
         self._stopped = True
+        if self._reader is not None:
+            self._reader.stop()
 
-    def _check_path(self) -> None:
-        try:
-            if self.path.is_dir():
-                raise SourceError(f"{self.name} is a folder; name the audio files in it, or replay the folder")
-            if not self.path.exists():
-                raise SourceError(f"{self.name} does not exist; check the path")
-            if not self.path.is_file():
-                raise SourceError(f"{self.name} is no regular file; save the audio to a file first")
-            with self.path.open("rb") as file:
-                empty = not file.read(1)
-        except (OSError, ValueError) as error:
-            raise SourceError(f"{self.name} cannot be read: {_reason(error)}; check the path and its permissions") from error
-        if empty:
+    def _frames(self) -> Iterator[FloatArray | str]:
+        """Frames (n, channels) at the first stream's rate, and what is to be said of a stream after its end."""
+        frames, self._first = self._first, np.empty((0, 1), np.float32)
+        while self._decoder is not None:
+            decoder = self._decoder
+            same = decoder.rate == self.rate
+            resamplers = [] if same else [Resampler(decoder.rate, self.rate) for _ in range(decoder.channels)]
+            count = max(1, min(round(decoder.rate * self._block_s), _MOST_VALUES // decoder.channels))
+            while True:
+                if not len(frames):
+                    frames = decoder.read(count)
+                ended = not len(frames)
+                if resamplers:
+                    columns = [each.push(frames[:, index], last=ended) for index, each in enumerate(resamplers)]
+                    frames = np.stack(columns, axis=1)
+                if len(frames):
+                    yield frames
+                frames = frames[:0]
+                if ended or self._stopped:
+                    break
+            if (complaint := decoder.complaint()) is not None:
+                yield complaint
+            decoder.close()
+            self._decoder = None if self._stopped else next(self._streams, None)
+
+    def _begin(self, reader: ByteReader) -> None:
+        head = reader.peek(64)
+        if not head:
             raise SourceError(f"{self.name} is empty (0 bytes); record or copy it again")
+        if self._raw is not None:
+            self._start(reader, raw_stream(reader, self._raw))
+            return
+        kind = foreign_kind(head)
+        try:
+            if kind is None:
+                self._start(reader, streams(reader))
+                return
+        except DamagedError as error:
+            if not self._may_be_foreign(head) or (program := find_ffmpeg()) is None:
+                hint = f"; or convert it: {conversion(self.name)}" if self._may_be_foreign(head) else ""
+                raise SourceError(
+                    f"{self.name} is not audio that can be read ({error}); expected WAV, FLAC, OGG or MP3{hint}"
+                ) from error
+            reason = f"is not audio that can be read ({error}); expected WAV, FLAC, OGG or MP3"
+        else:
+            program = find_ffmpeg()
+            if program is None:
+                raise SourceError(
+                    f"{self.name} is {kind}, which is not decoded here; install ffmpeg, or convert it first: "
+                    f"{conversion(self.name)}"
+                )
+            reason = f"is {kind} and could not be read"
+            if kind.startswith("MP4") and not reader.seekable:
+                reason += " from a pipe, which an index at its end does not allow; give the file"
+        self._convert(program, reader, reason)
 
-    def _check_whole(self, delivered: int) -> None:
-        promised = self._file.frames
-        match = _SHORTFALL.search(self._file.extra_info)
-        if match and int(match[2]) < int(match[1]) < _UNKNOWN_SIZE:
-            promised = max(promised, round(delivered * int(match[1]) / max(1, int(match[2]))))
-        if self._file.format == "MP3" and not self._has_length_tag():
-            return  # without a tag the length is a guess from the first frames
-        if delivered < promised:
-            raise SourceError(
-                f"{self.name} is cut short: {delivered / self.rate:.1f} s of {promised / self.rate:.1f} s are there and were "
-                "heard; the rest needs another copy of the file"
-            )
+    def _may_be_foreign(self, head: bytes) -> bool:
+        """Whether ffmpeg may know more: a codec inside a known container, or the name of one."""
+        suffix = Path(self.name).suffix.lower()
+        return suffix in FOREIGN_SUFFIXES or head[:4] in (b"caff", b"OggS", b"RIFF", b"FORM", b"RF64", b".snd")
 
-    def _has_length_tag(self) -> bool:
-        with self.path.open("rb") as file:
-            head = file.read(1 << 16)
-        return b"Xing" in head or b"Info" in head
+    def _convert(self, program: str, reader: ByteReader, reason: str) -> None:
+        reader.restart()
+        self._ffmpeg = Ffmpeg(program, reader if self.path is None else self.path.absolute())
+        self._reader = ByteReader(self._ffmpeg.output)
+        try:
+            if not self._reader.peek(12):
+                raise DamagedError("nothing in it can be decoded")
+            self._start(self._reader, streams(self._reader))
+        except (DamagedError, SourceError) as error:
+            said = self._ffmpeg.complaint() or str(error)
+            raise SourceError(f"{self.name} {reason} ({said})") from error
+        self.duration_s = self._ffmpeg.duration_s
+
+    def _start(self, reader: ByteReader, found: Iterator[Decoder | None]) -> None:
+        """Read up to the first samples.
+
+        Raises
+        ------
+        DamagedError : not readable
+        SourceError : no audio, a rate nobody uses, or without the chosen channel
+        """
+        self._streams = found
+        decoder = next(found)
+        while True:
+            if decoder is None:
+                decoder = self._fall_back(reader)
+            self._decoder = decoder
+            rate = check_rate(decoder.rate, self.name)
+            check_channel(self._channel, decoder.channels, self.name)
+            self._first = decoder.read(max(1, min(round(rate * self._block_s), _MOST_VALUES // decoder.channels)))
+            if len(self._first) or self._stopped:
+                break
+            decoder.close()
+            decoder = next(found, None) if not isinstance(decoder, Fallback) else None
+            if decoder is None:
+                raise SourceError(f"{self.name} holds no audio: its header is there and no sample follows")
+        reader.forget()
+        self.rate = rate
+        self.duration_s = None if decoder.frames is None else decoder.frames / rate
+
+    def _fall_back(self, reader: ByteReader) -> Decoder:
+        if not reader.seekable:
+            raise DamagedError("unknown format")
+        reader.rewind(0)
+        return Fallback(self._file, _fallback_verdict)
+
+    def _open(self) -> Any:
+        if self.path is None:
+            if not hasattr(self._given, "read"):
+                raise TypeError(f"expected a path, bytes or a binary file object, got {type(self._given).__name__}")
+            return self._given
+        if self.path.is_dir():
+            raise SourceError(f"{self.name} is a folder; name the audio files in it, or replay the folder")
+        if not self.path.exists():
+            raise SourceError(f"{self.name} does not exist; check the path")
+        if not self.path.is_file():
+            raise SourceError(f"{self.name} is no regular file; save the audio to a file first")
+        try:
+            return self.path.open("rb")
+        except OSError as error:
+            raise SourceError(f"{self.name} cannot be read: {_reason(error)}; check the path and its permissions") from error
+
+    def _close(self) -> None:
+        if self._decoder is not None:
+            self._decoder.close()
+            self._decoder = None
+        if self._ffmpeg is not None:
+            self._ffmpeg.close()
+            self._ffmpeg = None
+        if self._file is not None and self.path is not None:
+            self._file.close()
+        self._file = self._reader = None
 
 
-def expand_paths(paths: Sequence[str | Path]) -> list[Path]:
-    """The audio files that ``paths`` stand for: a file for itself, whatever its name; a folder for the audio files in it.
+def _fallback_verdict(file: Any, count: int) -> str | None:
+    promised = file.frames
+    match = _SHORTFALL.search(file.extra_info)
+    if match and int(match[2]) < int(match[1]) < _UNKNOWN_SIZE:
+        promised = max(promised, round(count * int(match[1]) / max(1, int(match[2]))))
+    rate = file.samplerate
+    return cut_short(count / rate, promised / rate) if _TOLERANCE_S * rate < promised - count < 1 << 50 else None
 
-    Parameters
-    ----------
-    paths : files and folders; folders are searched to any depth, hidden files left out
 
-    Returns
-    -------
-    list of Path, in the given order, each folder's files sorted, no file twice
-
-    Raises
-    ------
-    ConfigError : nothing given, or a folder without any audio file
-    """
-    if not paths:
-        raise ConfigError("no audio file given; name at least one file or folder")
-    found: dict[Path, None] = {}
-    for given in map(Path, paths):
-        if not given.is_dir():
-            found[given] = None
-            continue
-        inside = sorted(
-            path
-            for path in given.rglob("*")
-            if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-        )
-        if not inside:
-            raise ConfigError(f"no audio file in {printable(str(given))}; expected WAV, FLAC, OGG or MP3 files there")
-        found.update(dict.fromkeys(inside))
-    return list(found)
+def _name(source: Any) -> str:
+    if isinstance(source, str | os.PathLike):
+        return os.fspath(source) if isinstance(os.fspath(source), str) else os.fsdecode(source)
+    name = getattr(source, "name", None)
+    return name if isinstance(name, str) and name else "bytes" if isinstance(source, bytes | bytearray | memoryview) else "file"
 
 
 def _reason(error: BaseException) -> str:
-    text = getattr(error, "strerror", None) or getattr(error, "error_string", None) or str(error)
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return printable(" ".join(str(text).split())).rstrip(".")

@@ -14,7 +14,7 @@ from collections.abc import Generator, Iterator
 from types import TracebackType
 
 from realtime_ser.audio.at_exit import end_at_exit, forget
-from realtime_ser.audio.downmix import downmix
+from realtime_ser.audio.downmix import Downmix
 from realtime_ser.audio.input_stream import Capture, Daemon
 from realtime_ser.audio.opener import Opener
 from realtime_ser.audio.portaudio import portaudio, reason
@@ -22,7 +22,7 @@ from realtime_ser.audio.ring import Chunk, Wakeup
 from realtime_ser.audio.source import printable
 from realtime_ser.config import CaptureConfig
 from realtime_ser.errors import SourceError
-from realtime_ser.records import Block, FloatArray, Notice
+from realtime_ser.records import Block, Notice
 
 _POLL_S = 0.1
 # An audio server may need seconds to wake its hardware; until then, silence of the line is no fault.
@@ -52,6 +52,9 @@ class MicSource:
     Re-listing devices restarts PortAudio as a whole: another ``MicSource`` in the same process loses its device for a moment
     and picks it up again.
     """
+
+    speed: float = 1.0
+    waiting_s: float = 0.0
 
     def __init__(
         self,
@@ -85,6 +88,7 @@ class MicSource:
         self._ring_end = 0
         self._captured_at: float | None = None
         self._read_at = 0.0
+        self._mixer = Downmix(1)
 
     def __enter__(self) -> MicSource:
         """Find and open the device; it is heard from ``blocks()`` on.
@@ -101,6 +105,7 @@ class MicSource:
         self._left.clear()
         self._offset = self._end = self._ring_end = 0
         self._captured_at = self._ends_at = None
+        self._mixer = Downmix(self.rate, channel=self._channel, name=f"microphone {self.name}")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
@@ -181,7 +186,7 @@ class MicSource:
         except sd.PortAudioError as error:
             raise SourceError(f"microphone {self.name} does not start: {reason(error)}; try `realtime-ser doctor`") from error
 
-    def _hear(self, capture: Capture) -> Generator[Block, None, str]:
+    def _hear(self, capture: Capture) -> Generator[Block | Notice, None, str]:
         """Yield blocks until stopped or lost; the generator's value says how it was lost."""
         heard_at, patience = time.monotonic(), max(_FIRST_DATA_S, self._config.stall_s)
         while True:
@@ -189,7 +194,10 @@ class MicSource:
             self._reader = threading.current_thread()
             capture.ring.wait(_POLL_S)
             while (chunk := capture.ring.read()) is not None:
-                yield self._block(chunk)
+                block = self._block(chunk)
+                if (notice := self._mixer.take_notice()) is not None:
+                    yield notice
+                yield block
                 heard_at, patience = time.monotonic(), self._config.stall_s
                 if stopped:
                     break
@@ -219,10 +227,7 @@ class MicSource:
         self._captured_at = chunk.captured_at
         if self._ends_at is None and self._ends_after_s is not None:
             self._ends_at = now + self._ends_after_s
-        return Block(self._mono(chunk.samples), self.rate, start, chunk.captured_at, chunk.xruns)
-
-    def _mono(self, frames: FloatArray) -> FloatArray:
-        return downmix(frames if self._channel is None else frames[:, self._channel - 1])
+        return Block(self._mixer.push(chunk.samples), self.rate, start, chunk.captured_at, chunk.xruns)
 
     def _over(self) -> bool:
         """True when stopped, or when the time is up."""

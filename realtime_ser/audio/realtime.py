@@ -51,7 +51,8 @@ class PacedSource:
         self.rate = source.rate
         self.duration_s = source.duration_s
         self._source = source
-        self.speed = speed
+        self.speed: float = speed
+        self.waiting_s: float = 0.0
         self._block_s = block_ms / 1000
         self._ring_s = ring_s
         self._ring: Ring | None = None

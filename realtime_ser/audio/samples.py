@@ -76,13 +76,19 @@ def to_mono(array: npt.NDArray[Any]) -> FloatArray:
 
     Floats beyond float32's range become infinite. The engine drops what holds them, and counts it.
     """
+    return downmix(to_float(array))
+
+
+def to_float(array: npt.NDArray[Any]) -> FloatArray:
+    """As ``to_mono``, with the channels kept: float32 (n,) or (n, channels)."""
     if array.dtype.kind == "f":
-        if array.dtype == np.float32 and array.ndim == 1:
-            return np.ascontiguousarray(array, np.float32)
+        if array.dtype == np.float32:
+            return np.asarray(array, np.float32)
         with np.errstate(over="ignore"):
-            return downmix(array.astype(np.float32))
+            return array.astype(np.float32)
     # 32 bits do not fit float32's mantissa; the division by a power of two rounds once.
-    return downmix(array.astype(np.float32) / _INTEGERS[array.dtype.newbyteorder("=")])
+    scaled: FloatArray = array.astype(np.float32) / _INTEGERS[array.dtype.newbyteorder("=")]
+    return scaled
 
 
 class LevelCheck:

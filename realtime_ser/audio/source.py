@@ -12,6 +12,7 @@ from realtime_ser.text import printable as printable
 
 _Self = TypeVar("_Self", bound="Source")
 
+_SHORTEST_S = 0.5
 MIN_RATE, MAX_RATE = 1_000, 768_000
 
 
@@ -23,14 +24,16 @@ class Source(Protocol):
     name : what the user knows it as (device name or file path), printable
     rate : sample rate of its blocks in Hz
     duration_s : length in seconds, or None when nobody can know (a microphone)
-
-    A live source hands over all that it has in one block, from a ring. One that does not has ``waiting_s``, the seconds of
-    audio that it could hand over at once beyond the last block; one with a pace other than a microphone's has ``speed``.
+    speed : seconds of audio a second of the clock for a live or paced source; 1 for all others
+    waiting_s : seconds of the clock's worth of audio that it could hand over at once beyond the last block; 0 for one that
+        hands over all that it has in one block
     """
 
     name: str
     rate: int
     duration_s: float | None
+    speed: float
+    waiting_s: float
 
     def blocks(self) -> Iterator[Block | Notice]:
         """Yield mono blocks in time order, with a ``Notice`` between them when the device goes or returns.
@@ -55,6 +58,14 @@ class Source(Protocol):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         """Close it; idempotent."""
         ...
+
+
+def too_short(name: str, samples: int, rate: int) -> Notice | None:
+    """A ``Notice`` of kind "too_short" for a recording that has ended without a window, else None."""
+    if samples >= _SHORTEST_S * rate:
+        return None
+    message = f"{name} is {samples / rate:.2f} s long: too short to classify; a window takes {_SHORTEST_S:g} s or more"
+    return Notice("too_short", message, samples, rate)
 
 
 def check_rate(rate: float, of: str) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from realtime_ser.audio.file import expand_paths
+from realtime_ser.audio.folder import expand_paths
 from realtime_ser.audio.source import printable
 from realtime_ser.errors import ConfigError
 

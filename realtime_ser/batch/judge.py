@@ -77,7 +77,7 @@ class Judge:
         session, answer = session_record(engine, self._config, source=path), Answer(engine.model.labels)
         error: str | None = None
         try:
-            with source or open_recording(path) as opened:
+            with source or open_recording(path, self._config) as opened:
                 for record in play(opened, engine, self._config):
                     if stopped():
                         return None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from realtime_ser.audio.open import open_source
 from realtime_ser.audio.source import Source
 from realtime_ser.batch.answer import fullest_mean, speech_s
 from realtime_ser.batch.result import Result
@@ -105,7 +106,7 @@ def classify(
     answer = Answer(classifier.labels)
     records: list[Record] = []
     error: str | None = None
-    opened = open_recording(source, sample_rate)
+    opened = open_recording(source, config, sample_rate)
     with opened:
         try:
             for record in play(opened, engine, config):
@@ -122,12 +123,6 @@ def classify(
     return Result(path, session, tuple(between), summary, answer.probabilities, error)
 
 
-def open_recording(source: str | Path | FloatArray, sample_rate: int = 16000) -> Source:
+def open_recording(source: str | Path | FloatArray, config: Config, sample_rate: int = 16000) -> Source:
     """A source over a file or an array, not opened yet."""
-    if isinstance(source, str | Path):
-        from realtime_ser.audio.file import FileSource
-
-        return FileSource(source)
-    from realtime_ser.audio.array import ArraySource
-
-    return ArraySource(source, sample_rate)
+    return open_source(source, config.capture, sample_rate=sample_rate)

@@ -77,7 +77,7 @@ def measure_stages(config: Config, samples: FloatArray, seconds: float) -> dict[
     plain = Engine(load_model(config.model), config)
     rate = plain.sample_rate
     source = ArraySource(at_mic_rate(samples, rate, seconds), MIC_RATE, block_s=config.capture.block_ms / 1000)
-    blocks = source.blocks()
+    blocks = (item for item in source.blocks() if isinstance(item, Block))
     first = next(blocks)
     watched = timed_engine(load_model(config.model), config, watches, first)  # a model of its own: it gets stopwatches
     plain.push(first)

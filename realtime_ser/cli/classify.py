@@ -75,19 +75,19 @@ def classify_recordings(options: argparse.Namespace, config: Config, interrupt: 
 
 
 def _pool(options: argparse.Namespace, batch: Batch) -> Pool:
+    from realtime_ser.audio.open import STANDARD_INPUT, open_source
     from realtime_ser.batch import run
+
+    def standard_input() -> Source:
+        return open_source(STANDARD_INPUT, batch.config.capture)
 
     if options.ray is not None:
         from realtime_ser.batch.ray_pool import on_ray
 
         return on_ray(batch, options.ray or None, options.jobs)
     if options.jobs is not None and options.jobs > 1:
-        return run.processes(batch, options.jobs, _standard_input)
-    return run.here(batch, _standard_input)
-
-
-def _standard_input() -> Source:
-    raise ConfigError("standard input is not read yet")
+        return run.processes(batch, options.jobs, standard_input)
+    return run.here(batch, standard_input)
 
 
 class _Rows:

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 
 from realtime_ser.cli.parser import make_parser
 from realtime_ser.cli.process import Interrupt, complain, native_stderr_silenced, signals, use_one_thread
-from realtime_ser.errors import SerError, SourceError
+from realtime_ser.errors import ConfigError, SerError, SourceError
 
 if TYPE_CHECKING:
+    from realtime_ser.audio.raw import Raw
     from realtime_ser.audio.source import Source
     from realtime_ser.config import Config
     from realtime_ser.sinks.same_file import Place
@@ -75,27 +76,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _monitor(options: argparse.Namespace) -> int:
-    from realtime_ser.audio.microphone import MicSource
+    from realtime_ser.audio.open import open_source
 
     config = _config(options)
-    device = config.capture.device if options.device is None else options.device
     # The limit of stream time cuts exactly; the clock's, a moment later, ends a run whose device is away by then.
     ends_after_s = None if options.duration is None else options.duration + 1.0
-    return _hear([MicSource(device, config.capture, ends_after_s=ends_after_s)], options, config, [], live=True)
+    source = open_source(None, config.capture, device=options.device, ends_after_s=ends_after_s)
+    return _hear([source], options, config, [], live=True)
 
 
 def _replay(options: argparse.Namespace) -> int:
-    from realtime_ser.audio.file import FileSource, expand_paths
-    from realtime_ser.audio.realtime import PacedSource
+    from realtime_ser.audio.ffmpeg import find_ffmpeg
+    from realtime_ser.audio.folder import find_files
+    from realtime_ser.audio.open import STANDARD_INPUT, open_source
 
     config = _config(options)
-    paths = expand_paths(options.files)
-    inputs: list[tuple[str, Place]] = [("recording", path) for path in paths]
-    files: list[Source] = [FileSource(path) for path in paths]
-    if options.speed is not None:
-        files = [
-            PacedSource(file, options.speed, block_ms=config.capture.block_ms, ring_s=config.capture.ring_s) for file in files
-        ]
+    raw = _raw(options)
+    found = find_files(options.files, with_ffmpeg=find_ffmpeg() is not None)
+    if (note := found.note()) is not None:
+        complain(note)
+    names = [str(path) for path in found.files]
+    inputs: list[tuple[str, Place]] = [("recording", 0 if name == STANDARD_INPUT else name) for name in names]
+    files = [open_source(name, config.capture, speed=options.speed, raw=raw) for name in names]
     if options.faults:
         from realtime_ser.faults.scenario import load_scenario
         from realtime_ser.faults.source import FaultySource
@@ -106,8 +108,23 @@ def _replay(options: argparse.Namespace) -> int:
     return _hear(files, options, config, inputs, live=False)
 
 
+def _raw(options: argparse.Namespace) -> Raw | None:
+    """The format that --raw, --rate and --channels say, or None: the files have headers."""
+    from realtime_ser.audio.raw import raw_format
+
+    if options.raw is None:
+        if options.rate is not None or options.channels is not None:
+            given = "--rate" if options.rate is not None else "--channels"
+            raise ConfigError(f"{given} is for samples without a header and needs --raw FORMAT; --channel N chooses a channel")
+        return None
+    if options.rate is None:
+        raise ConfigError(f"--raw {options.raw} needs --rate HZ: samples without a header do not say it")
+    return raw_format(options.raw, options.rate, 1 if options.channels is None else options.channels)
+
+
 def _demo(options: argparse.Namespace) -> int:
     options.files = [str(_SAMPLE)]
+    options.raw = options.rate = options.channels = None
     return _replay(options)
 
 
@@ -206,9 +223,12 @@ def _hear(
             if interrupt.happened or sinks.exhausted:
                 break
             try:
-                with source, interrupt.stopping(source):
+                # A source may wait as it opens (a pipe that nobody writes to yet): a signal ends that too.
+                with interrupt.stopping(source), source, interrupt.stopping(source):
                     run(source, engine, sinks, config, duration_s=options.duration)
             except SourceError as error:
+                if options.interrupt.happened:
+                    break  # it was stopped before its first sample
                 # One bad file of many loses nothing of the others; it is said, and the exit code says it too.
                 status = error.exit_code
                 if len(sources) == 1:
@@ -229,6 +249,8 @@ def _config(options: argparse.Namespace) -> Config:
     overrides = list(options.set)
     if options.model is not None:
         overrides.append(f"model={_quoted(options.model)}")
+    if getattr(options, "channel", None) is not None:
+        overrides.append(f"capture.channel={options.channel}")
     if getattr(options, "retry_for", None) is not None:
         overrides.append(f"capture.retry_for_s={options.retry_for}")
     return load_config(options.config, overrides)

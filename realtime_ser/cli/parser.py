@@ -49,11 +49,20 @@ def make_parser(run: Mapping[str, Callable[[argparse.Namespace], int]]) -> argpa
 
     command = commands.add_parser("monitor", parents=[common, outputs], help="listen to a microphone")
     command.add_argument("--device", metavar="NAME|INDEX", type=_device, help="input device: index or unique part of its name")
+    command.add_argument(
+        "--channel", metavar="N", type=_count, help="read this channel alone, from 1 (left); default: all, mixed"
+    )
     command.add_argument("--retry-for", metavar="S", type=_wait, help="how long to wait for a vanished device")
     command.set_defaults(run=run["monitor"], native=True, hears=True)
 
     command = commands.add_parser("replay", parents=[common, outputs], help="replay recordings through the same path")
-    command.add_argument("files", metavar="FILE", nargs="+", help="WAV, FLAC, OGG or MP3 files, or folders of them")
+    command.add_argument("files", metavar="FILE", nargs="+", help="audio files, folders of them, or - (standard input)")
+    command.add_argument(
+        "--channel", metavar="N", type=_count, help="read this channel alone, from 1 (left); default: all, mixed"
+    )
+    command.add_argument("--raw", metavar="FORMAT", help="samples without a header: s16le, f32le, s24le, u8, mulaw, ...")
+    command.add_argument("--rate", metavar="HZ", type=_hertz, help="with --raw: samples a second")
+    command.add_argument("--channels", metavar="N", type=_count, help="with --raw: how many channels (default 1)")
     command.add_argument("--speed", metavar="1|N|max", type=_speed, default=1.0, help="times real time (default 1)")
     command.add_argument("--faults", metavar="FILE.yaml", help="inject the faults of a scenario (see docs/faults.yaml)")
     command.set_defaults(run=run["replay"], native=True, hears=True)
@@ -109,6 +118,12 @@ def _device(text: str) -> int | str:
 def _count(text: str) -> int:
     if not (text.isdecimal() and len(text) < 5 and int(text) > 0):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
+    return int(text)
+
+
+def _hertz(text: str) -> int:
+    if not (text.isdecimal() and len(text) < 8 and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of Hz")
     return int(text)
 
 

@@ -60,7 +60,7 @@ class FaultySource:
         self._source = source
         self._scenario = scenario
         self.name, self.rate, self.duration_s = source.name, source.rate, source.duration_s
-        self.speed: float = getattr(source, "speed", 1.0)
+        self.speed: float = source.speed
         self.waiting_s = 0.0  # of the wrapped source's block, what was not handed over yet
         self._rate = source.rate  # the wrapped source's
 

@@ -12,7 +12,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
+from realtime_ser.audio.open import open_source
 from realtime_ser.audio.source import Source
 from realtime_ser.config import Config
 from realtime_ser.engine.engine import Engine
@@ -86,7 +88,7 @@ def listen(
 def _session(
     source: Source, engine: Engine, max_lag_s: float | None, clock: Callable[[], float] = time.monotonic
 ) -> StreamSession:
-    return StreamSession(engine, max_lag_s=max_lag_s, speed=getattr(source, "speed", 1.0), health=True, clock=clock)
+    return StreamSession(engine, max_lag_s=max_lag_s, speed=source.speed, health=True, clock=clock)
 
 
 def _pull(source: Source, session: StreamSession, duration_s: float | None) -> Iterator[Record]:
@@ -96,7 +98,7 @@ def _pull(source: Source, session: StreamSession, duration_s: float | None) -> I
             yield from session.records(item)
             continue
         block, last = _limit(item, duration_s)
-        waiting_s = getattr(source, "waiting_s", 0.0)
+        waiting_s = source.waiting_s
         yield block
         try:
             yield from session.records(block, waiting_s=waiting_s)
@@ -107,7 +109,7 @@ def _pull(source: Source, session: StreamSession, duration_s: float | None) -> I
 
 
 def stream(
-    source: str | Path | FloatArray | None = None,
+    source: str | Path | bytes | BinaryIO | FloatArray | None = None,
     *,
     mic: bool = False,
     device: int | str | None = None,
@@ -115,17 +117,20 @@ def stream(
     model: str | Path | Classifier | None = None,
     config: Config | None = None,
     speed: float | str | None = None,
+    channel: int | None = None,
 ) -> Iterator[Estimate]:
     """Estimates of a file, an array or the microphone, as they come.
 
     Parameters
     ----------
-    source : audio file, or float or integer samples (n,) or (n, channels) at ``sample_rate``
+    source : audio file ("-": standard input), its content as bytes, a binary file object, or float or integer samples (n,) or
+        (n, channels) at ``sample_rate``
     mic : hear the microphone instead; ends when the loop is left
     device : which microphone: index or unique part of the name; None: the default
     sample_rate : rate of an array, in Hz
     model : shipped name, path of a bundle, or a loaded one; None: the one that ``config`` names
     config : settings; None: the shipped ``config.yaml``
+    channel : the only channel to read, from 1; None: as ``config`` says, and then all of them, mixed
     speed : "max" or None: as fast as possible; 1: real time, paced like a microphone
 
     Yields
@@ -142,40 +147,15 @@ def stream(
     pace = _pace(speed)
     classifier = model if isinstance(model, Classifier) else load_model(config.model if model is None else model)
     engine = Engine(classifier, config)
-    with _open(source, mic, device, sample_rate, config, pace) as opened:
+    if mic == (source is not None):
+        raise SourceError("give either a file or samples, or mic=True")
+    opened = open_source(
+        source, config.capture, device=device, sample_rate=sample_rate, speed=None if mic else pace, channel=channel
+    )
+    with opened:
         for record in listen(opened, engine, max_lag_s=config.stream.max_lag_s):
             if isinstance(record, Estimate):
                 yield record
-
-
-def _open(
-    source: str | Path | FloatArray | None,
-    mic: bool,
-    device: int | str | None,
-    sample_rate: int,
-    config: Config,
-    speed: float | None,
-) -> Source:
-    if mic == (source is not None):
-        raise SourceError("give either a file or samples, or mic=True")
-    if source is None:
-        from realtime_ser.audio.microphone import MicSource
-
-        return MicSource(config.capture.device if device is None else device, config.capture)
-    opened: Source
-    if isinstance(source, str | Path):
-        from realtime_ser.audio.file import FileSource
-
-        opened = FileSource(source)
-    else:
-        from realtime_ser.audio.array import ArraySource
-
-        opened = ArraySource(source, sample_rate)
-    if speed is None:
-        return opened
-    from realtime_ser.audio.realtime import PacedSource
-
-    return PacedSource(opened, speed, block_ms=config.capture.block_ms, ring_s=config.capture.ring_s)
 
 
 def _pace(speed: float | str | None) -> float | None:

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from realtime_ser.audio.file import FileSource, expand_paths
+from realtime_ser.audio.file import FileSource
+from realtime_ser.audio.folder import expand_paths
 from realtime_ser.errors import ConfigError, SourceError
+from realtime_ser.records import Block
 
 RATE = 16_000
 
@@ -20,7 +22,7 @@ def voice(seconds=2.0, rate=RATE):
 
 def heard(path, **options):
     with FileSource(path, **options) as source:
-        return np.concatenate([block.samples for block in source.blocks()])
+        return np.concatenate([item.samples for item in source.blocks() if isinstance(item, Block)])
 
 
 def refusal(path):

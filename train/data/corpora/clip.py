@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from realtime_ser.audio.file import SUFFIXES
+from realtime_ser.audio.folder import SUFFIXES
 
 # The label set of every shipped model, in the order of its outputs.
 LABELS = ("angry", "calm", "disgust", "fearful", "happy", "neutral", "sad", "surprised")

@@ -1,0 +1,393 @@
+"""Bytes to samples: which decoder reads a file, and how much of the file it read.
+
+libsndfile decodes; what it is shown is cut out here, because it believes headers (a wrong length, a missing index) and stops
+where they say. A file may hold several streams one after the other (``cat a.mp3 b.mp3``): each has its own decoder.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from realtime_ser.audio.byte_reader import ByteReader, ShownFile
+from realtime_ser.audio.container import WIDTHS, Layout, Samples, read_layout, skip_chunks
+from realtime_ser.audio.mpeg import Frames, find_frame, skip_tags
+from realtime_ser.audio.ogg import Pages, granule_at_end, last_page
+from realtime_ser.audio.raw import Raw
+from realtime_ser.records import FloatArray
+
+# The length that a file of unknown length claims: samples for a million years.
+_ENDLESS = 1 << 50
+_LONGEST_CODED = 0x1FFFF000
+_FLAC_HEAD = b"fLaC\x00\x00\x00\x22"
+_SHORT_PREFIX = 4096  # more than one frame of MPEG audio
+_SHORTEST_S = 0.1  # less than this is not worth a word: paddings and delays of codecs
+
+Verdict = Callable[[int], "str | None"]
+
+
+class DamagedError(Exception):
+    """The decoder gives up in the middle; the text says why."""
+
+
+class Decoder:
+    """One stream of a file, opened.
+
+    Parameters
+    ----------
+    shown : what libsndfile reads
+    verdict : given the frames that were read, says what is missing, or None
+    options : for ``soundfile.SoundFile``
+    delay, padding : frames to drop at the start, and at the end if ``padded`` says so then
+    limit : how many frames there are, once that is known: some decoders go on with silence
+    claimed : frames after which an error is no damage but what follows the stream
+
+    Attributes
+    ----------
+    rate, channels : of the stream
+    frames : how many will come, or None when nobody can know
+
+    Raises
+    ------
+    DamagedError : libsndfile cannot read it
+    """
+
+    def __init__(
+        self,
+        shown: ShownFile,
+        verdict: Verdict,
+        *,
+        frames: int | None = None,
+        claimed: int | None = None,
+        delay: int = 0,
+        padding: int = 0,
+        padded: Callable[[], bool] = lambda: False,
+        limit: Callable[[], int | None] = lambda: None,
+        **options: Any,
+    ) -> None:
+        self._shown = shown
+        self._file = open_sndfile(shown, **options)
+        shown.start()
+        self.rate, self.channels = int(self._file.samplerate), int(self._file.channels)
+        self.frames = frames
+        self._verdict = verdict
+        self._claimed = claimed
+        self._drop = delay
+        self._padding, self._padded = padding, padded
+        self._held = np.empty((0, self.channels), np.float32)
+        self._limit = limit
+        self._decoded = 0
+        self._count = 0
+        self._ended = False
+
+    def read(self, count: int) -> FloatArray:
+        """The next frames, float32 (n, channels), at most ``count``; none at the end.
+
+        Raises
+        ------
+        DamagedError : the decoder gives up here
+        """
+        while not self._ended:
+            frames = self._decode(count)
+            if not len(frames):
+                self._ended = True
+                rest, self._held = self._held, self._held[:0]
+                if self._padded():
+                    rest = rest[: max(0, len(rest) - self._padding)]
+                self._count += len(rest)
+                return rest
+            dropped = min(self._drop, len(frames))
+            self._drop -= dropped
+            frames = frames[dropped:]
+            if self._padding:
+                joined = np.concatenate([self._held, frames])
+                frames, self._held = joined[: max(0, len(joined) - self._padding)], joined[-self._padding :]
+            if len(frames):
+                self._count += len(frames)
+                return frames
+        return self._held[:0]
+
+    def complaint(self) -> str | None:
+        """After the end: what was not read, or None when that was all."""
+        return self._verdict(self._count)
+
+    def close(self) -> None:
+        """Close libsndfile's side."""
+        self._file.close()
+
+    def _decode(self, count: int) -> FloatArray:
+        import soundfile
+
+        if self._claimed is not None and self._count < self._claimed:
+            count = min(count, self._claimed - self._count)
+        try:
+            frames: FloatArray = self._file.read(count, dtype="float32", always_2d=True)
+        except (soundfile.SoundFileError, RuntimeError) as error:
+            if self._shown.error is None:
+                if self._claimed is not None and self._count >= self._claimed:
+                    return np.empty((0, self.channels), np.float32)
+                raise DamagedError(sndfile_reason(error)) from error
+            frames = np.empty((0, self.channels), np.float32)
+        if not len(frames) and self._shown.error is not None:
+            raise self._shown.error
+        if (limit := self._limit()) is not None:
+            frames = frames[: max(0, limit - self._decoded)]
+        self._decoded += len(frames)
+        return frames
+
+
+class Fallback(Decoder):
+    """A format that only libsndfile knows: its own reader, its own idea of the length."""
+
+    def __init__(self, file: Any, verdict: Callable[[Any, int], str | None]) -> None:
+        super().__init__(_Plain(file), lambda count: verdict(self._file, count))  # type: ignore[arg-type]
+        self.frames = self._file.frames if 0 < self._file.frames < _ENDLESS else None
+
+
+class _Plain:
+    """A seekable file as it is."""
+
+    error: BaseException | None = None
+
+    def __init__(self, file: Any) -> None:
+        self.seek, self.tell, self.read, self.readinto = file.seek, file.tell, file.read, file.readinto
+
+    def write(self, _data: bytes) -> int:
+        raise OSError("read only")
+
+    def start(self) -> None:
+        pass
+
+
+def open_sndfile(shown: Any, **options: Any) -> Any:
+    """soundfile's object over a file-like one, which never seeks once it is open.
+
+    Raises
+    ------
+    DamagedError : libsndfile refuses it
+    """
+    import soundfile
+
+    try:
+        opened = soundfile.SoundFile(shown, **options)
+    except (soundfile.SoundFileError, RuntimeError, ValueError, TypeError) as error:
+        if getattr(shown, "error", None) is not None:
+            raise shown.error from error
+        raise DamagedError(sndfile_reason(error)) from error
+    # soundfile seeks after every read of a seekable file. In an MP3 that throws away bits which later frames need, and the
+    # samples come out wrong; in a FLAC it is slow. We only ever read on.
+    opened.seekable = lambda: False
+    return opened
+
+
+def sndfile_reason(error: BaseException) -> str:
+    """What libsndfile says, without the Python object that it says it of."""
+    text = str(getattr(error, "error_string", None) or error)
+    return " ".join(text.split()).rstrip(".")
+
+
+def streams(reader: ByteReader) -> Iterator[Decoder | None]:
+    """A decoder for every stream of the file, one after the other; read each to its end before the next is taken.
+
+    Yields None, once, for a file that is none of the formats read here.
+
+    Raises
+    ------
+    DamagedError : a header that makes no sense, or that libsndfile refuses
+    """
+    previous = ""
+    while True:
+        skip_tags(reader)
+        head = reader.peek(16)
+        if head[:8] == _FLAC_HEAD:
+            previous = "flac"
+            yield _flac(reader)
+        elif head[:4] == b"OggS":
+            previous = "ogg"
+            yield _ogg(reader)
+        elif previous in ("", "samples") and (layout := _layout(reader)) is not None:
+            previous = "samples"
+            yield _samples(reader, layout)
+            skip_chunks(reader, layout.chunks)
+        elif previous in ("", "mpeg") and head and (step := _first_frame(reader, head)) is not None:
+            previous = "mpeg"
+            reader.skip(step)
+            yield _mpeg(reader)
+        else:
+            if not previous:
+                yield None
+            return
+
+
+def raw_stream(reader: ByteReader, raw: Raw) -> Iterator[Decoder | None]:
+    """As ``streams``, for samples without a header."""
+    per_s = raw.rate * raw.channels * WIDTHS[raw.subtype]
+    yield _samples(reader, Layout(raw.rate, raw.channels, raw.subtype, raw.endian, None, "", per_s))
+
+
+def _first_frame(reader: ByteReader, head: bytes) -> int | None:
+    """Where MPEG audio begins: at once, behind zeros, or where a recorder cut a frame in two."""
+    step = find_frame(reader)
+    # Anything long enough holds two frame headers by chance.
+    return step if step is not None and (step < _SHORT_PREFIX or not head.strip(b"\0")) else None
+
+
+def _layout(reader: ByteReader) -> Layout | None:
+    try:
+        return read_layout(reader)
+    except (ValueError, struct.error) as error:
+        if reader.seekable:
+            return None  # libsndfile may know better
+        raise DamagedError(str(error)) from error
+
+
+def _samples(reader: ByteReader, layout: Layout) -> Decoder:
+    body = Samples(reader, layout)
+
+    def verdict(count: int) -> str | None:
+        if not body.missing:
+            return None
+        whole = count / layout.rate + body.missing / max(1.0, layout.bytes_per_s)
+        return cut_short(count / layout.rate, whole)
+
+    if layout.subtype is None:
+        if layout.fmt[:2] == b"\x55\0":
+            inside = ByteReader(_Inside(body))
+            step = find_frame(inside)
+            if step is None:
+                raise DamagedError("no audio frame is in it")
+            inside.skip(step)
+            return _mpeg(inside)
+        head = _wave_head(layout, body.expected)
+        shown = ShownFile(head, body.read, length=len(head) + (body.expected or _LONGEST_CODED), whole=True)
+        decoder = Decoder(shown, verdict, limit=lambda: body.coded_frames)
+        decoder.frames = int(decoder._file.frames) if body.expected is not None else None
+        return decoder
+    block = WIDTHS[layout.subtype] * layout.channels
+    length = body.expected if body.expected is not None else _ENDLESS // block * block
+    return Decoder(
+        ShownFile(b"", body.read, length=length, whole=True),
+        verdict,
+        frames=None if body.expected is None else length // block,
+        format="RAW",
+        subtype=layout.subtype,
+        endian=layout.endian,
+        samplerate=layout.rate,
+        channels=layout.channels,
+    )
+
+
+class _Inside:
+    """The bytes of one chunk as a file of its own."""
+
+    def __init__(self, body: Samples) -> None:
+        self.read = body.read
+
+
+def _wave_head(layout: Layout, size: int | None) -> bytes:
+    """A WAV header for codecs that need one (ADPCM, GSM)."""
+    sign = "<" if layout.endian == "LITTLE" else ">"
+    size = min(size or _LONGEST_CODED, _LONGEST_CODED)
+    name = b"RIFF" if sign == "<" else b"RIFX"
+    fmt = b"fmt " + struct.pack(sign + "I", len(layout.fmt)) + layout.fmt
+    return name + struct.pack(sign + "I", size + 12 + len(fmt)) + b"WAVE" + fmt + b"data" + struct.pack(sign + "I", size)
+
+
+def _flac(reader: ByteReader) -> Decoder:
+    head = bytearray(reader.read(42))
+    if len(head) < 42:
+        raise DamagedError("its header ends too soon")
+    packed = int.from_bytes(head[18:26], "big")
+    rate, claimed = packed >> 44, packed & (1 << 36) - 1
+    # Without a number of samples the decoder reads to the true end.
+    head[18:26] = (packed - claimed).to_bytes(8, "big")
+
+    def verdict(count: int) -> str | None:
+        missing = claimed - count
+        return cut_short(count / rate, claimed / rate) if rate and missing > _SHORTEST_S * rate else None
+
+    body = _UntilMagic(reader, _FLAC_HEAD)
+    shown = ShownFile(bytes(head), body.read, length=_ENDLESS)
+    return Decoder(shown, verdict, frames=claimed or None, claimed=claimed or None)
+
+
+class _UntilMagic:
+    """The bytes of a reader up to where another file of the same kind begins."""
+
+    def __init__(self, reader: ByteReader, magic: bytes) -> None:
+        self._reader, self._magic = reader, magic
+
+    def read(self, count: int) -> bytes:
+        if self._reader.peek(len(self._magic)) == self._magic:
+            return b""
+        piece = self._reader.peek_some(count)
+        at = piece.find(self._magic[:1], 1)
+        while at > 0:
+            if self._reader.peek(len(self._magic), at) == self._magic:
+                return self._reader.read(at)
+            at = piece.find(self._magic[:1], at + 1)
+        return self._reader.read(len(piece))
+
+
+def _ogg(reader: ByteReader) -> Decoder:
+    pages = Pages(reader)
+    head = reader.peek(64, 27 + reader.peek(27)[-1])
+    end = granule_at_end(reader, pages.serial)
+    shown = ShownFile(b"", pages.read, length=_ENDLESS, tail=bytes(1 << 16) + last_page(pages.serial))
+    opus = head[:8] == b"OpusHead"
+    early = int.from_bytes(head[10:12], "little") if opus else 0  # samples before the first that is meant to be heard
+
+    def verdict(count: int) -> str | None:
+        heard = count / decoder.rate
+        if pages.cut:
+            return f"is cut short: it ends in the middle of a page, and the {heard:.1f} s before were read"
+        due = (pages.last_granule - early) / (48_000 if opus else decoder.rate)
+        if 0 <= pages.first_granule < 10 * 48_000 and heard < due - 2 * _SHORTEST_S:
+            return f"is damaged: {heard:.1f} s of {due:.1f} s could be decoded"
+        return f"is damaged: {pages.skipped} bytes in it could not be decoded" if pages.skipped else None
+
+    decoder = Decoder(shown, verdict)
+    if end is not None:
+        decoder.frames = max(0, round((end - early) * decoder.rate / (48_000 if opus else decoder.rate)))
+    return decoder
+
+
+def _mpeg(reader: ByteReader) -> Decoder:
+    left = reader.left
+    body = Frames(reader)
+    rate, each = body.first.kind[2], body.first.samples
+    frames = None
+    if body.claimed is not None:
+        frames = max(0, body.claimed * each - body.delay - body.padding)
+    elif left is not None and body.constant():
+        frames = left // body.first.length * each
+
+    def verdict(count: int) -> str | None:
+        if not body.ended:
+            return f"is damaged after {count / rate:.1f} s, where the decoder gives up; it was read on from the next frame"
+        if body.claimed is not None and body.claimed > body.count + 2:
+            return cut_short(count / rate, count / rate + (body.claimed - body.count) * each / rate)
+        if body.cut and body.claimed is None:
+            return f"is cut short: it ends in the middle of a frame, and the {count / rate:.1f} s before were read"
+        if body.count * each - count - body.delay - body.padding > 4 * each:
+            return f"is damaged: {count / rate:.1f} s of {body.count * each / rate:.1f} s could be decoded"
+        return f"is damaged: {body.skipped} bytes in it could not be decoded" if body.skipped else None
+
+    # libsndfile looks for a tag in the last 128 bytes before it plays.
+    shown = ShownFile(b"", body.read, length=_ENDLESS, tail=bytes(128))
+    return Decoder(
+        shown,
+        verdict,
+        frames=frames,
+        delay=body.delay,
+        padding=body.padding,
+        padded=lambda: body.claimed is not None and body.count >= body.claimed,
+    )
+
+
+def cut_short(heard_s: float, whole_s: float) -> str:
+    """The end of a sentence that begins with a name."""
+    return f"is cut short: {heard_s:.1f} s of {whole_s:.1f} s are there and were read; the rest needs another copy of the file"
