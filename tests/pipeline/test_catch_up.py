@@ -25,6 +25,7 @@ class World:
     """A clock, a microphone with a ring of its own, and a model that takes its time."""
 
     duration_s = None
+    speed, waiting_s = 1.0, 0.0
     rate = RATE
     name = "world"
 

@@ -41,6 +41,7 @@ class ScriptedSource:
     name = "script"
     rate = RATE
     duration_s = None
+    speed, waiting_s = 1.0, 0.0
 
     def __init__(self, items: list[Block | Notice | Exception]) -> None:
         self.items = items

@@ -34,7 +34,7 @@ _ROUND = 61 * _RATE + 137
 class Rounds:
     """A source that repeats speech, silence and faults until ``samples`` have gone by; like a device, it only moves forward."""
 
-    name, rate, duration_s = "rounds", _RATE, None
+    name, rate, duration_s, speed, waiting_s = "rounds", _RATE, None, 1.0, 0.0
 
     def __init__(self, samples: int, seed: int = 0) -> None:
         audio, rate = soundfile.read(SAMPLE, dtype="float32")
