@@ -1,0 +1,76 @@
+"""Writes docs/settings.md and docs/commands.md from the definitions in the code: ``python docs/pages.py``. A test compares."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from pathlib import Path
+
+from realtime_ser.config import Config, load_config, resource
+from realtime_ser.config_build import choices_of, limits_of
+
+DOCS = Path(__file__).parent
+_LINE = re.compile(r"^(?P<indent> *)(?P<key>\w+):\s*(?P<value>[^#]*?)\s*(?:#\s*(?P<text>.*))?$")
+
+
+def descriptions() -> dict[str, str]:
+    """``section.key`` -> the comment beside it in config.yaml."""
+    found, section = {}, ""
+    for line in resource("config.yaml").read_text(encoding="utf-8").splitlines():
+        match = _LINE.match(line)
+        if match is None or line.startswith("#"):
+            continue
+        if not match["indent"]:
+            section = "" if match["value"] else f"{match['key']}."
+        if match["value"]:
+            found[f"{section}{match['key']}"] = match["text"] or ""
+    return found
+
+
+def settings_page() -> str:
+    """The table of all settings."""
+    texts, config = descriptions(), load_config()
+    lines = [
+        "# Settings",
+        "",
+        "Written by `python docs/pages.py` from the settings' definitions and `config.yaml`. Change a value with `--set section.key=value`, or several with `--config FILE`,",
+        "a YAML file that holds only what differs. `realtime-ser config show` prints the values in force and where each comes from.",
+        "",
+    ]
+    rows = [("model", config.model, Config, "model")]
+    for item in dataclasses.fields(Config):
+        section = getattr(config, item.name)
+        if dataclasses.is_dataclass(section):
+            rows += [(f"{item.name}.{f.name}", getattr(section, f.name), type(section), f.name) for f in dataclasses.fields(section)]
+    lines += ["| setting | default | range | what it does |", "|---|---|---|---|"]
+    for key, value, cls, name in rows:
+        text = texts[key].replace("|", "\\|")
+        lines.append(f"| `{key}` | `{_yaml(value)}` | {_range(cls, name)} | {text} |")
+    return "\n".join(lines) + "\n"
+
+
+def _range(cls: type, name: str) -> str:
+    choices = choices_of(cls, name)
+    if choices:
+        return ", ".join(choices)
+    limits = limits_of(cls, name)
+    if limits is None:
+        kind = str(next(f.type for f in dataclasses.fields(cls) if f.name == name))
+        return {"bool": "true, false"}.get(kind, kind.replace(" | None", "").replace(" | ", " or ").replace("str", "text"))
+    low, high = limits
+    return f"at least {low:g}" if high == float("inf") else f"{low:g} to {high:g}"
+
+
+def _yaml(value: object) -> str:
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def main() -> None:
+    """Write the pages."""
+    os.environ["COLUMNS"] = "120"
+    (DOCS / "settings.md").write_text(settings_page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
