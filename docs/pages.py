@@ -34,15 +34,18 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         "",
-        "Written by `python docs/pages.py` from the settings' definitions and `config.yaml`. Change a value with `--set section.key=value`, or several with `--config FILE`,",
-        "a YAML file that holds only what differs. `realtime-ser config show` prints the values in force and where each comes from.",
+        "Written by `python docs/pages.py` from the settings' definitions and `config.yaml`. Change a value with",
+        "`--set section.key=value`, or several with `--config FILE`, a YAML file that holds only what differs.",
+        "`realtime-ser config show` prints the values in force and where each comes from.",
         "",
     ]
     rows = [("model", config.model, Config, "model")]
     for item in dataclasses.fields(Config):
         section = getattr(config, item.name)
         if dataclasses.is_dataclass(section):
-            rows += [(f"{item.name}.{f.name}", getattr(section, f.name), type(section), f.name) for f in dataclasses.fields(section)]
+            rows += [
+                (f"{item.name}.{f.name}", getattr(section, f.name), type(section), f.name) for f in dataclasses.fields(section)
+            ]
     lines += ["| setting | default | range | what it does |", "|---|---|---|---|"]
     for key, value, cls, name in rows:
         text = texts[key].replace("|", "\\|")
@@ -63,7 +66,11 @@ def _range(cls: type, name: str) -> str:
 
 
 def _yaml(value: object) -> str:
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def main() -> None:

@@ -279,7 +279,7 @@ def _around_training(verbs: Any) -> None:
             verb.add_argument("--output", type=Path, default=Paths.runs / "explore", metavar="DIR")
             verb.add_argument("--no-clips", action="store_true", help="aggregates only: what may be published")
         else:
-            verb.add_argument("--output", type=Path, default=Paths.output, metavar="DIR")
+            verb.add_argument("--output", type=Path, default=Paths.output.parent / "research", metavar="DIR")
             verb.add_argument("--runs", type=Path, default=Paths.runs / "published", metavar="DIR")
             verb.add_argument("--only", nargs="+", default=[], metavar="ID", help="rows whose id begins so, such as B-cnn")
             verb.add_argument(

@@ -1,0 +1,111 @@
+"""The documents say what the program does: every setting and record field stands in them, links lead somewhere, limits hold."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from realtime_ser.records import Estimate, Health, Notice, Segment, Session, Summary
+from realtime_ser.sinks.json_records import to_json
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+RECORDS = [
+    Session("0", "tiny", ("a", "b"), 16000, 2.0, 0.25, "mic", "2026-01-01T00:00:00+00:00"),
+    Estimate(0, 16000, 4000, 16000, "speech", "a", 0.6, ("a", "b"), (0.6, 0.4), (0.6, 0.4), 1.0, -20.0),
+    Segment(0, 16000, 16000, "a", 0.6),
+    Notice("device_lost", "gone"),
+    Summary(Health(), 16000, {}, {}),
+]
+
+
+def pages() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "*.md"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.split("\0")
+    found = [ROOT / name for name in listed if name and (ROOT / name).is_file()]
+    return found or sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / "weights").glob("*.md")])
+
+
+def without_code(text: str) -> str:
+    return re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
+
+
+def anchor(heading: str) -> str:
+    """As the usual hosts make it from a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    dead = []
+    for target in LINK.findall(without_code(page.read_text(encoding="utf-8"))):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, place = target.partition("#")
+        file = (page.parent / name).resolve() if name else page
+        if not file.exists():
+            dead.append(target)
+        elif place and file.suffix == ".md":
+            headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+            if place not in map(anchor, headings):
+                dead.append(target)
+    assert not dead, f"{page.relative_to(ROOT)}: {dead}"
+
+
+def test_the_readme_keeps_its_limits() -> None:
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 120
+    long = [number for number, line in enumerate(lines, 1) if len(line) > 160 and not line.startswith("|")]
+    assert not long, f"lines over 160 characters: {long}"
+
+
+def test_a_decision_is_short_and_has_its_parts() -> None:
+    records = sorted((DOCS / "decisions").glob("*.md"))
+    assert records
+    for record in records:
+        text = record.read_text(encoding="utf-8")
+        assert re.fullmatch(r"\d{4}-[\w-]+\.md", record.name), record.name
+        assert text.count("\n") <= 40, f"{record.name} has more than 40 lines"
+        for part in ("Status:", "## Context", "## Decision", "## Consequence"):
+            assert part in text, f"{record.name} lacks {part!r}"
+    numbers = [record.name[:4] for record in records]
+    assert len(numbers) == len(set(numbers)), "two decisions of one number"
+
+
+def test_the_page_of_settings_is_what_the_definitions_say() -> None:
+    spec = importlib.util.spec_from_file_location("pages", DOCS / "pages.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert (DOCS / "settings.md").read_text(encoding="utf-8") == module.settings_page(), "run: python docs/pages.py"
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: type(record).__name__)
+def test_every_field_of_a_record_is_documented(record: object) -> None:
+    made = to_json(record)  # type: ignore[arg-type]
+    assert made is not None
+    text = (DOCS / "records.md").read_text(encoding="utf-8")
+    section = text.split(f"## {made['type']}\n")[1].split("\n## ")[0]
+    named = set(
+        re.findall(r"`(\w+)`", "\n".join(line.split("|")[1] for line in section.splitlines() if line.startswith("| `")))
+    )
+    assert set(made) <= named, set(made) - named
+    if not isinstance(record, Notice):  # its table of kinds has names too
+        assert named <= set(made), named - set(made)
+
+
+def test_every_kind_of_event_is_documented() -> None:
+    text = (DOCS / "records.md").read_text(encoding="utf-8")
+    kinds = set()
+    for file in (ROOT / "realtime_ser").rglob("*.py"):
+        kinds |= set(re.findall(r"Notice\(\s*\"(\w+)\"", file.read_text(encoding="utf-8")))
+    assert {"device_lost", "sink_failed"} <= kinds
+    assert not [kind for kind in sorted(kinds) if f"`{kind}`" not in text]
