@@ -60,6 +60,9 @@ class StubClassifier:
     def normaliser(self) -> None:
         return None
 
+    def first_state(self) -> np.ndarray:
+        return np.zeros(0, np.float32)
+
     def front_end(self, window_s: float | None = None) -> FrontEnd:
         return FrontEnd(self.spec, window_s or self.card.window_s)
 

@@ -9,7 +9,7 @@ normalization for noise robust speech recognition") with a maximum a posteriori 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,7 +102,7 @@ class RunningNormaliser:
         ModelError : the numbers are not of this normalisation. Nothing has changed then.
         """
         size = len(self._prior_mean)
-        if len(numbers) != 1 + 2 * size or not all(map(_is_number, numbers)):
+        if len(numbers) != 1 + 2 * size or not all(map(math.isfinite, numbers)):
             raise ModelError(f"a voice's state: {1 + 2 * size} finite numbers are needed, not {len(numbers)}")
         heard_s = float(numbers[0])
         mean, deviation = np.array(numbers[1 : 1 + size], np.float32), np.array(numbers[1 + size :], np.float32)
