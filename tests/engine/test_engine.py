@@ -6,6 +6,8 @@ import copy
 import json
 import pickle
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
@@ -433,3 +435,38 @@ def test_offset_and_rumble_change_nothing_and_a_gap_starts_the_filter_afresh(cla
     again.push(Block(talk + added, RATE, 0))
     late = again.push(Block(np.full(2 * RATE, 0.3, np.float32), RATE, 10 * RATE))
     assert {estimate.level_dbfs for estimate in late[-4:]} == {-120.0}, "the offset that a piece begins with is no step"
+
+
+@pytest.mark.parametrize("recipe", ["flatstats", "stacked"])
+def test_engines_in_threads_say_what_each_says_alone(recipe: str, bundles: dict[str, Path], talk: Samples) -> None:
+    """One model and one voice detector for all; every stream its own. The last one changes its rate on the way."""
+    model = load_model(bundles[recipe])
+    streams = [np.roll(talk, 7000 * number) * np.float32(0.5**number) for number in range(6)]
+
+    def listen(number: int) -> list[dict[str, Any]]:
+        engine, estimates = Engine(model), []
+        rate = 48_000 if number == 5 else RATE
+        samples = Resampler(RATE, rate).push(streams[number], last=True) if rate != RATE else streams[number]
+        for start in range(0, len(samples), 1600):
+            estimates += engine.push(Block(samples[start : start + 1600], rate, start))
+            check_accounts(engine)
+        return plain(estimates + engine.flush())
+
+    expected = [listen(number) for number in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        got = list(pool.map(listen, range(6)))
+    assert got == expected
+    assert any(row["state"] != "no_speech" for row in expected[0])
+
+
+def test_an_engine_more_costs_little(classifier: Classifier) -> None:
+    """A server holds one for each client. Measured: 0.5 MB and 1.5 ms; with a detector of its own it was 10 MB and 66 ms."""
+    times = []
+    engines = []
+    Engine(classifier)
+    for _ in range(30):
+        started = time.perf_counter()
+        engines.append(Engine(classifier))
+        times.append(time.perf_counter() - started)
+    assert min(times) < 0.015
+    assert len({id(engine._gate._detector._session) for engine in engines if engine._gate._detector}) == 1

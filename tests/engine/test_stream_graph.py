@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,23 @@ def test_the_state_goes_along_and_a_new_stream_starts_afresh(model: Classifier, 
     engine.reset()
     for one, other in zip(engine.push(talk), first, strict=True):
         np.testing.assert_allclose(one.probs, other.probs, atol=1e-6)
+
+
+def test_a_snapshot_takes_the_state_to_another_stream(model: Classifier, talk: Samples) -> None:
+    config = Config(gate=UNGATED)
+    engine = Engine(model, config)
+    engine.push(talk)
+    engine.flush()
+    voice = engine.snapshot_voice()
+    assert voice is not None
+    assert np.any(voice.numbers)
+    expected = [each.probs for each in engine.push(talk)]
+    known = Engine(model, config, voice=voice)
+    for _ in range(2):
+        assert [each.probs for each in known.push(talk)] == expected
+        known.reset()
+    with pytest.raises(ModelError, match="finite numbers are needed"):
+        engine.restore_voice(replace(voice, numbers=(*voice.numbers, 0.0)))
 
 
 def test_nobody_is_no_speech_in_records_and_accounts(model: Classifier, talk: Samples) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from signals import voice
 from bundles import LABELS, RATE, write_bundle
 from realtime_ser.config import Config, GateConfig
 from realtime_ser.engine.engine import Engine
+from realtime_ser.engine.voice import VoiceState
 from realtime_ser.errors import ModelError
 from realtime_ser.model.classifier import load_model
 from realtime_ser.records import Block
@@ -73,3 +75,88 @@ def test_a_card_whose_normalisation_does_not_fit_is_refused(card: Path, tmp_path
         load_model(tmp_path / "tiny.json")
     with pytest.raises(ModelError, match="does not go with the recipe"):
         load_model(write_bundle(tmp_path / "wave", "waveform", normalisation={"mean": []}))
+
+
+def test_a_snapshot_makes_another_stream_start_as_a_known_voice(card: Path) -> None:
+    """Also as JSON, and to the bit what the first stream would have gone on with; a reset goes back to it."""
+    model = load_model(card)
+    engine = Engine(model, CONFIG)
+    answers(engine, VOICE)
+    engine.flush()
+    state = engine.snapshot_voice()
+    assert state is not None
+    assert state.numbers[0] == pytest.approx(6.0, abs=0.05)
+    kept = VoiceState.from_dict(json.loads(json.dumps(state.to_dict())))
+    assert kept == state
+    expected = answers(engine, VOICE, start=len(VOICE))
+    assert engine.snapshot_voice() != state, "the engine went on, the snapshot did not"
+    other = Engine(model, CONFIG, voice=kept)
+    np.testing.assert_array_equal(answers(other, VOICE), expected)
+    other.reset()
+    np.testing.assert_array_equal(answers(other, VOICE), expected)
+    restored = Engine(model, CONFIG)
+    first = answers(restored, VOICE)
+    assert np.abs(first - expected).max() > 1e-4
+    restored.flush()
+    restored.restore_voice(kept)
+    np.testing.assert_array_equal(answers(restored, VOICE, start=len(VOICE)), expected)
+    restored.reset()
+    np.testing.assert_array_equal(answers(restored, VOICE), first)
+
+
+def test_flush_and_a_gap_keep_what_was_learned(card: Path) -> None:
+    """The evaluation streams a speaker's clips one after the other, with a flush after each."""
+    engine = Engine(load_model(card), CONFIG)
+    answers(engine, VOICE)
+    before = engine.snapshot_voice()
+    assert before is not None
+    flushed = engine.flush()
+    engine.push(Block(np.zeros(10, np.float32), RATE, len(VOICE) + RATE))
+    after = engine.snapshot_voice()
+    assert after is not None
+    assert after.numbers[0] == before.numbers[0] + sum(estimate.hop for estimate in flushed) / RATE
+    assert after.numbers[0] > 5
+
+
+def test_a_snapshot_fits_its_own_model_alone(card: Path, tmp_path: Path) -> None:
+    engine = Engine(load_model(card), CONFIG)
+    answers(engine, VOICE)
+    state = engine.snapshot_voice()
+    assert state is not None
+    plain = load_model(write_bundle(tmp_path / "plain", "stacked"))
+    assert Engine(plain, CONFIG).snapshot_voice() is None
+    with pytest.raises(ModelError, match="learns nothing"):
+        Engine(plain, CONFIG).restore_voice(state)
+    other = load_model(write_bundle(tmp_path / "other", "flatstats", name="other"))
+    with pytest.raises(ModelError, match=r"taken with model 'tiny .*'other "):
+        Engine(other, CONFIG, voice=state)
+    damaged = (
+        state.numbers[:-1],
+        (),
+        (1e9, *state.numbers[1:]),
+        (*state.numbers[:-1], 0.0),
+        (*state.numbers[:-1], float("nan")),
+    )
+    for numbers in damaged:
+        with pytest.raises(ModelError, match="a voice's state"):
+            engine.restore_voice(replace(state, numbers=numbers))
+    assert engine.snapshot_voice() == state
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        None,
+        {},
+        {"model": "x"},
+        {"model": "x", "numbers": [1], "more": 1},
+        {"model": 1, "numbers": [1]},
+        {"model": "x", "numbers": "1"},
+        {"model": "x", "numbers": [None]},
+        {"model": "x", "numbers": [True]},
+        {"model": "x", "numbers": [float("inf")]},
+    ],
+)
+def test_a_state_that_is_none_is_refused(values: Any) -> None:
+    with pytest.raises(ModelError, match="a voice's state"):
+        VoiceState.from_dict(values)
