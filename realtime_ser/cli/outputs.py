@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from realtime_ser.errors import ConfigError
@@ -48,10 +48,13 @@ def open_outputs(options: argparse.Namespace, config: Config, inputs: Iterable[t
     taken = any(target == "-" and output.standard_output for output, target in chosen)
     taken = taken or (stdout is not None and any(same_file(place, stdout) for _, place in places))
     sinks: list[Sink] = []
+    sent_to: list[str] = []
     try:
         for output, target in chosen:
             sinks.append(output.make(target, run))
-        sinks += _screens(options, config, live=live, stdout_taken=taken)
+            if output.sends:
+                sent_to.append(sinks[-1].name)
+        sinks += _screens(options, config, live=live, stdout_taken=taken, sent_to=sent_to)
     except BaseException:
         SinkGroup(sinks).close()
         raise
@@ -85,19 +88,21 @@ def _places(output: Output, target: str, run: Run) -> list[Place]:
     return list(output.check(target, run))
 
 
-def _screens(options: argparse.Namespace, config: Config, *, live: bool, stdout_taken: bool) -> list[Sink]:
+def _screens(
+    options: argparse.Namespace, config: Config, *, live: bool, stdout_taken: bool, sent_to: Sequence[str]
+) -> list[Sink]:
     """What the person at the terminal sees: dashboard, plain lines or a progress bar."""
     paced = live or options.speed is not None
     drawable = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     if paced and drawable and not options.no_dashboard and not stdout_taken:
         from realtime_ser.sinks.dashboard.sink import DashboardSink
 
-        return [DashboardSink(config.dashboard, recording=options.record)]
+        return [DashboardSink(config.dashboard, recording=options.record, sent_to=sent_to)]
     screens: list[Sink] = []
     if not stdout_taken:
         from realtime_ser.sinks.console import PlainSink
 
-        screens.append(PlainSink(sys.stdout, recording=options.record))
+        screens.append(PlainSink(sys.stdout, recording=options.record, sent_to=sent_to))
     if not live and sys.stderr.isatty() and (stdout_taken or not sys.stdout.isatty()):
         from realtime_ser.sinks.progress import ProgressSink
 
