@@ -40,7 +40,7 @@ def open_outputs(options: argparse.Namespace, config: Config, inputs: Iterable[t
     if options.format is not None and not options.output:
         raise ConfigError("--format says what -o FILE writes; give -o too")
     inputs = list(inputs)
-    run = Run(vars(options), [str(place) for what, place in inputs if what == RECORDING])
+    run = Run(vars(options), [_recording_name(place) for what, place in inputs if what == RECORDING])
     chosen = [(output, target) for output in OUTPUTS for target in _targets(options, output)]
     places = [(output.short or output.option, place) for output, target in chosen for place in _places(output, target, run)]
     check_inputs(inputs, places)
@@ -74,6 +74,11 @@ def check_inputs(inputs: Iterable[tuple[str, Place]], outputs: Iterable[tuple[st
     # An output of that name leaves standard output to itself, see ``open_outputs``.
     if stdout is not None:
         check_files(inputs, [("standard output", stdout)])
+
+
+def _recording_name(place: Place) -> str:
+    """As its source is called."""
+    return "standard input" if isinstance(place, int) else os.fspath(place)
 
 
 def _targets(options: argparse.Namespace, output: Output) -> list[str]:
