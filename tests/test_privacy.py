@@ -99,7 +99,7 @@ def test_an_output_with_an_address_reaches_that_address_alone(option: str, tmp_p
         "def note(event, arguments):\n"
         "    if event in ('socket.connect', 'socket.sendto', 'socket.getaddrinfo', 'socket.gethostbyname', 'socket.bind'):\n"
         f"        with open({str(log)!r}, 'a') as file:\n"
-        "            file.write(repr(arguments if event.endswith('info') or event.endswith('name') else arguments[1:]) + '\\n')\n"
+        "            file.write(repr(arguments if event.endswith(('info', 'name')) else arguments[1:]) + '\\n')\n"
         "sys.addaudithook(note)\n"
     )
     # Nobody listens at this address of the loopback.
