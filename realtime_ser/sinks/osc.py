@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -51,7 +52,7 @@ class OscSink:
         self._addresses: list[str] = []
         self._refused: str | None = None
         self._refused_at = 0.0
-        self._news: list[Notice] = []
+        self._news: deque[Notice] = deque()  # filled by the thread that sends, emptied by the stream's
 
     def write(self, record: Record) -> None:
         """Send a window.
@@ -73,8 +74,7 @@ class OscSink:
 
     def news(self) -> list[Notice]:
         """That the peer refuses, or takes messages again."""
-        news, self._news = self._news, []
-        return news
+        return [self._news.popleft() for _ in range(len(self._news))]
 
     def close(self) -> None:
         """Close the socket.
