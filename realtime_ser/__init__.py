@@ -10,6 +10,7 @@ Names are imported on first use, so that ``import realtime_ser`` costs nothing.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from realtime_ser.records import Block, Estimate, Health, Segment
 
 __version__ = "0.1.0"
+
+# From 1.29 on, ONNX Runtime sends usage data to its maker and keeps an identifier of this machine in the home folder unless
+# this is set before it is imported; its own function that switches this off comes too late.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 _HOME = {
     "classify": "batch.one",

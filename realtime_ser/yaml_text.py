@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from realtime_ser.text import one_line
+
 # The shipped settings have 4 kB. PyYAML reads about 100 kB a second, and a bad file should be said at once.
 MAX_BYTES = 32 * 1024
 
@@ -33,7 +35,7 @@ def parse_yaml(text: bytes | str) -> Any:
         raise ValueError("it is nested too deeply") from None
     # SafeLoader's constructors raise whatever their conversions do: IndexError for "!!int ''", KeyError for "!!bool x".
     except Exception as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         if not isinstance(error, yaml.YAMLError | ValueError):
             reason = f"a value does not fit its tag ({reason})"
         raise ValueError(reason[:300]) from error

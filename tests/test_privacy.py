@@ -77,6 +77,42 @@ def test_no_socket_is_opened_by_the_benchmark(no_sockets: dict[str, str], tmp_pa
     assert json.loads((tmp_path / "figures.json").read_text())["realtime_factor"] > 0
 
 
+def test_no_library_keeps_an_identifier_of_this_machine(tmp_path: Path) -> None:
+    """ONNX Runtime would, and sends usage data with it. An audit hook does not see the sockets of a library in C++."""
+    home = tmp_path / "home"
+    home.mkdir()
+    # It keeps quiet on machines that test software.
+    env = {name: value for name, value in os.environ.items() if name not in ("CI", "GITHUB_ACTIONS", "ORT_DISABLE_TELEMETRY")}
+    env = {name: value for name, value in env.items() if not name.startswith(("XDG_", "GITLAB", "BUILD", "TF_"))}
+    command = [sys.executable, "-m", "realtime_ser", "demo", "--speed", "max", "--duration", "4"]
+    result = subprocess.run(command, env={**env, "HOME": str(home)}, capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 0, result.stderr
+    assert [str(path.relative_to(home)) for path in home.rglob("*")] == []
+
+
+@pytest.mark.parametrize("option", ["osc", "mqtt"])
+def test_an_output_with_an_address_reaches_that_address_alone(option: str, tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    log = tmp_path / "calls"
+    (tmp_path / "site" / "sitecustomize.py").write_text(
+        "import sys\n"
+        "def note(event, arguments):\n"
+        "    if event in ('socket.connect', 'socket.sendto', 'socket.getaddrinfo', 'socket.gethostbyname', 'socket.bind'):\n"
+        f"        with open({str(log)!r}, 'a') as file:\n"
+        "            file.write(repr(arguments if event.endswith(('info', 'name')) else arguments[1:]) + '\\n')\n"
+        "sys.addaudithook(note)\n"
+    )
+    # Nobody listens at this address of the loopback.
+    target = "127.0.0.2:9" if option == "osc" else "mqtt://127.0.0.2:9"
+    run = ["demo", "--speed", "max", "--duration", "4", f"--{option}", target]
+    result = realtime_ser(*run, env={"PYTHONPATH": str(tmp_path / "site")})
+    assert result.returncode == 1
+    hosts = set(re.findall(r"'([^']*)'", log.read_text()))
+    assert "127.0.0.2" in hosts
+    # paho wakes its own thread through a pair of sockets on 127.0.0.1.
+    assert hosts <= {"127.0.0.2", "127.0.0.1", "localhost", ""}
+
+
 def test_the_refusal_works(no_sockets: dict[str, str], tmp_path: Path) -> None:
     program = "import socket; socket.socket()"
     result = subprocess.run(

@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from realtime_ser.audio.downmix import Downmix, check_channel
 from realtime_ser.audio.samples import check_samples, to_float
-from realtime_ser.audio.source import check_rate, printable
+from realtime_ser.audio.source import check_rate
 from realtime_ser.errors import SourceError
 from realtime_ser.records import Block, Notice
+from realtime_ser.text import printable
 
 
 class ArraySource:

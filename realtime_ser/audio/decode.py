@@ -18,6 +18,7 @@ from realtime_ser.audio.mpeg import Frames, find_frame, skip_tags
 from realtime_ser.audio.ogg import Pages, granule_at_end, last_page
 from realtime_ser.audio.raw import Raw
 from realtime_ser.records import FloatArray
+from realtime_ser.text import one_line
 
 # The length that a file of unknown length claims: samples for a million years.
 _ENDLESS = 1 << 50
@@ -186,7 +187,7 @@ def open_sndfile(shown: Any, **options: Any) -> Any:
 def sndfile_reason(error: BaseException) -> str:
     """What libsndfile says, without the Python object that it says it of."""
     text = str(getattr(error, "error_string", None) or error)
-    return " ".join(text.split()).rstrip(".")
+    return one_line(text).rstrip(".")
 
 
 def streams(reader: ByteReader) -> Iterator[Decoder | None]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from realtime_ser.audio.portaudio import portaudio
-from realtime_ser.audio.source import MAX_RATE, MIN_RATE, printable
+from realtime_ser.audio.source import MAX_RATE, MIN_RATE
 from realtime_ser.errors import ConfigError, SourceError
+from realtime_ser.text import printable
 
 RATES = (8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000)
 

@@ -20,9 +20,10 @@ from realtime_ser.audio.foreign import SUFFIXES as FOREIGN_SUFFIXES
 from realtime_ser.audio.foreign import conversion, foreign_kind
 from realtime_ser.audio.raw import Raw
 from realtime_ser.audio.resample import Resampler
-from realtime_ser.audio.source import check_rate, printable, too_short
+from realtime_ser.audio.source import check_rate, too_short
 from realtime_ser.errors import SourceError
 from realtime_ser.records import Block, FloatArray, Notice
+from realtime_ser.text import one_line, printable
 
 _MOST_VALUES = 1 << 22  # per read, over all channels: a header may claim a thousand channels
 # How libsndfile's log says that the header promises more bytes than the file holds.
@@ -298,4 +299,4 @@ def _name(source: Any) -> str:
 
 def _reason(error: BaseException) -> str:
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return printable(" ".join(str(text).split())).rstrip(".")
+    return one_line(text).rstrip(".")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from realtime_ser.audio import foreign
-from realtime_ser.audio.source import printable
 from realtime_ser.errors import ConfigError
+from realtime_ser.text import printable
 
 SUFFIXES = frozenset(
     {

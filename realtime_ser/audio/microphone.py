@@ -19,10 +19,10 @@ from realtime_ser.audio.input_stream import Capture, Daemon
 from realtime_ser.audio.opener import Opener
 from realtime_ser.audio.portaudio import portaudio, reason
 from realtime_ser.audio.ring import Chunk, Wakeup
-from realtime_ser.audio.source import printable
 from realtime_ser.config import CaptureConfig
 from realtime_ser.errors import SourceError
 from realtime_ser.records import Block, Notice
+from realtime_ser.text import printable
 
 _POLL_S = 0.1
 # An audio server may need seconds to wake its hardware; until then, silence of the line is no fault.

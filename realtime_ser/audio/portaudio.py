@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from realtime_ser.audio.source import printable
 from realtime_ser.errors import SourceError
+from realtime_ser.text import one_line
 
 
 def portaudio() -> Any:
@@ -28,7 +28,7 @@ def portaudio() -> Any:
 
 def reason(error: BaseException) -> str:
     """An exception's text in one printable line."""
-    return printable(" ".join(str(error).split())) or type(error).__name__
+    return one_line(error) or type(error).__name__
 
 
 def install_hint(platform: str = sys.platform, os_release: str | None = None) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 
 from realtime_ser.errors import SourceError
 from realtime_ser.records import FloatArray
+from realtime_ser.text import one_line
 
 _MARKS = 1024
 
@@ -186,7 +187,7 @@ class Ring:
             if fault is not None:
                 if isinstance(fault, SourceError):
                     raise fault
-                reason = " ".join(str(fault).split())
+                reason = one_line(fault)
                 raise SourceError(f"audio capture failed: {type(fault).__name__}: {reason}") from fault
             return None
         start = self._read

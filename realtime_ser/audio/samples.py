@@ -18,6 +18,7 @@ from realtime_ser.audio.downmix import downmix
 from realtime_ser.audio.source import check_rate
 from realtime_ser.errors import SourceError
 from realtime_ser.records import Block, FloatArray
+from realtime_ser.text import one_line
 
 MAX_CHANNELS = 32  # more are samples along the wrong axis
 # 200 dB over full scale: float files hold such numbers, no microphone does, and their squares leave float32.
@@ -57,7 +58,7 @@ def check_samples(samples: npt.ArrayLike, of: str) -> npt.NDArray[Any]:
     try:
         array = np.asarray(samples)
     except Exception as error:  # whatever an object's own conversion raises
-        raise SourceError(f"{of}: the samples form no array: {' '.join(str(error).split())}") from error
+        raise SourceError(f"{of}: the samples form no array: {one_line(error)}") from error
     if array.dtype.kind != "f" and array.dtype.newbyteorder("=") not in _INTEGERS:
         hint = _HINTS.get(array.dtype.name, _HINTS["bool"])
         raise SourceError(f"{of}: samples of type {array.dtype} have no known scale; {hint}")

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from realtime_ser.audio.folder import expand_paths
-from realtime_ser.audio.source import printable
 from realtime_ser.errors import ConfigError
+from realtime_ser.text import printable
 
 STDIN = "-"
 

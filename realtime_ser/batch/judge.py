@@ -17,6 +17,7 @@ from realtime_ser.errors import SerError
 from realtime_ser.model.classifier import Classifier, list_bundles, load_model
 from realtime_ser.pipeline.session import session_record
 from realtime_ser.records import Session
+from realtime_ser.text import one_line
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Judge:
         except SerError as fault:
             error = str(fault)
         except Exception as fault:  # one recording's fault is its row, whatever it is
-            error = f"{type(fault).__name__}: {' '.join(str(fault).split())}"
+            error = f"{type(fault).__name__}: {one_line(fault)}"
         segments = tuple((each.start, each.end, each.label, each.confidence) for each in answer.segments)
         captured = answer.summary.health.captured if answer.summary is not None else 0
         row = make_row(path, session, answer.probabilities, answer.summary, error)

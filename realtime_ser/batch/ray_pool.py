@@ -15,6 +15,7 @@ from realtime_ser.batch.inputs import STDIN, Recording
 from realtime_ser.batch.judge import Judged, judge_from, settings
 from realtime_ser.batch.run import Answers, Batch, Pool
 from realtime_ser.errors import ConfigError, SourceError
+from realtime_ser.text import one_line
 
 _BATCH = 8  # recordings of a task: what is judged again when a worker dies
 
@@ -70,7 +71,7 @@ def on_ray(batch: Batch, address: str | None, jobs: int | None) -> Pool:
                 alone = {} if address is not None else {"include_dashboard": False}
                 ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **alone)
             except (ConnectionError, ValueError, RuntimeError) as error:
-                reason = " ".join(str(error).split())[:200]
+                reason = one_line(error, 200)
                 raise SourceError(f"cannot reach the Ray cluster {address or 'on this machine'}: {reason}") from error
         try:
             yield from _answers(ray, batch, recordings, jobs or max(1, int(ray.cluster_resources().get("CPU", 1))))

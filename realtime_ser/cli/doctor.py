@@ -20,9 +20,9 @@ from realtime_ser.audio.high_pass import high_passed
 from realtime_ser.audio.interference import find_interference
 from realtime_ser.audio.portaudio import install_hint, portaudio
 from realtime_ser.audio.probe import Heard, listen_briefly
-from realtime_ser.audio.source import printable
 from realtime_ser.config import Config, GateConfig
 from realtime_ser.errors import SerError
+from realtime_ser.text import printable
 
 if TYPE_CHECKING:
     from realtime_ser.model.classifier import Classifier

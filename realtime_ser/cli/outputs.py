@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from realtime_ser.errors import ConfigError
@@ -40,7 +40,7 @@ def open_outputs(options: argparse.Namespace, config: Config, inputs: Iterable[t
     if options.format is not None and not options.output:
         raise ConfigError("--format says what -o FILE writes; give -o too")
     inputs = list(inputs)
-    run = Run(vars(options), [str(place) for what, place in inputs if what == RECORDING])
+    run = Run(vars(options), [_recording_name(place) for what, place in inputs if what == RECORDING])
     chosen = [(output, target) for output in OUTPUTS for target in _targets(options, output)]
     places = [(output.short or output.option, place) for output, target in chosen for place in _places(output, target, run)]
     check_inputs(inputs, places)
@@ -48,10 +48,13 @@ def open_outputs(options: argparse.Namespace, config: Config, inputs: Iterable[t
     taken = any(target == "-" and output.standard_output for output, target in chosen)
     taken = taken or (stdout is not None and any(same_file(place, stdout) for _, place in places))
     sinks: list[Sink] = []
+    sent_to: list[str] = []
     try:
         for output, target in chosen:
             sinks.append(output.make(target, run))
-        sinks += _screens(options, config, live=live, stdout_taken=taken)
+            if output.sends:
+                sent_to.append(sinks[-1].name)
+        sinks += _screens(options, config, live=live, stdout_taken=taken, sent_to=sent_to)
     except BaseException:
         SinkGroup(sinks).close()
         raise
@@ -73,6 +76,11 @@ def check_inputs(inputs: Iterable[tuple[str, Place]], outputs: Iterable[tuple[st
         check_files(inputs, [("standard output", stdout)])
 
 
+def _recording_name(place: Place) -> str:
+    """As its source is called."""
+    return "standard input" if isinstance(place, int) else os.fspath(place)
+
+
 def _targets(options: argparse.Namespace, output: Output) -> list[str]:
     value = getattr(options, output.attribute, None)
     return [] if not value else list(value) if isinstance(value, list) else [value]
@@ -85,19 +93,21 @@ def _places(output: Output, target: str, run: Run) -> list[Place]:
     return list(output.check(target, run))
 
 
-def _screens(options: argparse.Namespace, config: Config, *, live: bool, stdout_taken: bool) -> list[Sink]:
+def _screens(
+    options: argparse.Namespace, config: Config, *, live: bool, stdout_taken: bool, sent_to: Sequence[str]
+) -> list[Sink]:
     """What the person at the terminal sees: dashboard, plain lines or a progress bar."""
     paced = live or options.speed is not None
     drawable = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     if paced and drawable and not options.no_dashboard and not stdout_taken:
         from realtime_ser.sinks.dashboard.sink import DashboardSink
 
-        return [DashboardSink(config.dashboard, recording=options.record)]
+        return [DashboardSink(config.dashboard, recording=options.record, sent_to=sent_to)]
     screens: list[Sink] = []
     if not stdout_taken:
         from realtime_ser.sinks.console import PlainSink
 
-        screens.append(PlainSink(sys.stdout, recording=options.record))
+        screens.append(PlainSink(sys.stdout, recording=options.record, sent_to=sent_to))
     if not live and sys.stderr.isatty() and (stdout_taken or not sys.stdout.isatty()):
         from realtime_ser.sinks.progress import ProgressSink
 

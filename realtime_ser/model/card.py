@@ -17,6 +17,7 @@ from realtime_ser.errors import ModelError
 from realtime_ser.features.front_end import FrontEnd
 from realtime_ser.features.normaliser import Normalisation
 from realtime_ser.features.spec import FrontEndSpec
+from realtime_ser.text import one_line
 
 CARD_FORMAT = 1
 _MAX_CARD_BYTES = 2**20
@@ -118,7 +119,7 @@ def read_card(path: Path) -> Card:
     except OSError as error:
         raise ModelError(f"cannot read model card {path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
-        raise ModelError(f"model card {path} is not JSON: {' '.join(str(error).split())[:200]}") from error
+        raise ModelError(f"model card {path} is not JSON: {one_line(error, 200)}") from error
     try:
         return _card(path, raw)
     except ModelError as error:

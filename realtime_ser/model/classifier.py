@@ -21,6 +21,7 @@ from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.model.card import Card, read_card
 from realtime_ser.model.onnx_check import read_network
 from realtime_ser.records import FloatArray
+from realtime_ser.text import one_line
 
 
 class Classifier:
@@ -53,7 +54,7 @@ class Classifier:
                 content, options, providers=["CPUExecutionProvider"], enable_fallback=0
             )
         except Exception as error:
-            raise ModelError(f"{card.onnx_path} does not load: {_one_line(error)}") from error
+            raise ModelError(f"{card.onnx_path} does not load: {one_line(error, 300)}") from error
         inputs = [item.name for item in self._session.get_inputs()]
         outputs = [item.name for item in self._session.get_outputs()]
         stream = card.stream
@@ -108,7 +109,7 @@ class Classifier:
         try:
             (output,) = self._session.run([self.card.output_name], {self.card.input_name: features})
         except Exception as error:
-            raise ModelError(f"{self.card.onnx_path} fails on input {features.shape}: {_one_line(error)}") from error
+            raise ModelError(f"{self.card.onnx_path} fails on input {features.shape}: {one_line(error, 300)}") from error
         return self._probabilities(output, (len(features), len(self.labels)))
 
     def first_state(self) -> FloatArray:
@@ -140,7 +141,7 @@ class Classifier:
         try:
             output, after = self._session.run([self.card.output_name, stream.next_state], inputs)
         except Exception as error:
-            raise ModelError(f"{self.card.onnx_path} fails on input {features.shape}: {_one_line(error)}") from error
+            raise ModelError(f"{self.card.onnx_path} fails on input {features.shape}: {one_line(error, 300)}") from error
         probs = self._probabilities(output, (2, len(self.labels) + stream.nobody))
         if after.shape != state.shape or not np.isfinite(after).all():
             raise ModelError(f"{self.card.onnx_path} returns a state that is none, of shape {after.shape}")
@@ -214,7 +215,3 @@ def list_bundles() -> list[Path]:
 
 def _known() -> str:
     return ", ".join(path.stem for path in list_bundles()) or "none"
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

@@ -25,6 +25,7 @@ from realtime_ser.errors import ModelError, SerError, SourceError
 from realtime_ser.latency import LatencyHistogram
 from realtime_ser.pipeline.catch_up import Backlog
 from realtime_ser.records import Block, Estimate, Health, Notice, Record, Segment, Session, Summary
+from realtime_ser.text import one_line
 
 _EMPTY = np.zeros(0, np.float32)
 _KINDS: tuple[tuple[type[Exception], str], ...] = (
@@ -249,7 +250,7 @@ def session_record(
 
 def _described(fault: Exception) -> str:
     """A fault in one line: ours as it is, one that nobody foresaw with its type."""
-    text = " ".join(str(fault).split())
+    text = one_line(fault)
     if isinstance(fault, SerError):
         return text
     return f"{type(fault).__name__}: {text}" if text else type(fault).__name__

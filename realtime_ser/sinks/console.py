@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from realtime_ser.errors import SinkError
@@ -27,6 +27,7 @@ class PlainSink:
     ----------
     stream : where the lines go
     recording : the file that ``--record`` writes, so that the greeting tells the truth; None when the audio is not kept
+    sent_to : the outputs that send labels to other programs, for the greeting too
     every_s : least wall time between lines that bring no change, in seconds
     monotonic : the clock for that
     """
@@ -36,12 +37,14 @@ class PlainSink:
         stream: TextIO,
         *,
         recording: str | None = None,
+        sent_to: Sequence[str] = (),
         every_s: float = 1.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = "plain lines"
         self._stream = stream
         self._recording = recording
+        self._sent_to = sent_to
         self._every_s = every_s
         self._monotonic = monotonic
         self._session: Session | None = None
@@ -64,7 +67,7 @@ class PlainSink:
         elif isinstance(record, Session):
             self._session, self._shown = record, None
             self._width = max([7, *(len(printable(label)) for label in record.labels)])
-            self._print(greeting(record, self._recording))
+            self._print(greeting(record, self._recording, self._sent_to))
         elif isinstance(record, Summary):
             for line in closing(self._session, record):
                 self._print(line)

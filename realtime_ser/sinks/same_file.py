@@ -48,7 +48,7 @@ def check_files(inputs: Iterable[tuple[str, Place]], outputs: Iterable[tuple[str
         key = _identity(place)
         if key is not None and key in written:
             option, named = written[key]
-            source = what if isinstance(place, int) else f"{what} {os.fspath(place)}"
+            source = f"{what} on standard input" if isinstance(place, int) else f"{what} {os.fspath(place)}"
             raise ConfigError(f"{_said(option, named)} would overwrite the {source}; write to another file")
 
 

@@ -45,6 +45,7 @@ class Output:
     short : one letter with a dash, or empty
     repeats : whether it may be given several times
     standard_output : whether "-" stands for standard output
+    sends : whether it sends labels to another program, which the first line on the screen must say
     """
 
     option: str
@@ -55,6 +56,7 @@ class Output:
     short: str = ""
     repeats: bool = False
     standard_output: bool = False
+    sends: bool = False
 
     @property
     def attribute(self) -> str:
@@ -122,6 +124,34 @@ def _check_output(target: str, run: Run) -> list[str]:
     return files
 
 
+def _osc(target: str, _: Run) -> Sink:
+    from realtime_ser.sinks.background import BackgroundSink
+    from realtime_ser.sinks.osc import OscSink
+
+    return BackgroundSink(OscSink(target))
+
+
+def _check_osc(target: str, _: Run) -> list[str]:
+    from realtime_ser.sinks.osc import check_osc
+
+    check_osc(target)
+    return []
+
+
+def _mqtt(target: str, _: Run) -> Sink:
+    from realtime_ser.sinks.background import BackgroundSink
+    from realtime_ser.sinks.mqtt import MqttSink
+
+    return BackgroundSink(MqttSink(target), patience_s=3.0)
+
+
+def _check_mqtt(target: str, _: Run) -> list[str]:
+    from realtime_ser.sinks.mqtt import check_mqtt
+
+    check_mqtt(target)
+    return []
+
+
 def _is_folder(target: str) -> bool:
     return target.endswith(("/", os.sep)) or Path(target).is_dir()
 
@@ -140,4 +170,6 @@ OUTPUTS = (
         "-o",
         repeats=True,
     ),
+    Output("--osc", "HOST:PORT", "labels as Open Sound Control (needs realtime-ser[osc])", _osc, _check_osc, sends=True),
+    Output("--mqtt", "URL", "labels to an MQTT broker, mqtt://HOST (needs realtime-ser[mqtt])", _mqtt, _check_mqtt, sends=True),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from realtime_ser.records import Session, Summary
@@ -45,19 +45,22 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
 
 
-def greeting(session: Session, recording: str | None = None) -> str:
+def greeting(session: Session, recording: str | None = None, sent_to: Sequence[str] = ()) -> str:
     """One line that says what is heard and where the audio goes.
 
     Parameters
     ----------
     recording : the file the audio is written to, None when it is not kept
+    sent_to : the outputs that send labels to other programs
     """
     source = printable(session.source)
+    labels = f"; labels go to {printable(', '.join(sent_to))}" if sent_to else ""
     if session.duration_s is not None:
-        return f"reading {source} ({clock(session.duration_s)}); audio stays on this machine"
+        return f"reading {source} ({clock(session.duration_s)}); audio stays on this machine{labels}"
     if recording is not None:
-        return f"listening to {source}; audio stays on this machine, recorded in {printable(recording)}, none of it is sent"
-    return f"listening to {source}; audio stays on this machine, none of it is stored or sent"
+        kept = f"recorded in {printable(recording)}, none of it is sent"
+        return f"listening to {source}; audio stays on this machine, {kept}{labels}"
+    return f"listening to {source}; audio stays on this machine, none of it is stored or sent{labels}"
 
 
 def closing(session: Session | None, summary: Summary) -> list[str]:

@@ -106,6 +106,19 @@ def test_standard_output_appended_to_the_recording(talk: Path) -> None:
     assert _contents(talk) == before
 
 
+def test_standard_input_is_an_input(talk: Path) -> None:
+    before = _contents(talk)
+    with (talk / "talk.flac").open("rb") as recording:
+        result = subprocess.run(
+            [sys.executable, "-m", "realtime_ser", "replay", "-", "--speed", "max", "--record", "link.flac"],
+            cwd=talk, stdin=recording, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    assert "--record link.flac would overwrite the recording on standard input" in result.stderr
+    assert _contents(talk) == before
+
+
 def test_an_output_that_is_standard_output_has_it_for_itself(talk: Path) -> None:
     run = ["replay", "talk.flac", "--speed", "max", "--duration", "2", "--model", "own.json"]
     piped = realtime_ser(*run, "--jsonl", "/dev/stdout", cwd=talk)

@@ -10,7 +10,7 @@ import atexit
 import errno
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
@@ -37,6 +37,7 @@ class DashboardSink:
     config : pace and length of the timeline
     console : where to draw; standard output by default
     recording : the file that ``--record`` writes, so that the greeting tells the truth; None when the audio is not kept
+    sent_to : the outputs that send labels to other programs, for the greeting too
     monotonic : clock in seconds
     """
 
@@ -46,11 +47,12 @@ class DashboardSink:
         console: Console | None = None,
         *,
         recording: str | None = None,
+        sent_to: Sequence[str] = (),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = "dashboard"
         self._console = console if console is not None else Console(highlight=False, markup=False, emoji=False)
-        self._cell = Cell(config.timeline_s, monotonic, recording)
+        self._cell = Cell(config.timeline_s, monotonic, recording, sent_to)
         self._period_s = 1.0 / config.frames_per_s
         self._stop = threading.Event()
         self._fault: BaseException | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -51,6 +51,7 @@ class Snapshot:
     notice: tuple[str, str] | None = None
     lost: str | None = None
     recording: str | None = None
+    sent_to: tuple[str, ...] = ()
 
 
 class Cell:
@@ -62,11 +63,13 @@ class Cell:
     monotonic : clock in seconds, for the age of notices and of the level
     """
 
-    def __init__(self, timeline_s: float, monotonic: Callable[[], float], recording: str | None = None) -> None:
+    def __init__(
+        self, timeline_s: float, monotonic: Callable[[], float], recording: str | None = None, sent_to: Sequence[str] = ()
+    ) -> None:
         self._lock = threading.Lock()
         self._monotonic = monotonic
         self._step_s = timeline_s / 1000.0
-        self._latest = Snapshot(timeline_s=timeline_s, recording=recording)
+        self._latest = Snapshot(timeline_s=timeline_s, recording=recording, sent_to=tuple(sent_to))
         self._timeline: deque[Moment] = deque()
         self._latencies: deque[float] = deque(maxlen=500)
         self._square, self._count, self._peak = 0.0, 0, 0.0
@@ -89,7 +92,9 @@ class Cell:
                 self._timeline.clear()
                 self._latencies.clear()
                 kept = self._latest
-                self._latest = Snapshot(session=record, timeline_s=kept.timeline_s, recording=kept.recording)
+                self._latest = Snapshot(
+                    session=record, timeline_s=kept.timeline_s, recording=kept.recording, sent_to=kept.sent_to
+                )
             elif isinstance(record, Summary):
                 self._latest = replace(self._latest, health=record.health)
                 self._finished.append((self._latest.session, record))

@@ -131,7 +131,7 @@ class _Page:
         session = self.snapshot.session
         if session is None:
             return Text()
-        text = greeting(session, self.snapshot.recording)
+        text = greeting(session, self.snapshot.recording, self.snapshot.sent_to)
         if cell_len(text) > self.room:
             # The promise matters more than the name, which stands above anyway.
             text = f"{text.split()[0]}{text[text.rindex('; audio') :]}"
