@@ -87,6 +87,8 @@ def _places(output: Output, target: str, run: Run) -> list[Place]:
 
 def _screens(options: argparse.Namespace, config: Config, *, live: bool, stdout_taken: bool) -> list[Sink]:
     """What the person at the terminal sees: dashboard, plain lines or a progress bar."""
+    if options.quiet:
+        return []
     paced = live or options.speed is not None
     drawable = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     if paced and drawable and not options.no_dashboard and not stdout_taken:
