@@ -12,9 +12,8 @@ from realtime_ser.batch.journal import Journal
 from realtime_ser.batch.judge import Judge, Judged, settings
 from realtime_ser.batch.processes import judge_in_processes
 from realtime_ser.batch.result import Row, make_row
-from realtime_ser.batch.targets import Target, check_writable, write_into_folder, write_target
+from realtime_ser.batch.targets import Target, check_targets, write_into_folder, write_target
 from realtime_ser.config import Config
-from realtime_ser.errors import ConfigError
 from realtime_ser.model.classifier import Classifier
 from realtime_ser.records import Session
 
@@ -58,7 +57,7 @@ class Batch:
     targets : see ``find_targets``; without one nothing is kept on disk
     classifier, config : the model and the settings
     session : a session record of theirs
-    resume : go on with an interrupted run
+    resume : go on with an interrupted run, if there was one; needs a target
     each : called with every row, in the order of the recordings, as soon as it and those before it are there; None: rows are
         not kept in memory
     progress : called after every recording
@@ -80,11 +79,10 @@ class Batch:
 
         Raises
         ------
-        ConfigError : nothing to go on with
+        ConfigError : the interrupted run had another model or other settings
         SinkError : an output or the journal cannot be written; the journal keeps what is done
         """
-        for target in self.targets:
-            check_writable(target)
+        check_targets(self.targets, self.recordings)
         journal = self._journal()
         state = Progress(len(self.recordings), sum(recording.size for recording in self.recordings))
         try:
@@ -104,14 +102,8 @@ class Batch:
 
     def _journal(self) -> Journal | None:
         if not self.targets:
-            if self.resume:
-                raise ConfigError("--resume goes on with a run that writes files; give the same -o FILE as then")
             return None
         path = self.targets[0].journal
-        if self.resume and not path.exists() and all(target.path.exists() for target in self.targets):
-            raise ConfigError(
-                f"nothing to go on with: {self.targets[0].path} is finished; run without --resume to classify everything anew"
-            )
         run = settings(self.classifier, self.config) | {"sha256": self.classifier.card.sha256, "version": self.session.version}
         return Journal(path, run, resume=self.resume)
 
