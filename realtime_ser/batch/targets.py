@@ -36,13 +36,23 @@ class Target:
     folder: bool
 
     @property
-    def journal(self) -> Path:
-        """Where an interrupted run keeps what is done."""
-        return self.path / ".classify.journal" if self.folder else self.path.with_name(f"{self.path.name}.journal")
+    def of_rows(self) -> bool:
+        """Whether it holds a row a recording, and not its segments."""
+        return self.form.name in WRITERS
 
     def place(self, recording: Recording) -> Path:
         """A recording's file in the folder."""
         return self.path / f"{recording.place}{self.form.suffix}"
+
+
+def journal_of(targets: Iterable[Target]) -> Path | None:
+    """Where a run keeps what is done: beside its first output that is a file or folder; None where all are pipes or devices."""
+    for target in targets:
+        if target.folder:
+            return target.path / ".classify.journal"
+        if target.path.is_file() or not target.path.exists():
+            return target.path.with_name(f"{target.path.name}.journal")
+    return None
 
 
 def find_targets(outputs: Sequence[str], form: str | None) -> list[Target]:
@@ -77,7 +87,7 @@ def check_targets(targets: Iterable[Target], recordings: Sequence[Recording]) ->
     SinkError : no such folder, no permission
     """
     for target in targets:
-        if not target.folder and len(recordings) > 1 and not (target.form.many or target.form.name in WRITERS):
+        if not target.folder and len(recordings) > 1 and not target.form.many:
             raise ConfigError(
                 f"-o {target.path}: a {target.form.title} file holds one recording and there are {len(recordings)}; name a"
                 f" folder: -o FOLDER/ --format {target.form.name}"
@@ -96,12 +106,11 @@ def check_targets(targets: Iterable[Target], recordings: Sequence[Recording]) ->
             raise sink_error(str(target.path), error) from error
 
 
-def written_files(targets: Iterable[Target], recordings: Sequence[Recording]) -> list[tuple[str, Path]]:
+def written_files(targets: Sequence[Target], recordings: Sequence[Recording]) -> list[tuple[str, Path]]:
     """("-o", path) of every file that a run over the recordings writes, its journal included."""
-    written: list[tuple[str, Path]] = []
+    journal = journal_of(targets)
+    written = [] if journal is None else [("the journal of -o", journal)]
     for target in targets:
-        if not written:
-            written.append(("the journal of -o", target.journal))
         if target.folder:
             written += [("-o", target.place(recording)) for recording in recordings]
         else:
@@ -122,7 +131,7 @@ def write_target(target: Target, answers: Answers, session: Session) -> None:
     ------
     SinkError
     """
-    if target.form.name in WRITERS:
+    if target.of_rows:
         WRITERS[target.form.name](target.path, (judged.row for _, judged in answers), columns(session.labels))
         return
     sink = target.form.open(target.path)

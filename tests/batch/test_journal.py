@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def test_without_resume_it_begins_anew(tmp_path: Path) -> None:
 def test_another_run_or_another_file_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "j"
     Journal(path, RUN, resume=False).close()
-    with pytest.raises(ConfigError, match="another model, version or settings"):
+    with pytest.raises(ConfigError, match="another model, version, settings or outputs"):
         Journal(path, {**RUN, "model": "cnn"}, resume=True)
     for content in (b"hello\n", b'{"a": 1}\n', b"[1]\n"):
         path.write_bytes(content)
@@ -75,3 +76,13 @@ def test_another_run_or_another_file_is_refused_and_left_alone(tmp_path: Path) -
 def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="create its folder"):
         Journal(tmp_path / "nix" / "j", RUN, resume=False)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such locks there")
+def test_two_runs_at_once_do_not_mix(tmp_path: Path) -> None:
+    with closing(Journal(tmp_path / "j", RUN, resume=False)) as first:
+        first.add("a.wav", judged("a.wav"))
+        for resume in (True, False):
+            with pytest.raises(ConfigError, match="another run is writing"):
+                Journal(tmp_path / "j", RUN, resume=resume)
+        assert first["a.wav"] == judged("a.wav")
