@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from realtime_ser.batch.inputs import STDIN
 from realtime_ser.batch.replacing import replacing
 from realtime_ser.batch.result import Row
 from realtime_ser.sinks.text import plain
@@ -66,4 +67,5 @@ WRITERS: dict[str, Writer] = {"csv": write_csv, "jsonl": write_jsonl, "parquet":
 
 def _safe(text: str) -> str:
     text = printable(text)
-    return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@", "＝", "＋", "－", "＠") and text else text
+    formula = text.lstrip()[:1] in ("=", "+", "-", "@", "＝", "＋", "－", "＠") and text not in ("", STDIN)
+    return f"'{text}" if formula else text

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from realtime_ser.batch.inputs import Recording
+from realtime_ser.batch.inputs import STDIN, Recording
 from realtime_ser.batch.judge import Judged
 from realtime_ser.batch.result import columns
 from realtime_ser.batch.tables import WRITERS
@@ -159,7 +159,8 @@ def write_into_folder(target: Target, recording: Recording, judged: Judged, sess
 def _segments(recording: Recording, judged: Judged, session: Session) -> Iterator[Record]:
     """The records that a format of segments is made from."""
     rate = session.sample_rate
-    yield replace(session, source=recording.path, source_rate=judged.source_rate, duration_s=judged.captured / rate)
+    name = recording.place if recording.path == STDIN else recording.path
+    yield replace(session, source=name, source_rate=judged.source_rate, duration_s=judged.captured / rate)
     for start, end, label, confidence in judged.segments:
         yield Segment(start, end, rate, label, confidence)
     yield Summary(Health(captured=judged.captured), rate, {}, {})

@@ -43,7 +43,7 @@ def classify_recordings(options: argparse.Namespace, config: Config, interrupt: 
     journal = journal_of(targets)
     if options.resume and journal is None:
         raise ConfigError("--resume goes on with a run that writes files; give the same -o FILE as then")
-    recordings = find_recordings(options.files)
+    recordings = find_recordings(options.files, note=complain)
     written = written_files(targets, recordings)
     if options.resume and all(path.exists() != (path == journal) for _, path in written):
         complain(f"{targets[0].path} is finished; run without --resume to classify everything anew")

@@ -92,6 +92,16 @@ def test_a_folder_gets_a_file_for_each(archive: Path, tiny: Path, whole: Path, t
     assert [row for file in files for row in read(tmp_path / "out" / file)] == read(whole)
 
 
+def test_standard_input_is_a_recording(archive: Path, tiny: Path, whole: Path, tmp_path: Path) -> None:
+    first = read(whole)[0]
+    out = tmp_path / "out.csv"
+    with open(first["path"], "rb") as audio:  # noqa: PTH123
+        command = [sys.executable, "-m", "realtime_ser", "classify", "-", "--model", str(tiny), "-o", str(out)]
+        result = subprocess.run(command, stdin=audio, capture_output=True, text=True, timeout=120, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert read(out) == [first | {"path": "-"}]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="no such device there")
 def test_a_pipe_as_output_gets_everything_at_the_end(archive: Path, tiny: Path, whole: Path) -> None:
     result = realtime_ser("classify", archive, "-o", "/dev/stdout", "--format", "csv", "--model", tiny)

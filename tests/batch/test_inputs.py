@@ -50,6 +50,15 @@ def test_places_in_an_output_folder_are_unlike_each_other(folder: Path) -> None:
     assert outside.place == "x"
 
 
+def test_what_a_folder_holds_and_nobody_reads_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "b/voice.m4a").write_bytes(b"x")
+    notes: list[str] = []
+    monkeypatch.setenv("PATH", "")
+    assert len(find_recordings(["b"], notes.append)) == 2
+    (note,) = notes
+    assert "1 file left out (.m4a)" in note
+
+
 @pytest.mark.parametrize(
     ("names", "words"),
     [

@@ -37,8 +37,8 @@ def test_the_answer_comes_from_the_fullest_windows(tiny: Path, talk: Samples) ->
 
 
 def test_training_scores_clips_by_the_same_rule() -> None:
-    evaluate = pytest.importorskip("train.evaluate")
-    assert evaluate.fullest_mean is fullest_mean
+    scores = pytest.importorskip("train.evaluation.scores")
+    assert scores.fullest_mean is fullest_mean
 
 
 def test_a_row_has_the_contracts_columns(tiny: Path, talk: Samples) -> None:
