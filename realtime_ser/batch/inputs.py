@@ -5,11 +5,12 @@ from __future__ import annotations
 import glob
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from realtime_ser.audio.folder import expand_paths
+from realtime_ser.audio.ffmpeg import find_ffmpeg
+from realtime_ser.audio.folder import find_files
 from realtime_ser.errors import ConfigError
 from realtime_ser.text import printable
 
@@ -32,7 +33,7 @@ class Recording:
     size: int
 
 
-def find_recordings(names: Sequence[str]) -> list[Recording]:
+def find_recordings(names: Sequence[str], note: Callable[[str], None] = lambda _: None) -> list[Recording]:
     """The recordings that ``names`` stand for, in the order given, none twice.
 
     Parameters
@@ -41,6 +42,7 @@ def find_recordings(names: Sequence[str]) -> list[Recording]:
         ``*``, ``?`` or ``[...]`` (``**`` is any depth) that the shell has not replaced; ``@FILE``, a list with a name a line,
         or with zero bytes between them as ``find -print0`` writes it, and ``@-``, such a list on standard input; ``-``, a
         recording on standard input
+    note : called with a line about files of a folder that cannot be read here
 
     Raises
     ------
@@ -48,7 +50,7 @@ def find_recordings(names: Sequence[str]) -> list[Recording]:
     """
     found: dict[str, PurePath] = {}
     for name in names:
-        for path, place in _named(name):
+        for path, place in _named(name, note):
             found.setdefault(path, place)
     if not found:
         raise ConfigError("no recording named; give files, folders, patterns such as 'calls/*.wav', @list.txt or -")
@@ -56,13 +58,13 @@ def find_recordings(names: Sequence[str]) -> list[Recording]:
     return [Recording(path, _free(place, taken), _size(path)) for path, place in found.items()]
 
 
-def _named(name: str) -> Iterator[tuple[str, PurePath]]:
+def _named(name: str, note: Callable[[str], None]) -> Iterator[tuple[str, PurePath]]:
     """(path, place with suffix) of each recording that a name stands for."""
     if name == STDIN:
         yield STDIN, PurePath("stdin")
     elif name.startswith("@"):
         for line in _lines(name[1:]):
-            yield from _plain(line)
+            yield from _plain(line, note)
     elif glob.has_magic(name) and not os.path.lexists(name):
         matches = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 (a pattern may be absolute)
         if not matches:
@@ -72,13 +74,16 @@ def _named(name: str) -> Iterator[tuple[str, PurePath]]:
             if not Path(match).is_dir():
                 yield match, _within(match, fixed)
     else:
-        yield from _plain(name)
+        yield from _plain(name, note)
 
 
-def _plain(name: str) -> Iterator[tuple[str, PurePath]]:
+def _plain(name: str, note: Callable[[str], None]) -> Iterator[tuple[str, PurePath]]:
     path = Path(name)
     if path.is_dir():
-        for file in expand_paths([path]):
+        found = find_files([path], with_ffmpeg=find_ffmpeg() is not None)
+        if (left_out := found.note()) is not None:
+            note(left_out)
+        for file in found.files:
             yield str(file), _within(str(file), path)
     else:
         yield name, PurePath(path.name or "recording")

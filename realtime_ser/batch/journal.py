@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from realtime_ser.batch.judge import Judged
-from realtime_ser.errors import ConfigError, SinkError
-from realtime_ser.sinks.files import create, sink_error
+from realtime_ser.errors import ConfigError
+from realtime_ser.sinks.files import sink_error
 from realtime_ser.text import printable
 
 _FORMAT = 1
@@ -32,7 +32,7 @@ class Journal:
 
     Raises
     ------
-    ConfigError : to be gone on with, but of another model or other settings, or no journal
+    ConfigError : to be gone on with, but of another model or other settings, or no journal; or another run is writing it
     SinkError : it cannot be written
     """
 
@@ -43,12 +43,14 @@ class Journal:
         self._size = 0
         self._head = {"realtime_ser_classify": _FORMAT, **json.loads(json.dumps(run))}
         try:
-            if not (resume and path.exists()):
-                os.close(create(path))
-            self._file: BinaryIO = path.open("r+b", buffering=0)
+            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+            self._file: BinaryIO = os.fdopen(os.open(path, flags, 0o600), "r+b", buffering=0)
         except OSError as error:
             raise sink_error(str(path), error) from error
         try:
+            self._lock()
+            if not resume:
+                self._file.truncate(0)
             self._read()
             if not self._size:
                 self._append(self._head)
@@ -79,6 +81,18 @@ class Journal:
         if remove:
             with contextlib.suppress(OSError):
                 self.path.unlink()
+
+    def _lock(self) -> None:
+        """Two runs into one file would mix their lines. Windows has no such lock."""
+        with contextlib.suppress(ImportError):
+            import fcntl
+
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ConfigError(f"another run is writing {self._shown}; wait for it, or name another output") from error
+            except OSError:  # a file system without locks
+                pass
 
     def _append(self, entry: Mapping[str, Any]) -> None:
         data = memoryview(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
@@ -113,15 +127,12 @@ class Journal:
                         self._places[entry["path"]] = self._size
                     elif entry != self._head:
                         raise ConfigError(
-                            f"{self._shown} is of a run with another model, version or settings; give the same ones, or run"
-                            f" without --resume to begin anew"
+                            f"{self._shown} is of a run with another model, version, settings or outputs; give the same ones,"
+                            f" or run without --resume to begin anew"
                         )
                 except (ValueError, KeyError, TypeError) as error:
                     raise ConfigError(
                         f"{self._shown} is no journal of an interrupted run; remove it, or run without --resume"
                     ) from error
                 self._size += len(line)
-        try:
-            self._file.truncate(self._size)
-        except OSError as error:  # pragma: no cover (opened for writing above)
-            raise SinkError(f"cannot write {self._shown}: {error.strerror}") from error
+        self._file.truncate(self._size)

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from realtime_ser.batch.inputs import STDIN, Recording
-from realtime_ser.batch.judge import Judged, judge_from, settings
+from realtime_ser.batch.judge import Judged, failed, judge_from, settings
+from realtime_ser.batch.result import make_row
 from realtime_ser.batch.run import Answers, Batch, Pool
 from realtime_ser.errors import ConfigError, SourceError
 from realtime_ser.text import one_line
 
+_RETRIES = 2
 _BATCH = 8  # recordings of a task: what is judged again when a worker dies
 
 
@@ -64,12 +67,13 @@ def on_ray(batch: Batch, address: str | None, jobs: int | None) -> Pool:
     def pool(recordings: Sequence[Recording]) -> Answers:
         if any(recording.path == STDIN for recording in recordings):
             raise ConfigError("--ray takes files, which every machine must see under the same path, and not standard input")
-        logging.getLogger("ray.data").setLevel(logging.ERROR)  # it tells every step of its plan on standard error
+        # Ray writes every step of its plan, and of every worker that dies, on standard error; what matters is in the rows.
+        logging.getLogger("ray.data").setLevel(logging.CRITICAL)
         began = not ray.is_initialized()
         if began:
             try:
                 alone = {} if address is not None else {"include_dashboard": False}
-                ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **alone)
+                ray.init(address=address, logging_level=logging.CRITICAL, log_to_driver=False, **alone)
             except (ConnectionError, ValueError, RuntimeError) as error:
                 reason = one_line(error, 200)
                 raise SourceError(f"cannot reach the Ray cluster {address or 'on this machine'}: {reason}") from error
@@ -82,19 +86,36 @@ def on_ray(batch: Batch, address: str | None, jobs: int | None) -> Pool:
     return pool
 
 
-def _answers(ray: Any, batch: Batch, recordings: Sequence[Recording], jobs: int) -> Iterator[tuple[Recording, Judged]]:
-    ray.data.DataContext.get_current().enable_progress_bars = False
-    items = [{"index": index, "path": json.dumps(each.path)} for index, each in enumerate(recordings)]
-    dataset = ray.data.from_items(items).map_batches(
-        RayJudge,
-        fn_constructor_args=(settings(batch.classifier, batch.config),),
-        batch_size=min(_BATCH, max(1, len(items) // (4 * jobs))),
-        compute=ray.data.ActorPoolStrategy(size=jobs),
-    )
-    seen: set[int] = set()
-    for row in dataset.iter_rows():
-        if batch.stopped():
+def _answers(ray: Any, batch: Batch, recordings: Sequence[Recording], jobs: int) -> Answers:
+    """Answers as they come. What a first pass does not bring back, as its worker died again and again, goes one by one."""
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.max_errored_blocks = -1  # a recording that kills its workers ends no run
+    left = dict(enumerate(recordings))
+    for size in (min(_BATCH, max(1, len(recordings) // (4 * jobs))), 1):
+        if not left:
             return
-        if row["index"] not in seen:
-            seen.add(row["index"])
-            yield recordings[row["index"]], Judged.from_json(json.loads(row["answer"]))
+        paths = ray.data.from_items(
+            [{"index": index, "path": json.dumps(each.path)} for index, each in left.items()],
+            override_num_blocks=-(-len(left) // size),
+        )
+        with warnings.catch_warnings():
+            # Remote arguments are to be named ones from Ray 2.64 on; in 2.60 this one has no name yet.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            dataset = paths.map_batches(
+                RayJudge,
+                fn_constructor_args=(settings(batch.classifier, batch.config),),
+                batch_size=size,
+                compute=ray.data.ActorPoolStrategy(size=jobs),
+                max_task_retries=_RETRIES,
+            )
+        for row in dataset.iter_rows():
+            if batch.stopped():
+                return
+            # An answer may come twice, when its worker died after it was sent.
+            recording = left.pop(row["index"], None)
+            if recording is not None:
+                yield recording, Judged.from_json(json.loads(row["answer"]))
+    like = make_row("", batch.session, {}, None, None)
+    for recording in left.values():
+        yield recording, failed(recording.path, like, f"{_RETRIES + 1} workers died of it")

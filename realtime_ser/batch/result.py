@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from realtime_ser.records import Estimate, Record, Segment, Session, Summary
 from realtime_ser.sinks.text import number
-
-if TYPE_CHECKING:
-    import pandas
 
 Row = dict[str, str | float | None]
 
@@ -75,7 +72,7 @@ class Result:
         """The recording's row in a table; see ``columns``."""
         return make_row(self.path, self.session, self.probabilities, self.summary, self.error)
 
-    def to_pandas(self) -> pandas.DataFrame:
+    def to_pandas(self) -> Any:
         """A ``pandas.DataFrame`` with a row a window; pandas must be installed."""
         import pandas
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from realtime_ser.audio.source import Source
@@ -12,9 +15,8 @@ from realtime_ser.batch.journal import Journal
 from realtime_ser.batch.judge import Judge, Judged, settings
 from realtime_ser.batch.processes import judge_in_processes
 from realtime_ser.batch.result import Row, make_row
-from realtime_ser.batch.targets import Target, check_writable, write_into_folder, write_target
+from realtime_ser.batch.targets import Target, check_targets, journal_of, write_into_folder, write_target
 from realtime_ser.config import Config
-from realtime_ser.errors import ConfigError
 from realtime_ser.model.classifier import Classifier
 from realtime_ser.records import Session
 
@@ -58,7 +60,7 @@ class Batch:
     targets : see ``find_targets``; without one nothing is kept on disk
     classifier, config : the model and the settings
     session : a session record of theirs
-    resume : go on with an interrupted run
+    resume : go on with an interrupted run, if there was one; needs a target
     each : called with every row, in the order of the recordings, as soon as it and those before it are there; None: rows are
         not kept in memory
     progress : called after every recording
@@ -80,12 +82,14 @@ class Batch:
 
         Raises
         ------
-        ConfigError : nothing to go on with
+        ConfigError : the interrupted run had another model or other settings
         SinkError : an output or the journal cannot be written; the journal keeps what is done
         """
-        for target in self.targets:
-            check_writable(target)
-        journal = self._journal()
+        check_targets(self.targets, self.recordings)
+        with contextlib.ExitStack() as stack:
+            return self._run(pool, self._journal(stack))
+
+    def _run(self, pool: Pool, journal: Journal | None) -> Progress:
         state = Progress(len(self.recordings), sum(recording.size for recording in self.recordings))
         try:
             self._judge(pool, journal, state)
@@ -102,18 +106,23 @@ class Batch:
             journal.close(remove=finished)
         return state
 
-    def _journal(self) -> Journal | None:
+    def _journal(self, stack: contextlib.ExitStack) -> Journal | None:
         if not self.targets:
-            if self.resume:
-                raise ConfigError("--resume goes on with a run that writes files; give the same -o FILE as then")
             return None
-        path = self.targets[0].journal
-        if self.resume and not path.exists() and all(target.path.exists() for target in self.targets):
-            raise ConfigError(
-                f"nothing to go on with: {self.targets[0].path} is finished; run without --resume to classify everything anew"
-            )
-        run = settings(self.classifier, self.config) | {"sha256": self.classifier.card.sha256, "version": self.session.version}
+        path = journal_of(self.targets)
+        if path is None:  # nothing to go on with later, but the outputs are made from it all the same
+            path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="realtime-ser-"))) / "journal"
+        run = settings(self.classifier, self.config) | {
+            "sha256": self.classifier.card.sha256,
+            "version": self.session.version,
+            "segments": self._keeps_segments,
+        }
         return Journal(path, run, resume=self.resume)
+
+    @property
+    def _keeps_segments(self) -> bool:
+        """Whether an output that is written at the end needs them; they are most of a long recording's answer."""
+        return any(not target.folder and not target.of_rows for target in self.targets)
 
     def _judge(self, pool: Pool, journal: Journal | None, state: Progress) -> None:
         left = []
@@ -132,7 +141,7 @@ class Batch:
                 if target.folder:
                     write_into_folder(target, recording, judged, self.session)
             if journal is not None:
-                journal.add(recording.path, judged)
+                journal.add(recording.path, judged if self._keeps_segments else replace(judged, segments=()))
             state.count(recording, judged.row)
             rows.put(recording, judged.row)
             self.progress(state)

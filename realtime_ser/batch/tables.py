@@ -6,17 +6,18 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, BinaryIO
+from pathlib import Path
+from typing import Any
 
+from realtime_ser.batch.inputs import STDIN
+from realtime_ser.batch.replacing import replacing
 from realtime_ser.batch.result import Row
-from realtime_ser.errors import ConfigError
 from realtime_ser.sinks.text import plain
-from realtime_ser.text import printable, valid
+from realtime_ser.text import printable
 
-Writer = Callable[[BinaryIO, Iterable[Row], Sequence[str]], None]
+Writer = Callable[[Path, Iterable[Row], Sequence[str]], None]
 
 _TEXT = {"path", "label", "model", "model_sha256", "error"}
-_BATCH = 10_000  # rows of a Parquet row group
 
 
 def csv_line(cells: Sequence[Any]) -> str:
@@ -31,47 +32,40 @@ def json_line(row: Row) -> str:
     return json.dumps(plain(row), allow_nan=False, separators=(",", ":"))
 
 
-def write_csv(file: BinaryIO, rows: Iterable[Row], columns: Sequence[str]) -> None:
+def write_csv(path: Path, rows: Iterable[Row], columns: Sequence[str]) -> None:
     """Write a header and the rows."""
-    file.write(csv_line([*columns]).encode() + b"\n")
-    for row in rows:
-        file.write(csv_line([row[column] for column in columns]).encode() + b"\n")
-
-
-def write_jsonl(file: BinaryIO, rows: Iterable[Row], columns: Sequence[str]) -> None:
-    """Write an object a line, with all columns."""
-    for row in rows:
-        file.write(json_line({column: row[column] for column in columns}).encode() + b"\n")
-
-
-def write_parquet(file: BinaryIO, rows: Iterable[Row], columns: Sequence[str]) -> None:
-    """Write strings and doubles, null where there is none."""
-    arrow = parquet_library()
-    import pyarrow.parquet
-
-    schema = arrow.schema([(valid(column), arrow.string() if column in _TEXT else arrow.float64()) for column in columns])
-    with pyarrow.parquet.ParquetWriter(file, schema) as writer:
-        batch: list[Row] = []
+    with replacing(path) as file:
+        file.write(csv_line([*columns]).encode() + b"\n")
         for row in rows:
-            batch.append({valid(key): valid(value) if isinstance(value, str) else value for key, value in row.items()})
-            if len(batch) == _BATCH:
-                writer.write_table(arrow.Table.from_pylist(batch, schema))
-                batch = []
-        writer.write_table(arrow.Table.from_pylist(batch, schema))
+            file.write(csv_line([row[column] for column in columns]).encode() + b"\n")
 
 
-def parquet_library() -> Any:
-    """pyarrow; raises ConfigError where it is not installed."""
+def write_jsonl(path: Path, rows: Iterable[Row], columns: Sequence[str]) -> None:
+    """Write an object a line, with all columns."""
+    with replacing(path) as file:
+        for row in rows:
+            file.write(json_line({column: row[column] for column in columns}).encode() + b"\n")
+
+
+def write_parquet(path: Path, rows: Iterable[Row], columns: Sequence[str]) -> None:
+    """Write strings and doubles, null where there is none."""
+    from realtime_ser.sinks.parquet import ParquetTable
+
+    table = ParquetTable(path, [(column, str if column in _TEXT else float) for column in columns])
     try:
-        import pyarrow
-    except ImportError as error:
-        raise ConfigError("a Parquet file needs pyarrow: pip install 'realtime-ser[parquet]', or write .csv") from error
-    return pyarrow
+        for row in rows:
+            table.add([row[column] for column in columns])
+    except BaseException:
+        table.discard()
+        raise
+    table.close()
 
 
+# By name of the format. Each writes the file whole or not at all, and raises SinkError.
 WRITERS: dict[str, Writer] = {"csv": write_csv, "jsonl": write_jsonl, "parquet": write_parquet}
 
 
 def _safe(text: str) -> str:
     text = printable(text)
-    return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@", "＝", "＋", "－", "＠") and text else text
+    formula = text.lstrip()[:1] in ("=", "+", "-", "@", "＝", "＋", "－", "＠") and text not in ("", STDIN)
+    return f"'{text}" if formula else text

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from realtime_ser.batch.inputs import Recording
+from realtime_ser.batch.inputs import STDIN, Recording
 from realtime_ser.batch.judge import Judged
-from realtime_ser.batch.replacing import replacing
 from realtime_ser.batch.result import columns
-from realtime_ser.batch.tables import WRITERS, parquet_library
+from realtime_ser.batch.tables import WRITERS
 from realtime_ser.errors import ConfigError
-from realtime_ser.records import Session
+from realtime_ser.records import Health, Record, Segment, Session, Summary
 from realtime_ser.sinks.files import sink_error
+from realtime_ser.sinks.formats import Format, format_of
 from realtime_ser.text import printable
-
-# Formats of one row a recording.
-ROWS = tuple(WRITERS)
 
 Answers = Iterable[tuple[Recording, Judged]]
 
@@ -30,18 +27,32 @@ class Target:
     Attributes
     ----------
     path : a file, or a folder that gets a file for each recording
-    form : name of the format
-    folder : whether it is one
+    form : CSV, JSON Lines and Parquet hold a row a recording, any other format its segments
+    folder : whether ``path`` is one
     """
 
     path: Path
-    form: str
+    form: Format
     folder: bool
 
     @property
-    def journal(self) -> Path:
-        """Where an interrupted run keeps what is done."""
-        return self.path / ".classify.journal" if self.folder else self.path.with_name(f"{self.path.name}.journal")
+    def of_rows(self) -> bool:
+        """Whether it holds a row a recording, and not its segments."""
+        return self.form.name in WRITERS
+
+    def place(self, recording: Recording) -> Path:
+        """A recording's file in the folder."""
+        return self.path / f"{recording.place}{self.form.suffix}"
+
+
+def journal_of(targets: Iterable[Target]) -> Path | None:
+    """Where a run keeps what is done: beside its first output that is a file or folder; None where all are pipes or devices."""
+    for target in targets:
+        if target.folder:
+            return target.path / ".classify.journal"
+        if target.path.is_file() or not target.path.exists():
+            return target.path.with_name(f"{target.path.name}.journal")
+    return None
 
 
 def find_targets(outputs: Sequence[str], form: str | None) -> list[Target]:
@@ -58,18 +69,53 @@ def find_targets(outputs: Sequence[str], form: str | None) -> list[Target]:
     """
     found = []
     for output in outputs:
-        path = Path(output)
-        folder = output.endswith(("/", os.sep)) or path.is_dir()
-        chosen = form if form is not None or folder else path.suffix.removeprefix(".").lower()
-        if chosen is None:
-            raise ConfigError(f"-o {printable(output)} is a folder: say with --format what to write there ({_known()})")
-        if chosen not in WRITERS:
-            asked = f"--format {printable(chosen)}" if form is not None else f"-o {printable(output)}"
-            raise ConfigError(f"{asked} is no known format; choose one of {_known()}")
-        found.append(Target(path, chosen, folder))
-    if any(target.form == "parquet" for target in found):
-        parquet_library()
+        folder = output.endswith(("/", os.sep)) or Path(output).is_dir()
+        if folder and form is None:
+            raise ConfigError(f"-o {printable(output)} is a folder: say with --format what to write there, e.g. rttm")
+        known = format_of(output, form)
+        known.check()
+        found.append(Target(Path(output), known, folder))
     return found
+
+
+def check_targets(targets: Iterable[Target], recordings: Sequence[Recording]) -> None:
+    """Say before the run, and not after hours, that an output cannot be written.
+
+    Raises
+    ------
+    ConfigError : several recordings into one file of a format that holds one
+    SinkError : no such folder, no permission
+    """
+    for target in targets:
+        if not target.folder and len(recordings) > 1 and not target.form.many:
+            raise ConfigError(
+                f"-o {target.path}: a {target.form.title} file holds one recording and there are {len(recordings)}; name a"
+                f" folder: -o FOLDER/ --format {target.form.name}"
+            )
+        place = target.path if target.folder else target.path.parent
+        try:
+            if target.folder:
+                place.mkdir(parents=True, exist_ok=True)
+            elif target.path.is_dir():
+                raise IsADirectoryError(21, "Is a directory")
+            if not place.is_dir():
+                raise FileNotFoundError(2, "No such file or directory")
+            if not os.access(place, os.W_OK):
+                raise PermissionError(13, "Permission denied")
+        except OSError as error:
+            raise sink_error(str(target.path), error) from error
+
+
+def written_files(targets: Sequence[Target], recordings: Sequence[Recording]) -> list[tuple[str, Path]]:
+    """("-o", path) of every file that a run over the recordings writes, its journal included."""
+    journal = journal_of(targets)
+    written = [] if journal is None else [("the journal of -o", journal)]
+    for target in targets:
+        if target.folder:
+            written += [("-o", target.place(recording)) for recording in recordings]
+        else:
+            written.append(("-o", target.path))
+    return written
 
 
 def write_target(target: Target, answers: Answers, session: Session) -> None:
@@ -85,8 +131,14 @@ def write_target(target: Target, answers: Answers, session: Session) -> None:
     ------
     SinkError
     """
-    with replacing(target.path) as file:
-        WRITERS[target.form](file, (judged.row for _, judged in answers), columns(session.labels))
+    if target.of_rows:
+        WRITERS[target.form.name](target.path, (judged.row for _, judged in answers), columns(session.labels))
+        return
+    sink = target.form.open(target.path)
+    for recording, judged in answers:
+        for record in _segments(recording, judged, session):
+            sink.write(record)
+    sink.close()
 
 
 def write_into_folder(target: Target, recording: Recording, judged: Judged, session: Session) -> None:
@@ -96,7 +148,7 @@ def write_into_folder(target: Target, recording: Recording, judged: Judged, sess
     ------
     SinkError
     """
-    path = target.path / f"{recording.place}.{target.form}"
+    path = target.place(recording)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -104,21 +156,11 @@ def write_into_folder(target: Target, recording: Recording, judged: Judged, sess
     write_target(Target(path, target.form, folder=False), [(recording, judged)], session)
 
 
-def check_writable(target: Target) -> None:
-    """Say before the run, and not after hours, that nothing can be written there; raises SinkError."""
-    place = target.path if target.folder else target.path.parent
-    try:
-        if target.folder:
-            place.mkdir(parents=True, exist_ok=True)
-        elif target.path.is_dir():
-            raise IsADirectoryError(21, "Is a directory")
-        if not place.is_dir():
-            raise FileNotFoundError(2, "No such file or directory")
-        if not os.access(place, os.W_OK):
-            raise PermissionError(13, "Permission denied")
-    except OSError as error:
-        raise sink_error(str(target.path), error) from error
-
-
-def _known() -> str:
-    return ", ".join(ROWS)
+def _segments(recording: Recording, judged: Judged, session: Session) -> Iterator[Record]:
+    """The records that a format of segments is made from."""
+    rate = session.sample_rate
+    name = recording.place if recording.path == STDIN else recording.path
+    yield replace(session, source=name, source_rate=judged.source_rate, duration_s=judged.captured / rate)
+    for start, end, label, confidence in judged.segments:
+        yield Segment(start, end, rate, label, confidence)
+    yield Summary(Health(captured=judged.captured), rate, {}, {})

@@ -30,7 +30,8 @@ def classify_recordings(options: argparse.Namespace, config: Config, interrupt: 
     """
     from realtime_ser.batch.inputs import find_recordings
     from realtime_ser.batch.run import Batch
-    from realtime_ser.batch.targets import find_targets
+    from realtime_ser.batch.targets import find_targets, journal_of, written_files
+    from realtime_ser.cli.outputs import check_inputs
     from realtime_ser.cli.tables import RunProgress
     from realtime_ser.engine.engine import Engine
     from realtime_ser.model.classifier import load_model
@@ -39,8 +40,18 @@ def classify_recordings(options: argparse.Namespace, config: Config, interrupt: 
     targets = find_targets([name for name in options.output if name != "-"], options.format)
     if "-" in options.output and targets:
         raise ConfigError("-o - writes to standard output, and nothing else can be written beside it; leave one of them out")
-    recordings = find_recordings(options.files)
+    journal = journal_of(targets)
+    if options.resume and journal is None:
+        raise ConfigError("--resume goes on with a run that writes files; give the same -o FILE as then")
+    recordings = find_recordings(options.files, note=complain)
+    written = written_files(targets, recordings)
+    if options.resume and all(path.exists() != (path == journal) for _, path in written):
+        complain(f"{targets[0].path} is finished; run without --resume to classify everything anew")
+        return 0
     model = load_model(config.model)
+    inputs = [("recording", each.path) for each in recordings if each.path != "-"]
+    inputs += [("list", name[1:]) for name in options.files if name.startswith("@") and name != "@-"]
+    check_inputs([*inputs, ("model card", model.card.path), ("model", model.card.onnx_path)], written)
     session = session_record(Engine(model, config), config, source="")
     shown = _Rows(session.labels, options.format) if not targets else None
     with RunProgress(quiet=not sys.stderr.isatty()) as progress:
@@ -60,7 +71,7 @@ def classify_recordings(options: argparse.Namespace, config: Config, interrupt: 
         except SinkError as error:
             if error.closed_by_reader:
                 return 0
-            if targets and targets[0].journal.exists():
+            if journal is not None and journal.exists():
                 raise SinkError(f"{error}; what is done is kept, go on with --resume") from error
             raise
     if shown is not None:

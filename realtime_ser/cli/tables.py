@@ -238,8 +238,9 @@ class RunProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(OSError):
-            self._bar.stop()
+        if self._task is not None:  # else rich would print an empty line
+            with contextlib.suppress(OSError):
+                self._bar.stop()
 
     def show(self, state: RunState) -> None:
         """Draw how far the run is."""

@@ -68,7 +68,10 @@ class WholeFile:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._named = os.fspath(path)
-        self._path = Path(os.path.realpath(path))
+        named = Path(path)
+        # The name of a pipe behind /dev/stdout leads nowhere.
+        special = named.exists() and not named.is_file() and not named.is_dir()
+        self._path = named if special else Path(os.path.realpath(path))
         self._temporary: Path | None = None
         self._fd: int | None = None
         try:

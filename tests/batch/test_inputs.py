@@ -1,0 +1,78 @@
+"""Which recordings names stand for."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from realtime_ser.batch.inputs import find_recordings
+from realtime_ser.errors import ConfigError
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("a/one.wav", "a/one.flac", "a/deep/two.wav", "b/one.wav", "b/notes.txt", "b/[x].wav"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x" * 7)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def paths(*names: str) -> list[str]:
+    return [recording.path for recording in find_recordings(names)]
+
+
+def test_files_folders_and_patterns(folder: Path) -> None:
+    assert paths("b/one.wav", "a", "b/one.wav") == ["b/one.wav", "a/deep/two.wav", "a/one.flac", "a/one.wav"]
+    assert paths("*/one.*") == ["a/one.flac", "a/one.wav", "b/one.wav"]
+    assert paths("a/**/*.wav") == ["a/deep/two.wav", "a/one.wav"]
+    assert paths("b/[x].wav") == ["b/[x].wav"], "a file of that name is no pattern"
+    assert [recording.size for recording in find_recordings(["b/one.wav", "gone.wav"])] == [7, 0]
+
+
+def test_lists_hold_names_of_any_kind(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "list.txt").write_bytes(b"b/one.wav\r\n\nodd name \xff.wav\na\n")
+    assert paths("@list.txt") == ["b/one.wav", os.fsdecode(b"odd name \xff.wav"), "a/deep/two.wav", "a/one.flac", "a/one.wav"]
+    (folder / "list0").write_bytes(b"line\nbreak.wav\0b/one.wav\0")
+    assert paths("@list0") == ["line\nbreak.wav", "b/one.wav"]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"b/one.wav\n")))
+    assert paths("@-") == ["b/one.wav"]
+
+
+def test_places_in_an_output_folder_are_unlike_each_other(folder: Path) -> None:
+    places = [recording.place for recording in find_recordings(["a", "b", "-"])]
+    assert places == [str(Path("deep/two")), "one", "one.wav", "[x]", "one.wav-2", "stdin"]
+    (outside,) = find_recordings(["../../x.wav"])
+    assert outside.place == "x"
+
+
+def test_what_a_folder_holds_and_nobody_reads_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "b/voice.m4a").write_bytes(b"x")
+    notes: list[str] = []
+    monkeypatch.setenv("PATH", "")
+    assert len(find_recordings(["b"], notes.append)) == 2
+    (note,) = notes
+    assert "1 file left out (.m4a)" in note
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["c/*.wav"], "nothing matches the pattern c/*.wav"),
+        (["@nix.txt"], "cannot read the list nix.txt: No such file"),
+        (["@empty.txt"], "names no file"),
+        (["empty"], "no audio file in empty"),
+        ([], "no recording named"),
+    ],
+)
+def test_what_names_nothing_is_said(folder: Path, names: list[str], words: str) -> None:
+    (folder / "empty.txt").write_text("\n \n")
+    (folder / "empty").mkdir()
+    with pytest.raises(ConfigError) as caught:
+        find_recordings(names)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,93 @@
+"""One answer to a recording: the object, its row, its data frame, its page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import realtime_ser
+from bundles import LABELS, RATE, Samples
+from realtime_ser.batch.answer import fullest_mean, speech_s
+from realtime_ser.batch.result import columns
+from realtime_ser.config import Config
+from realtime_ser.engine.engine import Engine
+from realtime_ser.errors import SourceError
+from realtime_ser.model.classifier import load_model
+from realtime_ser.records import Block
+
+
+def test_the_answer_comes_from_the_fullest_windows(tiny: Path, talk: Samples) -> None:
+    result = realtime_ser.classify(talk, sample_rate=RATE, model=tiny)
+    engine = Engine(load_model(tiny))
+    estimates = engine.push(Block(talk, RATE, 0)) + engine.flush()
+    spoken = [each for each in estimates if each.probs]
+    most = max(speech_s(each) for each in spoken)
+    full = [each.probs for each in spoken if speech_s(each) >= 0.9 * most]
+    assert 0 < len(full) < len(spoken), "some windows count and others do not"
+    assert list(result.probabilities.values()) == pytest.approx(np.mean(full, axis=0), abs=1e-5)
+    assert list(result.probabilities) == list(LABELS)
+    assert result.label == max(result.probabilities, key=result.probabilities.get)
+    assert result.confidence == result.probabilities[result.label]
+    assert [each.end for each in result.windows] == [each.end for each in estimates]
+    assert result.duration_s == pytest.approx(9.0)
+    assert sum(each.end - each.start for each in result.segments) == result.summary.health.classified
+
+
+def test_training_scores_clips_by_the_same_rule() -> None:
+    scores = pytest.importorskip("train.evaluation.scores")
+    assert scores.fullest_mean is fullest_mean
+
+
+def test_a_row_has_the_contracts_columns(tiny: Path, talk: Samples) -> None:
+    row = realtime_ser.classify(talk, sample_rate=RATE, model=tiny).row()
+    assert list(row) == columns(LABELS)
+    assert list(row)[:4] == ["path", "duration_s", "label", "confidence"]
+    assert list(row)[-5:] == ["speech_s", "dropped_s", "model", "model_sha256", "error"]
+    assert sum(row[f"probability_{label}"] for label in LABELS) == pytest.approx(1, abs=1e-3)
+    unsure = row["speech_s"] - sum(row[f"seconds_{label}"] for label in LABELS)
+    assert -0.01 <= unsure <= row["speech_s"]
+    assert (row["duration_s"], row["dropped_s"], row["error"], row["model"]) == (9.0, 0.0, None, "tiny")
+
+
+def test_where_nobody_speaks_there_is_no_label() -> None:
+    result = realtime_ser.classify(np.zeros(4 * RATE, np.float32), sample_rate=RATE)
+    assert (result.label, result.confidence, result.probabilities, result.segments) == (None, 0.0, {}, ())
+    assert (result.row()["label"], result.row()["speech_s"]) == (None, 0.0)
+    assert len(result.windows) > 8
+
+
+def test_a_damaged_recording_is_answered_as_far_as_it_goes(tiny: Path, tmp_path: Path, talk: Samples) -> None:
+    whole, cut = tmp_path / "whole.flac", tmp_path / "cut.flac"
+    soundfile.write(whole, talk, RATE)
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
+    result = realtime_ser.classify(cut, model=tiny)
+    assert result.label is not None
+    assert result.error is not None
+    assert "cut.flac" in result.error
+    assert 3 < result.duration_s < 9
+    with pytest.raises(SourceError, match="does not exist"):
+        realtime_ser.classify(tmp_path / "nix.wav")
+
+
+def test_the_configs_model_is_taken(tiny: Path, talk: Samples) -> None:
+    assert realtime_ser.classify(talk[: 3 * RATE], config=Config(model=str(tiny))).session.model == "tiny"
+
+
+def test_as_a_data_frame(tiny: Path, talk: Samples) -> None:
+    pytest.importorskip("pandas")
+    result = realtime_ser.classify(talk, sample_rate=RATE, model=tiny)
+    frame = result.to_pandas()
+    assert len(frame) == len(result.windows)
+    assert frame["end_s"].tolist() == [window.end_s for window in result.windows]
+    assert {"state", "label", "confidence", "p_happy", "smoothed_sad", "level_dbfs"} <= set(frame.columns)
+    assert frame["p_happy"].isna().sum() == sum(not window.probs for window in result.windows)
+
+
+def test_a_notebook_shows_the_report(tiny: Path, talk: Samples) -> None:
+    shown = realtime_ser.classify(talk, sample_rate=RATE, model=tiny)._repr_html_()
+    assert shown.startswith("<iframe srcdoc=")
+    assert "&lt;svg" in shown
+    assert "<script" not in shown
