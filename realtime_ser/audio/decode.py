@@ -187,6 +187,8 @@ def open_sndfile(shown: Any, **options: Any) -> Any:
 def sndfile_reason(error: BaseException) -> str:
     """What libsndfile says, without the Python object that it says it of."""
     text = str(getattr(error, "error_string", None) or error)
+    if "File does not exist" in text:  # libsndfile's words for an MP3 without a frame in it
+        return "no audio frame is in it"
     return one_line(text).rstrip(".")
 
 

@@ -186,6 +186,8 @@ class FileSource:
         except DamagedError as error:
             if not self._may_be_foreign(head) or (program := find_ffmpeg()) is None:
                 hint = f"; or convert it: {conversion(self.name)}" if self._may_be_foreign(head) else ""
+                if isinstance(self._given, io.BytesIO):
+                    hint = '; decode raw samples first, 16-bit ones by np.frombuffer(data, "<i2")'
                 raise SourceError(
                     f"{self.name} is not audio that can be read ({error}); expected WAV, FLAC, OGG or MP3{hint}"
                 ) from error

@@ -29,6 +29,9 @@ class World:
     rate = RATE
     name = "world"
 
+    speed = 1.0
+    waiting_s = 0.0
+
     def __init__(self, seconds: float, *, delay_s: float = 0.0, block_s: float = 0.02) -> None:
         self.now = 100.0
         self.delay_s = delay_s

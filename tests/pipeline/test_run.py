@@ -43,6 +43,9 @@ class ScriptedSource:
     duration_s = None
     speed, waiting_s = 1.0, 0.0
 
+    speed = 1.0
+    waiting_s = 0.0
+
     def __init__(self, items: list[Block | Notice | Exception]) -> None:
         self.items = items
         self.stopped = False

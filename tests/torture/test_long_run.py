@@ -36,6 +36,9 @@ class Rounds:
 
     name, rate, duration_s, speed, waiting_s = "rounds", _RATE, None, 1.0, 0.0
 
+    speed = 1.0
+    waiting_s = 0.0
+
     def __init__(self, samples: int, seed: int = 0) -> None:
         audio, rate = soundfile.read(SAMPLE, dtype="float32")
         assert rate == _RATE
