@@ -11,9 +11,9 @@ from typing import Any
 from tqdm import tqdm
 
 from realtime_ser.config import Config
-from realtime_ser.engine import Engine
-from realtime_ser.label_shift import PLAIN
-from realtime_ser.model import Classifier
+from realtime_ser.engine.engine import Engine
+from realtime_ser.engine.label_shift import PLAIN
+from realtime_ser.model.classifier import Classifier
 from realtime_ser.records import Estimate
 from train.features import read_clip
 from train.manifest import Row

@@ -11,8 +11,8 @@ from typing import Any
 from tqdm import tqdm
 
 from realtime_ser.config import Config
-from realtime_ser.engine import Engine
-from realtime_ser.model import Classifier
+from realtime_ser.engine.engine import Engine
+from realtime_ser.model.classifier import Classifier
 from realtime_ser.records import Block
 from train.corpora.sounds import WITH_VOICES
 from train.features import read_clip

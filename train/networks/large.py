@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from realtime_ser.card import Card
 from realtime_ser.errors import ConfigError
-from realtime_ser.model import Classifier
+from realtime_ser.model.card import Card
+from realtime_ser.model.classifier import Classifier
 from train import evaluate as scoring
 from train import splits
 from train.atomic import write_text
