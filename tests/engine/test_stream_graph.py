@@ -86,8 +86,9 @@ def test_nobody_is_no_speech_in_records_and_accounts(model: Classifier, talk: Sa
     assert health.classified == sum(each.hop for each in estimates if each.state != "no_speech")
     assert health.captured == health.classified + health.gated + health.dropped + health.pending
     alone = Engine(model, Config(gate=GateConfig(enabled=False, model=False)))
-    assert {each.state for each in alone.push(samples)} <= {"speech", "unsure"}
-    for each in estimates:
+    spoken = alone.push(samples)
+    assert {each.state for each in spoken} <= {"speech", "unsure"}
+    for each in [*estimates, *spoken]:
         assert not each.probs or sum(each.probs) == pytest.approx(1, abs=1e-5)
 
 
