@@ -11,9 +11,9 @@ import soundfile
 from bundles import RATE, Samples, write_stream_bundle
 from realtime_ser.config import Config, GateConfig
 from realtime_ser.model.classifier import load_model
+from train.data.manifest import Row
 from train.evaluation import everyday, nobody
-from train.manifest import Row
-from train.streaming.scores import UNHEARD, UNSURE, Shown
+from train.evaluation.streaming.scores import UNHEARD, UNSURE, Shown
 
 
 def _row(path: str, emotion: str, sentence: str = "") -> Row:

@@ -15,11 +15,12 @@ from realtime_ser.engine.engine import Engine
 from realtime_ser.engine.label_shift import PLAIN
 from realtime_ser.model.classifier import Classifier
 from realtime_ser.records import Estimate
-from train.features import read_clip
-from train.manifest import Row
-from train.streaming.scores import UNHEARD, UNSURE, Shown, emotions_shown, smoothed_again
+from train.data.features import read_clip
+from train.data.manifest import Row
+from train.evaluation.streaming.scores import UNHEARD, UNSURE, Shown, emotions_shown, smoothed_again
 
 _UNLABELLED = (UNSURE, UNHEARD)
+SHARES = (None, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of neutral, for a table
 
 
 @dataclass

@@ -14,9 +14,9 @@ from realtime_ser.config import Config
 from realtime_ser.engine.engine import Engine
 from realtime_ser.model.classifier import Classifier
 from realtime_ser.records import Block
-from train.corpora.sounds import WITH_VOICES
-from train.features import read_clip
-from train.manifest import Row
+from train.data.corpora.sounds import WITH_VOICES
+from train.data.features import read_clip
+from train.data.manifest import Row
 
 
 def sounds(classifier: Classifier, root: Path, rows: Sequence[Row], config: Config) -> Mapping[str, Any]:

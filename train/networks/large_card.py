@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from train.card import commit, known_failures, licence
 from train.data import encoder_file
-from train.manifest import Row
-from train.networks.waveform_fit import WaveformRecipe
+from train.data.manifest import Row
+from train.networks.card import commit, known_failures, licence
+from train.settings import WaveformRecipe
 
 DESCRIPTION = (
     "the first three blocks of a speech encoder, two of them fine-tuned, mean and deviation of what leaves these, relative"

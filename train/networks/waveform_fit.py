@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -23,47 +23,13 @@ from train.data.encoder_file import missing
 from train.networks.encoder import TOKENS_PER_S, read_encoder
 from train.networks.waveform import RECENT_S, Waveform
 from train.sampling.groups import ACTED, READ, SOUND, Batch, Groups
+from train.settings import WaveformRecipe
 
 _COLD = 0.4  # share of windows whose stream has just begun
 _PAST_S = (2.5, 72.0)  # of speech before the others
 _OWN, _OWN_S = 0.7, 2.0  # share of windows whose own utterance is in the mean already, and at most so many seconds of it
 _EVERY, _TOLD = 50, 25  # steps between checkpoints, and between lines
 _FIRST_BATCHES = 8  # that the prior's mean and deviation begin with
-
-
-@dataclass(frozen=True, slots=True)
-class WaveformRecipe:
-    """How ``large`` is trained.
-
-    Attributes
-    ----------
-    steps, groups, size : each step sees ``groups`` groups of ``size`` windows
-    rate, head_rate, decay : of AdamW for the blocks, for the layer on top, and the weight decay of both
-    average : decay of the running mean of the weights, from a quarter of the run on
-    readers, sounds : share of groups that are readers, and sounds
-    plain : probability of neutral or calm that a reader must reach; beyond it nothing is asked
-    recent : weight of the loss of a window's last seconds
-    smoothing : share of the target spread over all outputs
-    prior_s, memory_s : of the running mean: seconds that weigh like the prior, and at most
-    soft, dropout : see ``Waveform``
-    """
-
-    steps: int = 600
-    groups: int = 6
-    size: int = 4
-    rate: float = 6e-5
-    head_rate: float = 2e-3
-    decay: float = 0.01
-    average: float = 0.98
-    readers: float = 0.06
-    sounds: float = 0.08
-    plain: float = 0.75
-    recent: float = 0.4
-    smoothing: float = 0.05
-    prior_s: float = 10.0
-    memory_s: float = 60.0
-    soft: float = 0.3
-    dropout: float = 0.4
 
 
 def cycle(share: float) -> float:

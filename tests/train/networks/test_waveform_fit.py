@@ -11,15 +11,16 @@ import soundfile
 import torch
 
 from realtime_ser.errors import ConfigError
-from train.corpora import LABELS
 from train.data.audio import Audio, load_audio
+from train.data.corpora import LABELS
+from train.data.manifest import Row
 from train.data.responses import Responses, load_responses
-from train.manifest import Row
 from train.networks import waveform_fit
 from train.networks.encoder import Encoder
-from train.networks.waveform_fit import WaveformRecipe, cycle, draw_pasts, train
+from train.networks.waveform_fit import cycle, draw_pasts, train
 from train.sampling.channel import Channel
 from train.sampling.groups import ACTED, NOBODY_PLACE, READ, SOUND, Groups
+from train.settings import WaveformRecipe
 
 RATE = 16000
 

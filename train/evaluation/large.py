@@ -12,26 +12,27 @@ from typing import Any
 import numpy as np
 
 from realtime_ser.errors import ConfigError
-from realtime_ser.model.card import Card
 from realtime_ser.model.classifier import Classifier
-from train import evaluate as scoring
-from train import splits
 from train.atomic import write_text
-from train.corpora import LABELS
-from train.corpora.readers import PLAIN
-from train.corpora.reserved import may_train, test_only
-from train.corpora.sounds import NOBODY
+from train.data import splits
 from train.data.audio import load_audio
+from train.data.corpora import LABELS
+from train.data.corpora.readers import PLAIN
+from train.data.corpora.reserved import may_train, test_only
+from train.data.corpora.sounds import NOBODY
+from train.data.encoder_file import encoder_file
+from train.data.manifest import Row
 from train.data.responses import load_responses
-from train.manifest import Row
+from train.data.splits import Split
+from train.evaluation import scores as scoring
 from train.networks.waveform import Waveform
 from train.networks.waveform_bundle import write_bundle
-from train.networks.waveform_fit import WaveformRecipe, train
+from train.networks.waveform_fit import train
+from train.paths import Paths
 from train.sampling.groups import Groups
-from train.splits import Split
+from train.settings import WaveformRecipe
 
 SYSTEM = "large"
-ACTED = ("ravdess_speech", "ravdess_song", "tess", "emodb", "nemo", "emovo")
 EVERYDAY = ("speechocean", "librispeech")
 STRANGERS = "ased"
 _CLIPS = "each clip streamed through the engine, mean of the windows that hold nearly as much speech as its fullest"
@@ -43,27 +44,28 @@ _CROSS = (
 
 @dataclass(frozen=True)
 class Workshop:
-    """Where everything lies.
+    """What every step of ``large`` takes.
 
     Attributes
     ----------
-    corpora, encoder : the corpora's folder, and ``whisper-tiny-en.npz``
-    cache, runs : the audio's cache, and the folder of the runs
+    paths : the folders
     rows : the whole manifest
     """
 
-    corpora: Path
-    encoder: Path
-    cache: Path
-    runs: Path
+    paths: Paths
     rows: tuple[Row, ...]
     recipe: WaveformRecipe = field(default_factory=WaveformRecipe)
     threads: int = 1
 
     @property
+    def corpora(self) -> Path:
+        """The corpora's folder."""
+        return self.paths.corpora
+
+    @property
     def acted(self) -> tuple[Row, ...]:
-        """Clips with one of our labels, in the order of ``ACTED``."""
-        return tuple(row for name in ACTED for row in self.rows if row.corpus == name and row.emotion in LABELS)
+        """Clips with one of our labels, in the order of the recipe's corpora."""
+        return tuple(row for name in self.recipe.use for row in self.rows if row.corpus == name and row.emotion in LABELS)
 
     @property
     def beside(self) -> tuple[Row, ...]:
@@ -78,22 +80,25 @@ class Workshop:
         """Train on acted rows, and on what lies beside them; or load that run."""
         learned = (*rows, *self.beside)
         if not rows:
-            raise ConfigError(f"no clip of {', '.join(ACTED)} in the manifest; run `python -m train prepare`")
+            raise ConfigError(f"no clip of {', '.join(self.recipe.use)} in the manifest; run `python -m train prepare`")
         recipe = self.recipe
         groups = Groups(
-            load_audio(self.corpora, learned, self.cache),
+            load_audio(self.corpora, learned, self.paths.cache),
             load_responses(self.corpora),
             np.random.default_rng([seed, 0]),
             readers=recipe.readers,
             sounds=recipe.sounds,
             groups=recipe.groups,
             size=recipe.size,
+            power=recipe.corpus_power,
         )
-        return train(groups, recipe, self.encoder, self.runs / SYSTEM / name, seed=seed, threads=self.threads)
+        return train(
+            groups, recipe, encoder_file(self.corpora), self.paths.runs / SYSTEM / name, seed=seed, threads=self.threads
+        )
 
     def bundle(self, network: Waveform, name: str, temperature: float = 1.0) -> Classifier:
         """A fold's bundle in its run's folder."""
-        path = self.runs / SYSTEM / name / "bundle.onnx"
+        path = self.paths.runs / SYSTEM / name / "bundle.onnx"
         card = write_bundle(
             network, path, name=f"{SYSTEM}-{name}", temperature=temperature, memory_s=self.recipe.memory_s
         )  # fmt: skip
@@ -116,6 +121,24 @@ def folds_of(protocol: str, rows: Sequence[Row]) -> list[Split]:
     return folds
 
 
+def fit(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] = ()) -> None:
+    """Train the network that ships, or with ``only`` those of a protocol's folds by their numbers, from 1 on."""
+    chosen = [("all", shop.acted)]
+    if only:
+        folds = _some(folds_of(protocol, shop.acted), only)
+        chosen = [(fold.name, fold.train) for fold in folds]
+    for seed in range(seeds):
+        for name, rows in chosen:
+            shop.network(rows, name if seed == 0 else f"{name}-again-{seed}", seed)
+
+
+def _some(folds: list[Split], only: Sequence[int]) -> list[Split]:
+    wrong = [number for number in only if not 1 <= number <= len(folds)]
+    if wrong:
+        raise ConfigError(f"--fold {wrong[0]}: there are folds 1 to {len(folds)}")
+    return [folds[number - 1] for number in only] or folds
+
+
 def score(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] = ()) -> Mapping[str, Any]:
     """Score the folds clip by clip; writes ``scores-PROTOCOL.json`` into the runs, and returns what it holds.
 
@@ -124,8 +147,7 @@ def score(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] 
     only : numbers of folds, from 1 on; none: all
     """
     began = time.perf_counter()
-    every = folds_of(protocol, shop.acted)
-    folds = [every[number - 1] for number in only] or every
+    folds = _some(folds_of(protocol, shop.acted), only)
     apart: list[list[scoring.Clips]] = []
     joined: list[list[scoring.Clips]] = []
     for seed in range(seeds):
@@ -156,7 +178,7 @@ def score(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] 
         "recipe": asdict(shop.recipe),
         "seconds": time.perf_counter() - began,
     }
-    write_text(shop.runs / SYSTEM / f"scores-{protocol}.json", json.dumps(written, indent=2) + "\n")
+    write_text(shop.paths.runs / SYSTEM / f"scores-{protocol}.json", json.dumps(written, indent=2) + "\n")
     return written
 
 
@@ -185,11 +207,3 @@ def written_scores(runs: Path, protocol: str) -> Mapping[str, Any]:
     file = runs / SYSTEM / f"scores-{protocol}.json"
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     return found
-
-
-def ship(shop: Workshop, weights: Path, facts: Mapping[str, Any], temperature: float) -> Card:
-    """The bundle that ships, learned from everybody."""
-    network = shop.network(shop.acted, "all")
-    return write_bundle(
-        network, weights / f"{SYSTEM}.onnx", name=SYSTEM, temperature=temperature, memory_s=shop.recipe.memory_s, facts=facts
-    )
