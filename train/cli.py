@@ -15,6 +15,7 @@ export    write weights/NAME.onnx and its card, with the scores of evaluate
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -100,9 +101,12 @@ def fit(options: argparse.Namespace) -> None:
     Each network's run has its history, its curves and its checkpoint. With --dev-speakers some speakers do not train: their
     UAR is shown on the way, and the network is not the one that ``export`` takes.
     """
-    from train.evaluation import folds
+    from train.evaluation import folds, large
 
     paths, setup = _asked(options)
+    if options.system == large.SYSTEM:
+        large.fit(_workshop(options), options.protocol, seeds=options.seeds, only=options.fold)
+        return
     rows = preparing.rows_in_use(paths, setup.train)
     folds.fit(
         paths,
@@ -120,12 +124,19 @@ def fit(options: argparse.Namespace) -> None:
 def evaluate(options: argparse.Namespace) -> None:
     """One network per fold, streamed through the engine; writes scores-PROTOCOL.json into the system's runs.
 
-    With --stream: conversations, steady speech, sounds and spoilt audio instead, written into --output.
+    With --stream: conversations, steady speech, sounds and spoilt audio instead, written into --output. With --everyday,
+    --sounds or --strangers: what a bundle says of readers, of sounds and of a corpus that nothing learned from.
     """
-    from train.evaluation import folds
+    from train.evaluation import folds, large
     from train.evaluation.streaming import verbs as streaming
 
     paths, setup = _asked(options)
+    if options.everyday or options.sounds or options.strangers:
+        _unseen(options)
+        return
+    if options.system == large.SYSTEM and not (options.bundle or options.stream):
+        large.score(_workshop(options), options.protocol, seeds=options.seeds, only=options.fold)
+        return
     rows = preparing.rows_in_use(paths, setup.train)
     job = folds.Job(options.system, options.protocol, options.threads)
     if options.bundle:
@@ -177,16 +188,44 @@ def reproduce(options: argparse.Namespace) -> None:
 
 def export(options: argparse.Namespace) -> None:
     """The shipped bundle: the network of ``fit`` with the scores and the temperature of ``evaluate``."""
-    from train.evaluation import folds
+    from train.evaluation import folds, large
+    from train.release import large as large_release
     from train.release.shipping import ship
     from train.release.weights_page import write_page
 
     paths, setup = _asked(options)
     job = folds.Job(options.system, options.protocol, options.threads)
-    card = ship(paths, setup, preparing.rows_in_use(paths, setup.train), job)
+    if options.system == large.SYSTEM:
+        card = large_release.ship(_workshop(options), setup.live, paths.weights)
+    else:
+        card = ship(paths, setup, preparing.rows_in_use(paths, setup.train), job)
     print(write_page(paths.weights))
     size_mb = card.onnx_path.stat().st_size / 1e6
     print(f"{card.onnx_path}: {size_mb:.2f} MB, {card.raw['parameters']:,} parameters, {card.headline}")
+
+
+def _workshop(options: argparse.Namespace) -> Any:
+    """What the steps of ``large`` take."""
+    from train.evaluation.large import Workshop
+
+    paths, setup = _asked(options)
+    return Workshop(paths, manifest.load(paths.manifest).rows, setup.train.large, options.threads)
+
+
+def _unseen(options: argparse.Namespace) -> None:
+    """Print what a bundle says of what no model learned from."""
+    from realtime_ser.model.classifier import load_model
+    from train.evaluation import everyday, large, nobody
+
+    shop, live = _workshop(options), _asked(options)[1].live
+    classifier = load_model(options.bundle or options.system)
+    if options.everyday:
+        rows = shop.tested(*large.EVERYDAY)
+        print(everyday.told(everyday.everyday(classifier, shop.corpora, rows, live, everyday.SHARES)))
+    if options.sounds:
+        print(nobody.told(nobody.sounds(classifier, shop.corpora, shop.tested("sounds"), live)))
+    if options.strangers:
+        print(json.dumps(large.strangers(classifier, shop), indent=1))
 
 
 def _asked(options: argparse.Namespace) -> tuple[Paths, Setup]:
@@ -240,7 +279,7 @@ def _parser() -> argparse.ArgumentParser:
             verb.add_argument("--dev-speakers", type=int, default=0, metavar="N", help="held out of the training speakers too")
             verb.add_argument("--sentences", action="store_true", help="a sentence on both sides is a leak too")
         if run in (fit, evaluate, tune, export):
-            verb.add_argument("--system", required=run is not evaluate, default="mlp", choices=SYSTEMS)
+            verb.add_argument("--system", required=run is not evaluate, default="mlp", choices=_systems(run))
             verb.add_argument("--runs", type=Path, default=Paths.runs, metavar="DIR")
             verb.add_argument(
                 "--threads", type=int, default=1, metavar="N", help="of torch; with another number rounding differs"
@@ -248,6 +287,11 @@ def _parser() -> argparse.ArgumentParser:
         if run is evaluate:
             verb.add_argument("--stream", action="store_true", help="conversations, silence and noise, bad conditions")
             verb.add_argument("--bundle", metavar="NAME|PATH", help="as --stream, with a bundle instead of the folds' networks")
+            verb.add_argument(
+                "--everyday", action="store_true", help="what a bundle calls people who read in a plain voice"
+            )
+            verb.add_argument("--sounds", action="store_true", help="windows of real sounds that a bundle gives an emotion")
+            verb.add_argument("--strangers", action="store_true", help="a bundle on a corpus that no model here learned from")
             verb.add_argument(
                 "--clips", type=int, default=96, metavar="N", help="of each fold, for the curves of --stream; 0: all"
             )
@@ -261,6 +305,11 @@ def _parser() -> argparse.ArgumentParser:
             verb.add_argument("--protocol", default="emobox", choices=within, help="whose scores and temperature the card gets")
     _around_training(verbs)
     return parser
+
+
+def _systems(run: object) -> tuple[str, ...]:
+    """``large`` has no folds to tune on."""
+    return SYSTEMS if run is tune else (*SYSTEMS, "large")
 
 
 def _around_training(verbs: Any) -> None:

@@ -19,7 +19,7 @@ from train.data.select import Selection
 from train.sampling.augment import PLAIN, Variant
 
 RECIPES = Path(__file__).with_name("recipes.yaml")
-SYSTEMS = ("mlp", "cnn")
+SYSTEMS = ("mlp", "cnn")  # that learn from cached features; large learns from the audio
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,45 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True)
+class WaveformRecipe:
+    """How ``large`` is trained.
+
+    Attributes
+    ----------
+    use : corpora with emotions that it learns from, and leave-one-corpus-out; readers and sounds come beside them
+    steps, groups, size : each step sees ``groups`` groups of ``size`` windows
+    rate, head_rate, decay : of AdamW for the blocks, for the layer on top, and the weight decay of both
+    average : decay of the running mean of the weights, from a quarter of the run on
+    readers, sounds : share of groups that are readers, and sounds
+    plain : probability of neutral or calm that a reader must reach; beyond it nothing is asked
+    recent : weight of the loss of a window's last seconds
+    smoothing : share of the target spread over all outputs
+    prior_s, memory_s : of the running mean: seconds that weigh like the prior, and at most
+    soft, dropout : see ``networks.waveform``
+    corpus_power : a corpus's share of the groups goes with its clips to this power
+    """
+
+    use: tuple[str, ...] = ("ravdess_speech", "ravdess_song", "tess", "emodb", "nemo", "emovo")
+    steps: int = between(1, 10**7, default=900)
+    groups: int = between(2, 1000, default=6)
+    size: int = between(2, 100, default=4)
+    rate: float = between(0, 1, default=6e-5)
+    head_rate: float = between(0, 1, default=2e-3)
+    decay: float = between(0, 10, default=0.01)
+    average: float = between(0, 1, default=0.98)
+    readers: float = between(0, 1, default=0.06)
+    sounds: float = between(0, 1, default=0.08)
+    plain: float = between(0.01, 1, default=0.75)
+    recent: float = between(0, 10, default=0.4)
+    smoothing: float = between(0, 1, default=0.05)
+    prior_s: float = between(0.01, 3600, default=10.0)
+    memory_s: float = between(0.01, 3600, default=60.0)
+    soft: float = between(0, 100, default=0.3)
+    dropout: float = between(0, 1, default=0.4)
+    corpus_power: float = between(0, 10, default=0.5)
+
+
+@dataclass(frozen=True, slots=True)
 class TrainSettings:
     """Everything that ``recipes.yaml`` holds.
 
@@ -133,6 +172,7 @@ class TrainSettings:
     select: Selection = field(default_factory=Selection)
     mlp: Recipe = field(default_factory=lambda: Recipe({"recipe": "flatstats"}))
     cnn: Recipe = field(default_factory=lambda: Recipe({"recipe": "stacked"}))
+    large: WaveformRecipe = field(default_factory=WaveformRecipe)
 
     def recipe(self, system: str) -> Recipe:
         """The recipe of "mlp" or "cnn"."""

@@ -62,7 +62,7 @@ def timed_engine(model: Classifier, config: Config, watches: Stopwatches, first:
         watches.watch(gate, method, "gate")
     if gate._detector is not None:
         watches.watch(gate._detector, "probability", "gate_vad")
-    watches.watch(model, "predict", "model")
+    watches.watch(model, "predict" if model.card.stream is None else "follow", "model")
     for method in ("speech", "silence"):
         watches.watch(engine._smoother, method, "smoothing")
     for method in ("extend", "close"):

@@ -152,7 +152,8 @@ class WindowClassifier:
         emotions = probs[: len(self._model.labels)]
         if len(probs) > len(emotions) and self._nobody and probs[-1] >= emotions.max():
             return None
-        return np.asarray(emotions / max(float(emotions.sum()), 1e-9), np.float32)
+        emotions = np.maximum(emotions, _LEAST)  # where nobody is certain, nothing is left of them
+        return np.asarray(emotions / emotions.sum(), np.float32)
 
     def _joined(self, probs: FloatArray, sooner: FloatArray) -> FloatArray:
         share = self._recent_share

@@ -89,8 +89,8 @@ class Classifier:
         """
         if self.card.stream is not None:
             rows, _ = self.follow(features, self.first_state(), self.card.min_window_s)
-            emotions = rows[:1, : len(self.labels)]
-            return np.asarray(emotions / np.maximum(emotions.sum(axis=1, keepdims=True), 1e-9), np.float32)
+            emotions = np.maximum(rows[:1, : len(self.labels)], np.float32(1e-8))
+            return np.asarray(emotions / emotions.sum(axis=1, keepdims=True), np.float32)
         try:
             (output,) = self._session.run([self.card.output_name], {self.card.input_name: self._scaled(features)})
         except Exception as error:

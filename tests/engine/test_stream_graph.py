@@ -86,8 +86,9 @@ def test_nobody_is_no_speech_in_records_and_accounts(model: Classifier, talk: Sa
     assert health.classified == sum(each.hop for each in estimates if each.state != "no_speech")
     assert health.captured == health.classified + health.gated + health.dropped + health.pending
     alone = Engine(model, Config(gate=GateConfig(enabled=False, model=False)))
-    assert {each.state for each in alone.push(samples)} <= {"speech", "unsure"}
-    for each in estimates:
+    spoken = alone.push(samples)
+    assert {each.state for each in spoken} <= {"speech", "unsure"}
+    for each in [*estimates, *spoken]:
         assert not each.probs or sum(each.probs) == pytest.approx(1, abs=1e-5)
 
 
@@ -98,11 +99,11 @@ def test_nobody_is_no_speech_in_records_and_accounts(model: Classifier, talk: Sa
         ({**STREAM, "next_state": "other"}, "outputs"),
         ({**STREAM, "size": 3}, "state"),
         ({**STREAM, "nobody": False}, "need"),
-        ({**STREAM, "size": "2"}, "wrong type"),
+        ({**STREAM, "size": "2"}, "takes int"),
         ({**STREAM, "recent_s": 0}, "recent_s"),
-        ({**STREAM, "nobody": 1}, "wrong type"),
-        ({"state": "state"}, "an object with"),
-        ([], "an object with"),
+        ({**STREAM, "nobody": 1}, "takes bool"),
+        ({"state": "state"}, "is missing"),
+        ([], "stream"),
         (None, "inputs"),
     ],
 )

@@ -40,7 +40,7 @@ class Waveform(nn.Module):
     dropout : on the statistics
     """
 
-    def __init__(self, classes: int = 9, *, prior_s: float = 12.0, soft: float = 0.3, dropout: float = 0.4) -> None:
+    def __init__(self, classes: int = 9, *, prior_s: float = 10.0, soft: float = 0.3, dropout: float = 0.4) -> None:
         super().__init__()
         self.encoder = Encoder()
         self.prior_s, self.soft = prior_s, soft

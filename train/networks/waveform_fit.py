@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -20,49 +20,16 @@ from realtime_ser.errors import ConfigError
 from train.atomic import replacing, write_text
 from train.data.corpora import LABELS
 from train.data.encoder_file import missing
-from train.networks.encoder import read_encoder
-from train.networks.waveform import Waveform
+from train.networks.encoder import TOKENS_PER_S, read_encoder
+from train.networks.waveform import RECENT_S, Waveform
 from train.sampling.groups import ACTED, READ, SOUND, Batch, Groups
+from train.settings import WaveformRecipe
 
 _COLD = 0.4  # share of windows whose stream has just begun
 _PAST_S = (2.5, 72.0)  # of speech before the others
+_OWN, _OWN_S = 0.7, 2.0  # share of windows whose own utterance is in the mean already, and at most so many seconds of it
 _EVERY, _TOLD = 50, 25  # steps between checkpoints, and between lines
 _FIRST_BATCHES = 8  # that the prior's mean and deviation begin with
-
-
-@dataclass(frozen=True, slots=True)
-class WaveformRecipe:
-    """How ``large`` is trained.
-
-    Attributes
-    ----------
-    steps, groups, size : each step sees ``groups`` groups of ``size`` windows
-    rate, head_rate, decay : of AdamW for the blocks, for the layer on top, and the weight decay of both
-    average : decay of the running mean of the weights, from a quarter of the run on
-    readers, sounds : share of groups that are readers, and sounds
-    plain : probability of neutral or calm that a reader must reach; beyond it nothing is asked
-    recent : weight of the loss of a window's last seconds
-    smoothing : share of the target spread over all outputs
-    prior_s, memory_s : of the running mean: seconds that weigh like the prior, and at most
-    soft, dropout : see ``Waveform``
-    """
-
-    steps: int = 600
-    groups: int = 6
-    size: int = 4
-    rate: float = 6e-5
-    head_rate: float = 2e-3
-    decay: float = 0.01
-    average: float = 0.98
-    readers: float = 0.06
-    sounds: float = 0.06
-    plain: float = 0.75
-    recent: float = 0.4
-    smoothing: float = 0.05
-    prior_s: float = 12.0
-    memory_s: float = 60.0
-    soft: float = 0.3
-    dropout: float = 0.4
 
 
 def cycle(share: float) -> float:
@@ -121,7 +88,7 @@ def train(groups: Groups, recipe: WaveformRecipe, encoder: Path, folder: Path, *
         for part, rate in zip(optimiser.param_groups, (recipe.rate, recipe.head_rate), strict=True):
             part["lr"] = rate * cycle(step / recipe.steps)
         optimiser.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
         if step >= recipe.steps // 4:
             average = averaged(average, network, recipe.average)
         done = step + 1
@@ -154,7 +121,10 @@ def step_loss(network: Waveform, batch: Batch, recipe: WaveformRecipe, rng: np.r
     expected = network.expected(past, past_s)
     _follow(network, whole[kind == ACTED])
     loss = torch.zeros(())
-    for statistics, weight in ((whole, 1.0), (recent, recipe.recent)):
+    views = [(whole, 1.0)]
+    if low.shape[1] > RECENT_S * TOKENS_PER_S:
+        views.append((recent, recipe.recent))
+    for statistics, weight in views:
         logits = network.logits(statistics, expected)
         wrong = F.cross_entropy(logits, target, reduction="none", label_smoothing=recipe.smoothing)
         logs = F.log_softmax(logits, dim=1)
@@ -165,15 +135,17 @@ def step_loss(network: Waveform, batch: Batch, recipe: WaveformRecipe, rng: np.r
 
 
 def draw_pasts(statistics: Tensor, batch: Batch, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """For each window the mean of some of its group's others, and the seconds that they stand for.
+    """For each window what its stream has gathered: some of its group's others, itself in part, and the seconds in all.
 
-    Four in ten have none: their stream has just begun. Half of the sounds come after somebody spoke.
+    Four in ten have no others: their stream has just begun. Half of the sounds come after somebody spoke.
     """
     size = len(batch.group)
     share = torch.zeros(size, size)
     seconds = torch.zeros(size)
     for i in range(size):
+        own = float(rng.uniform(0, _OWN_S)) if rng.random() < _OWN else 0.0
         if rng.random() < _COLD:
+            share[i, i], seconds[i] = 1.0, own
             continue
         others = np.flatnonzero((batch.group == batch.group[i]) & (np.arange(size) != i))
         if batch.kind[i] == SOUND and rng.random() < 0.5:
@@ -181,8 +153,10 @@ def draw_pasts(statistics: Tensor, batch: Batch, rng: np.random.Generator) -> tu
             if len(spoken):
                 others = np.flatnonzero(batch.group == batch.group[spoken[rng.integers(len(spoken))]])
         count = int(rng.integers(1, len(others) + 1))
-        share[i, torch.from_numpy(rng.choice(others, count, replace=False))] = 1 / count
-        seconds[i] = float(np.exp(rng.uniform(*np.log(_PAST_S))))
+        before = float(np.exp(rng.uniform(*np.log(_PAST_S))))
+        share[i, torch.from_numpy(rng.choice(others, count, replace=False))] = before / (before + own) / count
+        share[i, i] = own / (before + own)
+        seconds[i] = before + own
     return share @ statistics, seconds
 
 

@@ -45,6 +45,8 @@ def _bundle(card: Mapping[str, Any]) -> str:
         f"| one window of {card['window_s']:g} s in ONNX Runtime | {card.get('latency_ms', float('nan')):.2f} ms, median,"
         " one thread |",
     ]
+    if card.get("unseen"):
+        lines += _unseen_rows(card["unseen"])
     if strangers:
         lines += _stranger_rows(strangers)
     if scores:
@@ -53,8 +55,34 @@ def _bundle(card: Mapping[str, Any]) -> str:
             lines.append(
                 f"| on those folds | {begun} of its networks on log-mel had learned the other corpora before RAVDESS |"
             )
+    if card.get("notice"):
+        lines += ["", f"It begins with {card['notice']}."]
     lines += ["", "Known failures:", "", *(f"- {item}" for item in card.get("known_failures", ())), ""]
     return "\n".join(lines)
+
+
+def _unseen_rows(unseen: Mapping[str, Any]) -> list[str]:
+    """Corpora and parts that the shipped network itself never learned from."""
+    rows = []
+    if corpus := unseen.get("corpus"):
+        what = f"**{corpus['corpus']}, never trained on**, 4 emotions, {corpus['speakers']} speakers"
+        rows += [
+            f"| {what}, a speaker's clips as one stream | {_with_range(corpus, 'four_known')} |",
+            f"| the same, each clip a stream of its own | {_with_range(corpus, 'four_cold')} |",
+            f"| printed by | `{corpus['command']}` |",
+        ]
+    if everyday := unseen.get("everyday"):
+        for share, row in everyday["by_share"].items():
+            rows.append(
+                f"| everyday speech, {everyday['speakers']} readers never trained on, `neutral_share` {share}: time under"
+                f" neutral or calm / under angry | {row['plain']} / {row['angry']} % |"
+            )
+    if sounds := unseen.get("sounds"):
+        rows.append(
+            f"| {sounds['files']} real sounds never trained on: windows with an emotion | {sounds['all']['both']} % (the gate"
+            f" alone: {sounds['all']['gate']} %); with voices in them {sounds['with_voices']['both']} % |"
+        )
+    return rows
 
 
 def _stranger_rows(strangers: Mapping[str, Any]) -> list[str]:
@@ -132,6 +160,10 @@ def _terms(cards: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + "." if text else ""
+
+
+def _with_range(corpus: Mapping[str, Any], key: str) -> str:
+    return f"**{corpus[key]}** (95 %: {_range(corpus[f'{key}_ci95'])})"
 
 
 def _range(edges: Sequence[float] | None) -> str:

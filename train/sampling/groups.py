@@ -29,6 +29,7 @@ _SETTLES = 1600  # samples in front of a window, in which the high-pass settles
 _ONE_MOOD = 0.3  # share of groups with at most two emotions
 _ACROSS, _ACROSS_FROM_S = 0.25, 2.0  # share of long enough windows that begin in an earlier utterance
 _SAME = 0.6  # of those, how often in the same emotion
+_LEAD, _LEAD_SHARE = 0.15, (0.25, 0.8)  # share of windows that begin before the voice, and how much of them lies before it
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Groups:
 
     Parameters
     ----------
-    audio : clips that may train; those of no known label are background talk at most
+    audio : clips that may train; those of no known label are left out
     readers, sounds : share of groups that are readers, and sounds
     groups, size : of a batch
     power : a corpus's share of the acted groups goes with its clips to this power
@@ -84,12 +85,14 @@ class Groups:
                 if row.sentence not in WITH_VOICES:
                     self._sounds.append(i)
                 continue
-            self._voices.append(i)
             if row.emotion == PLAIN:
+                self._voices.append(i)
                 read[row.corpus][row.speaker].append(i)
             elif row.emotion in LABELS:
                 acted[row.corpus][row.speaker][row.emotion].append(i)
                 count[row.corpus] += 1
+        # Readers talk in the background: no fold tests them.
+        self._voices = self._voices or [i for i, row in enumerate(audio.rows) if row.emotion != NOBODY]
         self._acted = [[list(voice.items()) for voice in voices.values()] for voices in acted.values()]
         weight = np.array([count[corpus] ** power for corpus in acted])
         self._corpus_share = weight / weight.sum()
@@ -176,6 +179,13 @@ class Groups:
     def _window(self, clip: int, length: int, speed: float, before: int | None = None) -> FloatArray:
         """A window of a clip with silence beyond its ends, or one that begins in the clip ``before``."""
         rng, total = self.rng, length + _SETTLES
+        if before is None and rng.random() < _LEAD:
+            # As a stream begins: the room, then some voice.
+            lead = int(rng.uniform(*_LEAD_SHARE) * length)
+            first = int(self._audio.voice[clip][0])
+            samples = np.pad(self._bent(clip, speed, before=lead), (max(0, lead - first), 0))[:length]
+            samples = np.pad(samples, (total - len(samples), 0))
+            return samples + (rng.standard_normal(total) * 1e-5).astype(np.float32)
         samples = self._bent(clip, speed)
         if before is not None:
             kept = samples[: int(rng.uniform(0.9, 2.2) * RATE)]
@@ -190,8 +200,8 @@ class Groups:
         # A converter's own noise: digital silence is no room's.
         return samples + (rng.standard_normal(total) * 1e-5).astype(np.float32)
 
-    def _bent(self, clip: int, speed: float) -> FloatArray:
-        samples = self._audio.spoken(clip, before=RATE // 10, after=RATE // 5)
+    def _bent(self, clip: int, speed: float, before: int = RATE // 10) -> FloatArray:
+        samples = self._audio.spoken(clip, before=before, after=RATE // 5)
         return samples if speed == 1.0 else np.asarray(soxr.resample(samples, RATE * speed, RATE, quality="MQ"), np.float32)
 
 

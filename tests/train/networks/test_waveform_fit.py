@@ -1,0 +1,164 @@
+"""Training of ``large`` on a few made-up voices: groups, channels, pasts, and a run that goes on where it stopped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from realtime_ser.errors import ConfigError
+from train.data.audio import Audio, load_audio
+from train.data.corpora import LABELS
+from train.data.manifest import Row
+from train.data.responses import Responses, load_responses
+from train.networks import waveform_fit
+from train.networks.encoder import Encoder
+from train.networks.waveform_fit import cycle, draw_pasts, train
+from train.sampling.channel import Channel
+from train.sampling.groups import ACTED, NOBODY_PLACE, READ, SOUND, Groups
+from train.settings import WaveformRecipe
+
+RATE = 16000
+
+
+def _row(corpus: str, speaker: str, emotion: str, sentence: str = "") -> Row:
+    path = f"{corpus}/{speaker}-{emotion}{sentence}.flac"
+    return Row(path, corpus, speaker, emotion, sentence, "", "", "speech", 1.5, "")
+
+
+@pytest.fixture(scope="module")
+def audio(tmp_path_factory: pytest.TempPathFactory) -> Audio:
+    root = tmp_path_factory.mktemp("corpora")
+    rows = [_row("tess", who, mood) for who in ("a", "b") for mood in ("angry", "sad", "neutral")]
+    rows += [_row("librispeech", who, "plain") for who in ("librispeech-1", "librispeech-2")]
+    rows += [_row("sounds", f"s{i}", "nobody", "esc_rain") for i in range(2)]
+    rows += [_row("sounds", "s3", "nobody", "urban_street_music")]
+    rng = np.random.default_rng(0)
+    for i, row in enumerate(rows):
+        t = np.arange(int(1.5 * RATE)) / RATE
+        voice = 0.1 * np.sign(np.sin(2 * np.pi * (100 + 20 * i) * t)) * (np.abs(t - 0.75) < 0.5)
+        (root / row.path).parent.mkdir(exist_ok=True)
+        soundfile.write(root / row.path, voice + rng.normal(0, 1e-4, len(t)), RATE)
+    return load_audio(root, rows, root / "cache", progress=False)
+
+
+def test_a_clips_voice_is_found_and_its_audio_mapped(audio: Audio) -> None:
+    assert len(audio.clip(0)) == int(1.5 * RATE)
+    first, end = audio.voice[0] / RATE
+    assert first == pytest.approx(0.25, abs=0.05)
+    assert end == pytest.approx(1.25, abs=0.08)  # the filter rings on
+    assert len(audio.spoken(8)) == int(1.5 * RATE)  # a sound is used from end to end
+
+
+def test_batches_hold_groups_of_one_voice_readers_and_sounds(audio: Audio) -> None:
+    groups = Groups(audio, Responses(), np.random.default_rng(1), readers=0.3, sounds=0.3)
+    kinds, targets, lengths = set(), set(), set()
+    for _ in range(12):
+        batch = groups.draw()
+        assert np.isfinite(batch.samples).all()
+        assert batch.samples.shape[0] == 24
+        lengths.add(batch.samples.shape[1])
+        kinds |= set(batch.kind.tolist())
+        targets |= set(batch.target[batch.kind == ACTED].tolist())
+        assert set(batch.target[batch.kind == READ].tolist()) <= {LABELS.index("neutral")}
+        assert set(batch.target[batch.kind == SOUND].tolist()) <= {NOBODY_PLACE}
+        assert (batch.kind.reshape(6, 4) == batch.kind.reshape(6, 4)[:, :1]).all()
+    assert kinds == {ACTED, READ, SOUND}
+    assert targets == {LABELS.index(label) for label in ("angry", "sad", "neutral")}
+    assert lengths <= {16000, 24000, 32000, 40000, 48000}
+
+
+def test_low_frequencies_do_not_reach_the_network(audio: Audio) -> None:
+    groups = Groups(audio, Responses(), np.random.default_rng(2), readers=0.0, sounds=0.0)
+    for _ in range(6):
+        spectrum = np.abs(np.fft.rfft(groups.draw().samples)) ** 2
+        hz = np.fft.rfftfreq(2 * (spectrum.shape[1] - 1), 1 / RATE)
+        assert spectrum[:, hz < 20].sum() < 0.01 * spectrum.sum()
+
+
+def test_a_channel_keeps_the_length_and_nothing_is_lost(tmp_path: Path) -> None:
+    folder = tmp_path / "impulse_responses"
+    folder.mkdir()
+    soundfile.write(folder / "mic_Old.flac", np.r_[np.zeros(100), 0.9, 0.3, np.zeros(50)], RATE)
+    soundfile.write(folder / "room_Hall.flac", np.r_[0.9, np.zeros(400), 0.2], RATE)
+    responses = load_responses(tmp_path)
+    assert len(responses.microphones) == len(responses.rooms) == 1
+    assert np.sum(responses.microphones[0] ** 2) == pytest.approx(1, rel=1e-4)
+    rng = np.random.default_rng(3)
+    voice = rng.normal(0, 0.1, RATE).astype(np.float32)
+    for _ in range(40):
+        out = Channel(rng, responses)(voice, lambda n: rng.normal(0, 1, n).astype(np.float32), lambda n: np.ones(n, np.float32))
+        assert out.shape == voice.shape
+        assert out.dtype == np.float32
+        assert np.isfinite(out).all()
+        assert np.abs(out).max() > 1e-5
+    assert load_responses(tmp_path / "nowhere") == Responses()
+
+
+def test_pasts_come_from_the_same_voice(audio: Audio) -> None:
+    groups = Groups(audio, Responses(), np.random.default_rng(4), readers=0.0, sounds=0.0)
+    batch = groups.draw()
+    # Each window's statistics are its group's number: any mean of its own group is that number again.
+    statistics = torch.from_numpy(batch.group.astype(np.float32))[:, None]
+    past, seconds = draw_pasts(statistics, batch, np.random.default_rng(0))
+    warm = seconds > 0
+    torch.testing.assert_close(past[warm], statistics[warm])
+    assert 0.2 < float((seconds <= 2.0).float().mean()) < 0.6
+    assert float(seconds.max()) <= 74
+
+
+def test_the_rate_rises_and_falls() -> None:
+    shares = [cycle(share) for share in np.linspace(0, 1, 101)]
+    assert max(shares) == pytest.approx(1, abs=0.01)
+    assert shares[0] < 0.05
+    assert shares[-1] < 0.05
+    assert np.argmax(shares) == 10
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_where_it_stopped(audio: Audio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waveform_fit, "read_encoder", lambda path: Encoder())
+    monkeypatch.setattr(waveform_fit, "_EVERY", 2)
+    monkeypatch.setattr(waveform_fit, "_FIRST_BATCHES", 2)
+    encoder = tmp_path / "encoder.npz"
+    recipe = WaveformRecipe(steps=4, groups=2)
+
+    def groups() -> Groups:
+        return Groups(audio, Responses(), np.random.default_rng(0), groups=recipe.groups)
+
+    with pytest.raises(ConfigError, match="get encoder"):
+        train(groups(), recipe, encoder, tmp_path / "run")
+    encoder.touch()
+
+    class StopError(Exception):
+        pass
+
+    calls = []
+    real = waveform_fit.step_loss
+
+    def stopping(*given: object) -> torch.Tensor:
+        calls.append(1)
+        if len(calls) == 4:
+            raise StopError
+        return real(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(waveform_fit, "step_loss", stopping)
+    with pytest.raises(StopError):
+        train(groups(), recipe, encoder, tmp_path / "run")
+    monkeypatch.setattr(waveform_fit, "step_loss", real)
+    before = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    assert before["step"] == 2
+    network = train(groups(), recipe, encoder, tmp_path / "run")
+    after = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    assert after["step"] == 4
+    # Stem and first block stay as they were, the second block does not.
+    assert torch.equal(before["network"]["encoder.conv1.weight"], after["network"]["encoder.conv1.weight"])
+    assert torch.equal(before["network"]["encoder.blocks.0.qkv.weight"], after["network"]["encoder.blocks.0.qkv.weight"])
+    assert not torch.equal(before["network"]["encoder.blocks.1.qkv.weight"], after["network"]["encoder.blocks.1.qkv.weight"])
+    assert not network.training
+    with pytest.raises(ConfigError, match="another recipe"):
+        train(groups(), replace(recipe, dropout=0.1), encoder, tmp_path / "run")

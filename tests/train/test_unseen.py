@@ -1,0 +1,62 @@
+"""Everyday speech and real sounds through the engine: what is counted, and what is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from bundles import RATE, Samples, write_stream_bundle
+from realtime_ser.config import Config, GateConfig
+from realtime_ser.model.classifier import load_model
+from train.data.manifest import Row
+from train.evaluation import everyday, nobody
+from train.evaluation.streaming.scores import UNHEARD, UNSURE, Shown
+
+
+def _row(path: str, emotion: str, sentence: str = "") -> Row:
+    return Row(path, path.split("/")[0], path, emotion, sentence, "", "", "speech", 3.0, "")
+
+
+def test_time_under_a_label_and_alarms() -> None:
+    tally = everyday.Tally(dict.fromkeys(("neutral", "calm", "angry", "happy", UNSURE, UNHEARD), 0.0))
+    said = ["neutral", "angry", "angry", "calm", UNHEARD, "happy", UNSURE, "angry"]
+    tally.add([Shown(float(i), i + 1.0, label) for i, label in enumerate(said)])
+    found = tally.as_dict()
+    assert found["minutes"] == 0.1
+    assert found["plain"] == pytest.approx(33.3)
+    assert found["angry"] == 50.0
+    assert found["unsure_minutes"] == 0.02
+    # Angry, happy and angry again appeared: three in six seconds.
+    assert found["false_alarms_per_hour"] == 1800.0
+
+
+def test_a_greater_share_of_neutral_shows_more_of_it(tmp_path: Path, talk: Samples) -> None:
+    (tmp_path / "librispeech").mkdir()
+    soundfile.write(tmp_path / "librispeech/1.flac", talk[: 5 * RATE], RATE)
+    model = load_model(write_stream_bundle(tmp_path / "bundle"))
+    rows = [_row("librispeech/1.flac", "plain")]
+    result = everyday.everyday(model, tmp_path, rows, Config(), (0.05, 0.95))
+    plain = [result["by_share"][share]["plain"] for share in ("0.05", "none", "0.95")]
+    assert plain == sorted(plain)
+    assert plain[-1] > plain[0]
+    assert "neutral_share 0.95" in everyday.told(result)
+
+
+def test_sounds_are_counted_by_kind_with_and_without_the_models_word(tmp_path: Path) -> None:
+    (tmp_path / "sounds").mkdir()
+    soft = np.tile(np.array([3e-4, -3e-4], np.float32), 2 * RATE)
+    loud = np.random.default_rng(0).normal(0, 0.1, 3 * RATE)
+    soundfile.write(tmp_path / "sounds/soft.flac", soft, RATE, subtype="PCM_24")
+    soundfile.write(tmp_path / "sounds/loud.flac", loud, RATE)
+    model = load_model(write_stream_bundle(tmp_path / "bundle"))
+    rows = [_row("sounds/soft.flac", "nobody", "esc_rain"), _row("sounds/loud.flac", "nobody", "urban_street_music")]
+    result = nobody.sounds(model, tmp_path, rows, Config(gate=GateConfig(enabled=False)))
+    assert result["by_kind"]["esc_rain"]["gate"] == 100
+    assert result["by_kind"]["esc_rain"]["both"] == 0
+    assert result["all"] == result["by_kind"]["esc_rain"]
+    assert result["with_voices"] == result["by_kind"]["urban_street_music"]
+    assert result["with_voices"]["both"] > 0
+    assert "esc_rain: 0 %" in nobody.told(result)

@@ -1,0 +1,209 @@
+"""``fit``, ``evaluate`` and ``export`` of ``large``: its folds are trained from the audio and played through the engine."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from realtime_ser.errors import ConfigError
+from realtime_ser.model.classifier import Classifier
+from train.atomic import write_text
+from train.data import splits
+from train.data.audio import load_audio
+from train.data.corpora import LABELS
+from train.data.corpora.readers import PLAIN
+from train.data.corpora.reserved import may_train, test_only
+from train.data.corpora.sounds import NOBODY
+from train.data.encoder_file import encoder_file
+from train.data.manifest import Row
+from train.data.responses import load_responses
+from train.data.splits import Split
+from train.evaluation import scores as scoring
+from train.networks.waveform import Waveform
+from train.networks.waveform_bundle import write_bundle
+from train.networks.waveform_fit import train
+from train.paths import Paths
+from train.sampling.groups import Groups
+from train.settings import WaveformRecipe
+
+SYSTEM = "large"
+EVERYDAY = ("speechocean", "librispeech")
+STRANGERS = "ased"
+_CLIPS = "each clip streamed through the engine, mean of the windows that hold nearly as much speech as its fullest"
+_CROSS = (
+    "leave-one-corpus-out: nothing of the tested corpus was learned. stream: a speaker's clips in random order as one stream;"
+    " clip: each clip a stream of its own. four: neutral, happy, sad, angry; all: the labels both sides know"
+)
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What every step of ``large`` takes.
+
+    Attributes
+    ----------
+    paths : the folders
+    rows : the whole manifest
+    """
+
+    paths: Paths
+    rows: tuple[Row, ...]
+    recipe: WaveformRecipe = field(default_factory=WaveformRecipe)
+    threads: int = 1
+
+    @property
+    def corpora(self) -> Path:
+        """The corpora's folder."""
+        return self.paths.corpora
+
+    @property
+    def acted(self) -> tuple[Row, ...]:
+        """Clips with one of our labels, in the order of the recipe's corpora."""
+        return tuple(row for name in self.recipe.use for row in self.rows if row.corpus == name and row.emotion in LABELS)
+
+    @property
+    def beside(self) -> tuple[Row, ...]:
+        """Readers and sounds that may train."""
+        return tuple(row for row in may_train(self.rows) if row.emotion in (PLAIN, NOBODY))
+
+    def tested(self, *corpora: str) -> list[Row]:
+        """The test parts of these corpora."""
+        return [row for row in test_only(self.rows) if row.corpus in corpora]
+
+    def network(self, rows: Sequence[Row], name: str, seed: int = 0) -> Waveform:
+        """Train on acted rows, and on what lies beside them; or load that run."""
+        learned = (*rows, *self.beside)
+        if not rows:
+            raise ConfigError(f"no clip of {', '.join(self.recipe.use)} in the manifest; run `python -m train prepare`")
+        recipe = self.recipe
+        groups = Groups(
+            load_audio(self.corpora, learned, self.paths.cache),
+            load_responses(self.corpora),
+            np.random.default_rng([seed, 0]),
+            readers=recipe.readers,
+            sounds=recipe.sounds,
+            groups=recipe.groups,
+            size=recipe.size,
+            power=recipe.corpus_power,
+        )
+        return train(
+            groups, recipe, encoder_file(self.corpora), self.paths.runs / SYSTEM / name, seed=seed, threads=self.threads
+        )
+
+    def bundle(self, network: Waveform, name: str, temperature: float = 1.0) -> Classifier:
+        """A fold's bundle in its run's folder."""
+        path = self.paths.runs / SYSTEM / name / "bundle.onnx"
+        card = write_bundle(
+            network, path, name=f"{SYSTEM}-{name}", temperature=temperature, memory_s=self.recipe.memory_s
+        )  # fmt: skip
+        return Classifier(card)
+
+
+def folds_of(protocol: str, rows: Sequence[Row]) -> list[Split]:
+    """RAVDESS's folds also learn from every other corpus; leave-one-corpus-out is of all.
+
+    Raises
+    ------
+    ConfigError : a protocol that ``large`` has no folds of, or folds that leak
+    """
+    if protocol not in ("emobox", "cross"):
+        raise ConfigError(f"{SYSTEM} is scored by emobox and cross, not by {protocol}")
+    folds = splits.make(protocol, rows, dev_speakers=0)
+    problems = [problem for fold in folds for problem in splits.audit(fold)]
+    if problems:
+        raise ConfigError(f"the split leaks: {problems[0]} (and {len(problems) - 1} more)")
+    return folds
+
+
+def fit(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] = ()) -> None:
+    """Train the network that ships, or with ``only`` those of a protocol's folds by their numbers, from 1 on."""
+    chosen = [("all", shop.acted)]
+    if only:
+        folds = _some(folds_of(protocol, shop.acted), only)
+        chosen = [(fold.name, fold.train) for fold in folds]
+    for seed in range(seeds):
+        for name, rows in chosen:
+            shop.network(rows, name if seed == 0 else f"{name}-again-{seed}", seed)
+
+
+def _some(folds: list[Split], only: Sequence[int]) -> list[Split]:
+    wrong = [number for number in only if not 1 <= number <= len(folds)]
+    if wrong:
+        raise ConfigError(f"--fold {wrong[0]}: there are folds 1 to {len(folds)}")
+    return [folds[number - 1] for number in only] or folds
+
+
+def score(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] = ()) -> Mapping[str, Any]:
+    """Score the folds clip by clip; writes ``scores-PROTOCOL.json`` into the runs, and returns what it holds.
+
+    Parameters
+    ----------
+    only : numbers of folds, from 1 on; none: all
+    """
+    began = time.perf_counter()
+    folds = _some(folds_of(protocol, shop.acted), only)
+    apart: list[list[scoring.Clips]] = []
+    joined: list[list[scoring.Clips]] = []
+    for seed in range(seeds):
+        apart.append([])
+        joined.append([])
+        for fold in folds:
+            name = fold.name if seed == 0 else f"{fold.name}-again-{seed}"
+            classifier = shop.bundle(shop.network(fold.train, name, seed), name)
+            rows = [row for row in fold.test if row.emotion in LABELS]
+            apart[-1].append(scoring.stream_clips(classifier, shop.corpora, rows))
+            joined[-1].append(scoring.stream_clips(classifier, shop.corpora, rows, by_speaker=True))
+            print(
+                f"{name}: {scoring.uar(apart[-1][-1]):.1f} % UAR, as one stream {scoring.uar(joined[-1][-1]):.1f} %", flush=True
+            )
+    command = f"python -m train evaluate --system {SYSTEM} --protocol {protocol}" + (f" --seeds {seeds}" if seeds > 1 else "")
+    if protocol == "cross":
+        strangers = []
+        for fold, cold, known in zip(folds, apart[0], joined[0], strict=True):
+            labels = sorted({row.emotion for row in fold.train if row.emotion in LABELS})
+            strangers.append((fold.name.removeprefix("cross-"), labels, cold, known))
+        table: dict[str, Any] = {"protocol": _CROSS, **scoring.cross_scores(strangers), "command": command}
+    else:
+        table = {"protocol": f"{protocol}: {_CLIPS}", **scoring.scores(apart), "command": command}
+        table["by_speaker"] = {"protocol": f"{protocol}: a speaker's clips as one stream", **scoring.scores(joined)}
+    written = {
+        "scores": table,
+        "temperature": scoring.best_temperature(scoring.join(apart[0])),
+        "recipe": asdict(shop.recipe),
+        "seconds": time.perf_counter() - began,
+    }
+    write_text(shop.paths.runs / SYSTEM / f"scores-{protocol}.json", json.dumps(written, indent=2) + "\n")
+    return written
+
+
+def strangers(classifier: Classifier, shop: Workshop, seed: int = 0) -> Mapping[str, Any]:
+    """``ased``, which no model here ever learned from, cold and known; percent."""
+    rows = [row for row in shop.tested(STRANGERS) if row.emotion in LABELS]
+    if not rows:
+        raise ConfigError(f"no clip of {STRANGERS} in the manifest; see `python -m train get {STRANGERS}`")
+    cold = scoring.stream_clips(classifier, shop.corpora, rows)
+    known = scoring.stream_clips(classifier, shop.corpora, rows, by_speaker=True, seed=seed)
+    four = {"cold": scoring.among(cold, scoring.FOUR), "known": scoring.among(known, scoring.FOUR)}
+    return {
+        "corpus": STRANGERS,
+        "clips": len(rows),
+        "speakers": len({row.speaker for row in rows}),
+        "command": f"python -m train evaluate --bundle {classifier.card.name} --strangers",
+        **{f"four_{how}": round(scoring.uar(clips), 1) for how, clips in four.items()},
+        **{f"four_{how}_ci95": scoring.interval(clips) for how, clips in four.items()},
+        **{f"ece_{how}": round(scoring.calibration_error(clips), 3) for how, clips in four.items()},
+        **{f"recall_{how}": {k: round(v, 1) for k, v in scoring.recalls(clips).items()} for how, clips in four.items()},
+    }
+
+
+def written_scores(runs: Path, protocol: str) -> Mapping[str, Any]:
+    """What ``score`` wrote; empty where it has not run."""
+    file = runs / SYSTEM / f"scores-{protocol}.json"
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return found

@@ -1,0 +1,80 @@
+"""What ``large.json`` says beside its graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from train.data import encoder_file
+from train.data.manifest import Row
+from train.networks.card import commit, known_failures, licence
+from train.settings import WaveformRecipe
+
+DESCRIPTION = (
+    "the first three blocks of a speech encoder, two of them fine-tuned, mean and deviation of what leaves these, relative"
+    " to the stream's running mean, and one linear layer; it knows nobody too"
+)
+_UNTESTED = "learned from all speakers of all corpora named here: scores are of corpora and parts that it never learned from"
+
+
+def facts(
+    recipe: WaveformRecipe,
+    rows: Sequence[Row],
+    *,
+    seed: int,
+    seconds: float,
+    strangers: Mapping[str, Any] | None = None,
+    cross: Mapping[str, Any] | None = None,
+    scores: Mapping[str, Any] | None = None,
+    everyday: Mapping[str, Any] | None = None,
+    sounds: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The card's readable part.
+
+    Parameters
+    ----------
+    rows : that it learned from, readers and sounds included
+    seconds : that training took
+    strangers : a corpus never trained on, which gives the headline: the worst honest figure
+    cross, scores : leave-one-corpus-out, and the folds of a protocol, of networks trained in the same way
+    everyday, sounds : of the test parts
+    """
+    corpora = sorted({row.corpus for row in rows})
+    return {
+        "description": DESCRIPTION,
+        "headline": headline(strangers),
+        "licence": licence(corpora),
+        "notice": encoder_file.NOTICE,
+        "training": {
+            "corpora": corpora,
+            "clips": len(rows),
+            "speakers": len({row.speaker for row in rows if row.corpus != "sounds"}),
+            "seed": seed,
+            "seconds": round(seconds),
+            "command": "python -m train export --system large",
+            "commit": commit(),
+            "encoder": {"file": encoder_file.FILE, "sha256": encoder_file.NPZ_SHA256, "from": encoder_file.ADDRESS},
+            "recipe": asdict(recipe),
+        },
+        "unseen": {
+            "about": _UNTESTED,
+            "corpus": dict(strangers or {}),
+            "everyday": dict(everyday or {}),
+            "sounds": dict(sounds or {}),
+        },
+        "strangers": dict(cross or {}),
+        "scores": dict(scores or {}),
+        "known_failures": [
+            *known_failures(corpora),
+            "of a voice that it has known for less than ten seconds it is right much less often",
+        ],
+    }
+
+
+def headline(strangers: Mapping[str, Any] | None) -> str:
+    """The worst honest figure, short enough for a line of the dashboard."""
+    if not strangers:
+        return "not yet scored"
+    known, cold = strangers["four_known"], strangers["four_cold"]
+    return f"a corpus never trained on ({strangers['corpus']}), 4 emotions: {known:.1f} % UAR, its first clip {cold:.1f} %"
