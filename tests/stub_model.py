@@ -51,7 +51,6 @@ class StubClassifier:
             headline="a stub",
             licence="none",
             raw={},
-            stream=None,
         )
         self.sleep_s = sleep_s
         self.seen: list[np.ndarray] = []

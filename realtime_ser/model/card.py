@@ -90,10 +90,10 @@ class Card:
     labels: tuple[str, ...]
     input_name: str
     output_name: str
-    standardised: bool
     logits: bool
     temperature: float
-    stream: StreamGraph | None
+    stream: StreamGraph | None = None
+    standardised: bool = False
     sha256: str
     headline: str
     licence: str

@@ -156,8 +156,9 @@ def test_what_is_none_is_refused_in_one_line_and_changes_nothing(door: Push, nam
     check_unchanged(engine, classifier)
 
 
-@pytest.mark.parametrize("name", [name for name in REFUSED if name not in ("text", "None")])  # a path; no source at all
+@pytest.mark.parametrize("name", [name for name in REFUSED if name not in ("text", "None", "bytes", "bytearray")])
 def test_a_stream_refuses_the_same(name: str, classifier: Classifier) -> None:
+    """But for text, which is a path there, bytes, which are a file's content, and None, which is no source."""
     samples, words = REFUSED[name]
     with pytest.raises(SourceError, match=words) as caught:
         through_stream(Engine(classifier, CONFIG), samples)

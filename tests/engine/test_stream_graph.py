@@ -102,8 +102,8 @@ def test_nobody_is_no_speech_in_records_and_accounts(model: Classifier, talk: Sa
         ({**STREAM, "size": "2"}, "takes int"),
         ({**STREAM, "recent_s": 0}, "recent_s"),
         ({**STREAM, "nobody": 1}, "takes bool"),
-        ({"state": "state"}, "is missing"),
-        ([], "stream"),
+        ({"state": "state"}, "missing"),
+        ([], "a section"),
         (None, "inputs"),
     ],
 )

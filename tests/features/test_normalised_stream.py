@@ -71,7 +71,7 @@ def test_a_card_whose_normalisation_does_not_fit_is_refused(card: Path, tmp_path
             load_model(tmp_path / "tiny.json")
     raw["normalisation"] = 5
     (tmp_path / "tiny.json").write_text(json.dumps(raw))
-    with pytest.raises(ModelError, match="object or null"):
+    with pytest.raises(ModelError, match="a section"):
         load_model(tmp_path / "tiny.json")
     with pytest.raises(ModelError, match="does not go with the recipe"):
         load_model(write_bundle(tmp_path / "wave", "waveform", normalisation={"mean": []}))
