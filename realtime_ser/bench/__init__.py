@@ -119,7 +119,7 @@ def run_bench(
     return figures
 
 
-def write_figures(figures: Mapping[str, Any], path: str | Path) -> None:
+def write_figures(figures: Any, path: str | Path) -> None:
     """Write the figures as JSON, whole or not at all.
 
     Raises

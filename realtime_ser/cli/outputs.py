@@ -97,6 +97,8 @@ def _screens(
     options: argparse.Namespace, config: Config, *, live: bool, stdout_taken: bool, sent_to: Sequence[str]
 ) -> list[Sink]:
     """What the person at the terminal sees: dashboard, plain lines or a progress bar."""
+    if options.quiet:
+        return []
     paced = live or options.speed is not None
     drawable = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     if paced and drawable and not options.no_dashboard and not stdout_taken:

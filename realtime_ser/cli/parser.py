@@ -1,157 +1,215 @@
-"""The command line's commands and options. What a command does lives in ``cli``."""
+"""The parser of the command line.
+
+A command is one decorated function in ``commands/``::
+
+    @commands.add("monitor", "listen to a microphone", options=(common, outputs), examples=("monitor", "monitor -d usb"))
+    def _monitor(options: argparse.Namespace) -> int: ...
+
+What its options are lives in ``options``. Nothing here may import anything heavy: ``--help`` and completion pay for it.
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
-from typing import NoReturn
+import difflib
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
 
 from realtime_ser import __version__
 from realtime_ser.cli.process import complain
 from realtime_ser.errors import ConfigError
-from realtime_ser.sinks.formats import FORMATS
-from realtime_ser.sinks.table import OUTPUTS
+
+PROGRAM = "realtime-ser"
+Run = Callable[[argparse.Namespace], int]
+AddOptions = Callable[[argparse.ArgumentParser], object]
+_VERBOSE = "say which settings are used, and where a fault arose (default: no)"
+_LIST_DEVICES = "--list-devices"  # an option in other programs, a command here: both work
+_AUDIO = {".aac", ".aiff", ".flac", ".m4a", ".mp3", ".ogg", ".opus", ".wav", ".webm"}
 
 
-class _Parser(argparse.ArgumentParser):
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command of the command line.
+
+    Attributes
+    ----------
+    name, help : as ``--help`` shows them; "models add" is a command below "models"
+    run : does it and returns the exit code
+    options : functions that add its options to a parser
+    examples : what follows ``realtime-ser`` on two lines at the end of its help
+    native : libraries print to file descriptor 2 in it
+    hears : a signal must stop a source
+    """
+
+    name: str
+    help: str
+    run: Run
+    options: tuple[AddOptions, ...]
+    examples: tuple[str, str]
+    native: bool = False
+    hears: bool = False
+
+
+class Commands:
+    """Commands, in the order in which ``--help`` lists them.
+
+    Parameters
+    ----------
+    parts : what they are joined from
+    """
+
+    def __init__(self, *parts: Commands) -> None:
+        self._commands: dict[str, Command] = {}
+        for part in parts:
+            self._commands |= part._commands
+
+    def add(
+        self,
+        name: str,
+        help: str,
+        *,
+        examples: tuple[str, str],
+        options: Sequence[AddOptions] = (),
+        native: bool = False,
+        hears: bool = False,
+    ) -> Callable[[Run], Run]:
+        """Make the decorated function a command; see ``Command``."""
+
+        def register(run: Run) -> Run:
+            self._commands[name] = Command(name, help, run, tuple(options), examples, native, hears)
+            return run
+
+        return register
+
+    def parser(self) -> Parser:
+        """A parser of them all; the chosen one becomes ``options.command``."""
+        parser = Parser(
+            prog=PROGRAM,
+            description="Real-time speech-emotion classification. Audio stays on this machine.",
+            epilog=_examples(("demo", "monitor --device usb --report today.html")),
+            formatter_class=_Formatter,
+        )
+        parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}", help="show the version")
+        parser.add_argument(_LIST_DEVICES, action="store_true", help="show the input devices, as 'devices' does")
+        parser.set_defaults(command=None)
+        groups: dict[str, Any] = {"": parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)}
+        parsers: dict[str, Parser] = {}
+        for command in sorted(self._commands.values(), key=lambda command: command.name.count(" ")):
+            above, _, last = command.name.rpartition(" ")
+            if above not in groups:
+                groups[above] = parsers[above].add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
+            own = parsers[command.name] = groups[above].add_parser(
+                last,
+                help=command.help,
+                description=f"{command.help[:1].upper()}{command.help[1:]}.",
+                epilog=_examples(command.examples),
+                formatter_class=_Formatter,
+            )
+            for add in command.options:
+                add(own)
+            own.add_argument(
+                "-v",
+                "--verbose",
+                action="store_true",
+                help="say which settings are used, and where a fault arose (default: no)",
+            )
+            own.set_defaults(command=command)
+            for option in own._option_string_actions:
+                parser.elsewhere.setdefault(option, []).append(command.name)
+            own.elsewhere = parser.elsewhere
+        return parser
+
+    @property
+    def names(self) -> list[str]:
+        """Of all commands."""
+        return list(self._commands)
+
+    def parse(self, arguments: Sequence[str] | None = None) -> argparse.Namespace:
+        """The options of one call; ends the process at wrong usage.
+
+        Returns
+        -------
+        the options; ``command`` is the ``Command`` to run, ``commands`` is this
+        """
+        given = list(sys.argv[1:] if arguments is None else arguments)
+        if _LIST_DEVICES in given[: given.index("--") if "--" in given else None]:
+            given = ["devices"]
+        parser = self.parser()
+        options = parser.parse_args(given)
+        if options.command is None:
+            parser.error(f"no COMMAND is given; to begin with: {PROGRAM} demo, or {PROGRAM} monitor")
+        options.commands = self
+        return options
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Examples keep their lines, and an option's value stands once beside all its names."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=32)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if not action.option_strings or action.nargs == 0:
+            return super()._format_action_invocation(action)
+        value = self._format_args(action, self._get_default_metavar_for_optional(action))
+        return f"{', '.join(action.option_strings)} {value}"
+
+
+class Parser(argparse.ArgumentParser):
+    """One line and exit code 2 instead of a usage text, with the nearest thing that exists.
+
+    Attributes
+    ----------
+    elsewhere : option -> the commands that have it
+    """
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.elsewhere: dict[str, list[str]] = {}
+
     def error(self, message: str) -> NoReturn:
-        """One line and exit code 2, without the usage text that hides it."""
+        """Say what is wrong and which help describes it."""
         complain(f"{message} (see '{self.prog} --help')")
         raise SystemExit(ConfigError.exit_code)
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does, but what this parser does not know is its own error and not that of the parser above it."""
+        namespace, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self._refuse(unknown[0])
+        return namespace, unknown
 
-def make_parser(run: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.ArgumentParser:
-    """The parser; ``run`` holds the function of every command, which becomes ``options.run``.
+    def _refuse(self, word: str) -> NoReturn:
+        if word.startswith("-") and len(word) > 1:
+            name = word.partition("=")[0]
+            if name in self.elsewhere:
+                self.error(f"'{name}' belongs behind a command that has it: {', '.join(self.elsewhere[name])}")
+            near = did_you_mean(name, self._option_string_actions) if name.startswith("--") else ""
+            self.error(f"unknown option '{name}'{near}")
+        hint = f"; to classify a recording: {PROGRAM} replay {word}" if _is_audio(word) else ""
+        self.error(f"unexpected argument '{word}'{hint}")
 
-    ``options.native`` says that libraries print to file descriptor 2 in it, ``options.hears`` that a signal must stop a source.
-    """
-    parser = _Parser(prog="realtime-ser", description="Real-time speech-emotion classification. Audio stays on this machine.")
-    parser.add_argument("--version", action="version", version=f"realtime-ser {__version__}")
-    parser.set_defaults(native=False, hears=False)
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-
-    common = _Parser(add_help=False)
-    common.add_argument("--config", metavar="FILE", help="YAML settings laid over the shipped config.yaml")
-    common.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="one setting, e.g. stream.hop_s=0.5")
-    common.add_argument("--model", metavar="mlp|cnn|PATH", help="a shipped model or the path of a bundle")
-
-    outputs = _Parser(add_help=False)
-    group = outputs.add_argument_group("outputs")
-    for output in OUTPUTS:
-        names = [output.short, output.option] if output.short else [output.option]
-        action = "append" if output.repeats else "store"
-        group.add_argument(*names, metavar=output.metavar, help=output.help, action=action)
-    group.add_argument(
-        "--format", metavar="NAME", help=f"what -o writes, whatever the suffix: {', '.join(known.name for known in FORMATS)}"
-    )
-    group.add_argument("--no-dashboard", action="store_true", help="plain lines instead")
-    group.add_argument("--duration", metavar="S", type=_seconds, help="stop after this much stream time")
-
-    command = commands.add_parser("monitor", parents=[common, outputs], help="listen to a microphone")
-    command.add_argument("--device", metavar="NAME|INDEX", type=_device, help="input device: index or unique part of its name")
-    command.add_argument(
-        "--channel", metavar="N", type=_count, help="read this channel alone, from 1 (left); default: all, mixed"
-    )
-    command.add_argument("--retry-for", metavar="S", type=_wait, help="how long to wait for a vanished device")
-    command.set_defaults(run=run["monitor"], native=True, hears=True)
-
-    command = commands.add_parser("replay", parents=[common, outputs], help="replay recordings through the same path")
-    command.add_argument("files", metavar="FILE", nargs="+", help="audio files, folders of them, or - (standard input)")
-    command.add_argument(
-        "--channel", metavar="N", type=_count, help="read this channel alone, from 1 (left); default: all, mixed"
-    )
-    command.add_argument("--raw", metavar="FORMAT", help="samples without a header: s16le, f32le, s24le, u8, mulaw, ...")
-    command.add_argument("--rate", metavar="HZ", type=_hertz, help="with --raw: samples a second")
-    command.add_argument("--channels", metavar="N", type=_count, help="with --raw: how many channels (default 1)")
-    command.add_argument("--speed", metavar="1|N|max", type=_speed, default=1.0, help="times real time (default 1)")
-    command.add_argument("--faults", metavar="FILE.yaml", help="inject the faults of a scenario (see docs/faults.yaml)")
-    command.set_defaults(run=run["replay"], native=True, hears=True)
-
-    command = commands.add_parser("demo", parents=[common, outputs], help="replay the shipped sample")
-    command.add_argument("--speed", metavar="1|N|max", type=_speed, default=1.0, help="times real time (default 1)")
-    command.add_argument("--faults", metavar="FILE.yaml", help="inject the faults of a scenario (see docs/faults.yaml)")
-    command.set_defaults(run=run["demo"], native=True, hears=True)
-
-    command = commands.add_parser("classify", parents=[common], help="one answer for each recording, at full speed")
-    command.add_argument(
-        "files", metavar="PATH", nargs="+", help="files, folders, patterns, @LIST (a file name a line), or - (standard input)"
-    )
-    command.add_argument(
-        "-o", "--output", metavar="FILE|FOLDER", action="append", default=[], help="write a file; its suffix says the format"
-    )
-    command.add_argument("--format", metavar="NAME", help="the format, whatever the suffix; for -o FOLDER, a file a recording")
-    command.add_argument("--jobs", metavar="N", type=_count, help="processes (default 1; with --ray: one a processor)")
-    command.add_argument(
-        "--ray", metavar="ADDRESS", nargs="?", const="", help="on a Ray cluster (default: this machine); needs the 'ray' extra"
-    )
-    command.add_argument("--resume", action="store_true", help="go on with an interrupted run")
-    command.set_defaults(run=run["classify"], native=True, hears=True)
-
-    command = commands.add_parser("bench", parents=[common], help="measure latency and throughput on this machine")
-    command.add_argument("--json", metavar="FILE", help="write the figures")
-    command.add_argument("--against-librosa", action="store_true", help="time the usual way too (needs the 'bench' extra)")
-    command.add_argument(
-        "--live", metavar="SECONDS", type=_seconds, help="also measure capture-to-estimate latency in real time"
-    )
-    command.add_argument("--audio", metavar="FILE", help="recording to use (default: the shipped sample)")
-    command.set_defaults(run=run["bench"])
-
-    command = commands.add_parser("devices", help="list input devices")
-    command.add_argument("--json", action="store_true", help="as JSON")
-    command.set_defaults(run=run["devices"], native=True)
-
-    command = commands.add_parser("doctor", parents=[common], help="check audio, models and speed, and say what to do")
-    command.add_argument("--device", metavar="NAME|INDEX", type=_device, help="input device to check")
-    command.set_defaults(run=run["doctor"], native=True)
-
-    command = commands.add_parser("models", help="list the shipped models with their honest scores")
-    command.add_argument("--json", action="store_true", help="as JSON")
-    command.set_defaults(run=run["models"])
-    return parser
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if isinstance(action, argparse._SubParsersAction) and value not in action.choices:
+            hint = f"; to classify a recording: {self.prog} replay {value}" if _is_audio(value) else ""
+            self.error(f"unknown command '{value}'{hint or did_you_mean(value, action.choices, always=True)}")
+        super()._check_value(action, value)
 
 
-def _device(text: str) -> int | str:
-    # isdecimal() is true for the digits of every script, which int() reads, and false for superscripts, which it does not.
-    return int(text) if text.isdecimal() and len(text) < 10 else text
+def did_you_mean(word: str, known: Any, *, always: bool = False) -> str:
+    """The nearest of what is known, as the end of a message; empty (or all of it, with ``always``) when nothing is near."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    if near:
+        return f"; did you mean '{near[0]}'?"
+    return f"; there are {', '.join(known)}" if always else ""
 
 
-def _count(text: str) -> int:
-    if not (text.isdecimal() and len(text) < 5 and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
-    return int(text)
+def _is_audio(word: str) -> bool:
+    return Path(word).suffix.lower() in _AUDIO
 
 
-def _hertz(text: str) -> int:
-    if not (text.isdecimal() and len(text) < 8 and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of Hz")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    value = _wait(text)
-    if value == 0:
-        raise argparse.ArgumentTypeError("must be more than 0 seconds")
-    return value
-
-
-def _wait(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 1e9:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
-    return value
-
-
-def _speed(text: str) -> float | None:
-    """None for "max"."""
-    if text == "max":
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1e6:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a number above 0 nor 'max'")
-    return value
+def _examples(lines: Sequence[str]) -> str:
+    return "examples:\n" + "\n".join(f"  {PROGRAM} {line}" for line in lines)

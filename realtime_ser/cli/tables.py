@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -20,14 +19,27 @@ if TYPE_CHECKING:
     from realtime_ser.audio.devices import Device
     from realtime_ser.batch.run import Progress as RunState
     from realtime_ser.cli.doctor import Check
+    from realtime_ser.cli.settings import Setting
     from realtime_ser.model.card import Card
 
 
-def show_devices(devices: Sequence[Device], *, as_json: bool, console: Console | None = None) -> None:
-    """Print the input devices; the default one is marked with an asterisk."""
-    if as_json:
-        print(json.dumps([asdict(device) for device in devices], indent=2))
+def show_json(value: Any, target: str) -> None:
+    """Print a value as JSON, or write it to a file, whole or not at all; "-" is standard output.
+
+    Raises
+    ------
+    SinkError : the file cannot be written
+    """
+    if target == "-":
+        print(json.dumps(value, indent=2))
         return
+    from realtime_ser.bench import write_figures
+
+    write_figures(value, target)
+
+
+def show_devices(devices: Sequence[Device], console: Console | None = None) -> None:
+    """Print the input devices; the default one is marked with an asterisk."""
     table = Table(title="Input devices", title_justify="left", caption="* default", caption_justify="left")
     for heading in ("", "Index", "Name", "Host API", "Channels", "Default rate", "Rates (kHz)"):
         table.add_column(heading, justify="right" if heading in ("Index", "Channels", "Default rate") else "left")
@@ -44,11 +56,8 @@ def show_devices(devices: Sequence[Device], *, as_json: bool, console: Console |
     (console or _console()).print(table)
 
 
-def show_models(cards: Sequence[Card], *, as_json: bool, console: Console | None = None) -> None:
+def show_models(cards: Sequence[Card], console: Console | None = None) -> None:
     """Print the shipped bundles with recipe, size, score and licence."""
-    if as_json:
-        print(json.dumps([dict(card.raw) for card in cards], indent=2))
-        return
     console = console or _console()
     for card in cards:
         size = card.onnx_path.stat().st_size / 1000
@@ -66,6 +75,24 @@ def show_models(cards: Sequence[Card], *, as_json: bool, console: Console | None
         table.add_row("file", _text(str(card.onnx_path)))
         console.print(table)
         console.print()
+
+
+def show_settings(settings: Sequence[Setting], console: Console | None = None) -> None:
+    """Print settings as ``--set`` takes them, each with where it comes from; what is no default stands out."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("Setting", "Value", "From"):
+        table.add_column(heading, overflow="fold")
+    for setting in settings:
+        value = (
+            "null"
+            if setting.value is None
+            else str(setting.value).lower()
+            if isinstance(setting.value, bool)
+            else setting.value
+        )
+        changed = setting.source != "default"
+        table.add_row(setting.key, _text(str(value)), _text(setting.source), style="bold" if changed else "")
+    (console or _console()).print(table)
 
 
 def show_check(check: Check, console: Console | None = None) -> None:

@@ -20,7 +20,6 @@ from realtime_ser.audio.resample import Resampler
 from realtime_ser.config import GateConfig
 from realtime_ser.errors import ModelError
 from realtime_ser.records import FloatArray
-from realtime_ser.text import one_line
 
 _RATE = 16000
 _CHUNK = 512  # 32 ms: what Silero takes at 16 kHz

@@ -75,6 +75,7 @@ class Card:
     labels : one per output
     input_name, output_name : tensors of the ONNX graph
     stream : how the graph carries a stream's state; None: it has none
+    standardised : a waveform's samples are brought to zero mean and unit variance, window by window
     logits : the output is logits, to be divided by ``temperature`` and softmaxed here; else it is probabilities
     headline : the honest score in one line
     raw : the whole card
@@ -89,6 +90,7 @@ class Card:
     labels: tuple[str, ...]
     input_name: str
     output_name: str
+    standardised: bool
     logits: bool
     temperature: float
     stream: StreamGraph | None
@@ -148,6 +150,9 @@ def _card(path: Path, raw: Any) -> Card:
     if read.stream is not None and kind != "probabilities":
         raise ModelError("a graph with a 'stream' returns probabilities")
     spec = FrontEndSpec.from_dict(read.front_end)
+    scale = read.input.get("scale", "raw")
+    if scale not in ("raw", "standardised") or (scale != "raw" and spec.recipe != "waveform"):
+        raise ModelError(f"input scale {scale!r} is neither 'raw' nor, for a waveform, 'standardised'")
     spec.check_window(read.window_s)
     normalisation = None if read.normalisation is None else _normalisation(read.normalisation, spec, read.window_s)
     return Card(
@@ -160,6 +165,7 @@ def _card(path: Path, raw: Any) -> Card:
         labels=read.labels,
         input_name=names[0],
         output_name=names[1],
+        standardised=scale == "standardised",
         logits=kind == "logits",
         temperature=read.temperature,
         stream=read.stream,

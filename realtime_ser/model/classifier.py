@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -39,22 +39,7 @@ class Classifier:
     def __init__(self, card: Card) -> None:
         self.card = card
         self.labels = card.labels
-        content = read_network(card.onnx_path, card.sha256)
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        # Spinning would burn the core that the audio callback needs.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 4
-        try:
-            # enable_fallback: else a damaged network makes ONNX Runtime print on standard output and try again.
-            self._session = onnxruntime.InferenceSession(
-                content, options, providers=["CPUExecutionProvider"], enable_fallback=0
-            )
-        except Exception as error:
-            raise ModelError(f"{card.onnx_path} does not load: {one_line(error, 300)}") from error
+        self._session = open_network(card.onnx_path, card.sha256)
         inputs = [item.name for item in self._session.get_inputs()]
         outputs = [item.name for item in self._session.get_outputs()]
         stream = card.stream
@@ -107,7 +92,7 @@ class Classifier:
             emotions = rows[:1, : len(self.labels)]
             return np.asarray(emotions / np.maximum(emotions.sum(axis=1, keepdims=True), 1e-9), np.float32)
         try:
-            (output,) = self._session.run([self.card.output_name], {self.card.input_name: features})
+            (output,) = self._session.run([self.card.output_name], {self.card.input_name: self._scaled(features)})
         except Exception as error:
             raise ModelError(f"{self.card.onnx_path} fails on input {features.shape}: {one_line(error, 300)}") from error
         return self._probabilities(output, (len(features), len(self.labels)))
@@ -163,6 +148,13 @@ class Classifier:
             raise ModelError(f"{self.card.onnx_path} returns numbers that are no probabilities; is its output logits?")
         return probs
 
+    def _scaled(self, features: FloatArray) -> FloatArray:
+        if not self.card.standardised:
+            return features
+        # As the feature extractor of wav2vec2 does; the small number is its, too.
+        centred = features - features.mean(axis=1, keepdims=True)
+        return np.asarray(centred / np.sqrt(np.mean(centred**2, axis=1, keepdims=True) + 1e-7), np.float32)
+
     def _warm_up(self) -> None:
         # The first runs allocate; a fault in shape or labels shows here and not in the middle of a stream.
         front_end = self.front_end()
@@ -172,6 +164,29 @@ class Classifier:
         for frames in (self.spec.frames_in(self.card.min_window_s), front_end.window_frames):
             features = front_end.window(frames)
             self.predict((features if normaliser is None else normaliser.normalise(features, 0.25))[np.newaxis])
+
+
+def open_network(path: Path, sha256: str) -> Any:
+    """An ``onnxruntime.InferenceSession`` of a file, on one thread.
+
+    Raises
+    ------
+    ModelError : unreadable, another file than the hash says, one that reads other files, or no graph that loads
+    """
+    content = read_network(path, sha256)
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    # Spinning would burn the core that the audio callback needs.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 4
+    try:
+        # enable_fallback: else a damaged network makes ONNX Runtime print on standard output and try again.
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=0)
+    except Exception as error:
+        raise ModelError(f"{path} does not load: {one_line(error, 300)}") from error
 
 
 def load_model(model: str | Path = "mlp") -> Classifier:

@@ -64,7 +64,8 @@ def test_a_sink_that_raises_anything_loses_nothing_of_the_others(patch: str, tmp
 
 def test_an_unexpected_fault_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
-        "import realtime_ser.cli.main as cli\ndef broken(options):\n    raise KeyError('x\\ny')\ncli._models = broken\n"
+        "import realtime_ser.model.classifier as model\n"
+        "def broken():\n    raise KeyError('x\\ny')\nmodel.list_bundles = broken\n"
     )
     result = realtime_ser("models", env={"PYTHONPATH": str(tmp_path)})
     assert result.returncode == 1

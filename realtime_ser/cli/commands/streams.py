@@ -1,0 +1,96 @@
+"""The commands that follow a stream: ``monitor``, ``replay`` and ``demo``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from realtime_ser.cli.options import SAMPLE, channel, common, microphone, outputs, pace, raw, recordings
+from realtime_ser.cli.parser import Commands
+from realtime_ser.cli.process import complain
+from realtime_ser.cli.run_sources import run_sources
+from realtime_ser.cli.settings import chosen_config
+from realtime_ser.errors import ConfigError
+
+if TYPE_CHECKING:
+    from realtime_ser.audio.raw import Raw
+    from realtime_ser.sinks.same_file import Place
+
+commands = Commands()
+
+
+@commands.add(
+    "monitor",
+    "listen to a microphone",
+    options=(common, microphone, outputs),
+    examples=("monitor --device usb --record talk.flac", "monitor -q --duration 60 --jsonl -"),
+    native=True,
+    hears=True,
+)
+def _monitor(options: argparse.Namespace) -> int:
+    from realtime_ser.audio.open import open_source
+
+    config = chosen_config(options)
+    # The limit of stream time cuts exactly; the clock's, a moment later, ends a run whose device is away by then.
+    ends_after_s = None if options.duration is None else options.duration + 1.0
+    source = open_source(None, config.capture, device=options.device, ends_after_s=ends_after_s)
+    return run_sources([source], options, config, [], live=True)
+
+
+@commands.add(
+    "replay",
+    "replay recordings through the same path",
+    options=(common, recordings, channel, raw, pace, outputs),
+    examples=("replay talk.flac", "replay - --speed max --csv windows.csv"),
+    native=True,
+    hears=True,
+)
+def _replay(options: argparse.Namespace) -> int:
+    from realtime_ser.audio.ffmpeg import find_ffmpeg
+    from realtime_ser.audio.folder import find_files
+    from realtime_ser.audio.open import STANDARD_INPUT, open_source
+
+    config = chosen_config(options)
+    raw = _raw(options)
+    found = find_files(options.files, with_ffmpeg=find_ffmpeg() is not None)
+    if (note := found.note()) is not None:
+        complain(note)
+    names = [str(path) for path in found.files]
+    inputs: list[tuple[str, Place]] = [("recording", 0 if name == STANDARD_INPUT else name) for name in names]
+    files = [open_source(name, config.capture, speed=options.speed, raw=raw) for name in names]
+    if options.faults:
+        from realtime_ser.faults.scenario import load_scenario
+        from realtime_ser.faults.source import FaultySource
+
+        scenario = load_scenario(options.faults)
+        files = [FaultySource(file, scenario) for file in files]
+        inputs.append(("file of faults", options.faults))
+    return run_sources(files, options, config, inputs, live=False)
+
+
+@commands.add(
+    "demo",
+    "replay the shipped sample",
+    options=(common, pace, outputs),
+    examples=("demo", "demo --speed max --report demo.html"),
+    native=True,
+    hears=True,
+)
+def _demo(options: argparse.Namespace) -> int:
+    options.files = [str(SAMPLE)]
+    options.raw = options.rate = options.channels = None
+    return _replay(options)
+
+
+def _raw(options: argparse.Namespace) -> Raw | None:
+    """The format that --raw, --rate and --channels say, or None: the files have headers."""
+    from realtime_ser.audio.raw import raw_format
+
+    if options.raw is None:
+        if options.rate is not None or options.channels is not None:
+            given = "--rate" if options.rate is not None else "--channels"
+            raise ConfigError(f"{given} is for samples without a header and needs --raw FORMAT; --channel N chooses a channel")
+        return None
+    if options.rate is None:
+        raise ConfigError(f"--raw {options.raw} needs --rate HZ: samples without a header do not say it")
+    return raw_format(options.raw, options.rate, 1 if options.channels is None else options.channels)
