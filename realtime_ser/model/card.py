@@ -90,14 +90,15 @@ class Card:
     labels: tuple[str, ...]
     input_name: str
     output_name: str
+    standardised: bool
     logits: bool
     temperature: float
-    stream: StreamGraph | None = None
-    standardised: bool = False
     sha256: str
     headline: str
     licence: str
     raw: Mapping[str, Any]
+    stream: StreamGraph | None = None
+    standardised: bool = False
 
     @property
     def onnx_path(self) -> Path:

@@ -35,6 +35,7 @@ class FakePortAudio:
         self.close_s = 0.0
         self.delivers = True
         self.channels = 1
+        self.stereo = None
 
     def query_hostapis(self):
         return [{"name": "Fake"}]
@@ -88,6 +89,8 @@ class FakeStream:
             times = SimpleNamespace(currentTime=now, inputBufferAdcTime=now - count / RATE)
             frames = np.full((count, channels), self.value, dtype=np.float32)
             frames[:, 0] += 0.5
+            if self.portaudio.stereo is not None:
+                frames[:] = self.portaudio.stereo
             try:
                 self.options["callback"](
                     frames if self.fault is None else self.fault, count, times, SimpleNamespace(input_overflow=self.overflow)
@@ -414,3 +417,13 @@ def test_without_the_library_it_says_what_to_install(monkeypatch):
 )
 def test_capture_times_are_believed_only_when_they_can_be_true(current, adc, expected):
     assert capture_time(100.0, current, adc, 160, 8_000) == pytest.approx(expected)
+
+
+def test_channels_of_opposite_phase_are_not_silence(portaudio):
+    portaudio.channels = 2
+    portaudio.stereo = (0.5, -0.5)
+    with MicSource(None, config()) as source:
+        items = take(source.blocks(), 60)
+    notices = [item.kind for item in items if isinstance(item, Notice)]
+    assert notices == ["channels_cancel"]
+    assert np.abs(items[-1].samples).max() == 0.5

@@ -186,8 +186,8 @@ def test_files_are_opened_by_text_on_windows(tmp_path: Path, monkeypatch: pytest
     soundfile.write(path, np.zeros(16000, np.float32), 16000)
     opened = []
     real = soundfile.SoundFile
-    monkeypatch.setattr(audio_file, "os", SimpleNamespace(name="nt", fsencode=os.fsencode))
-    monkeypatch.setattr(soundfile, "SoundFile", lambda name: opened.append(name) or real(name))
+    monkeypatch.setattr(audio_file, "os", SimpleNamespace(**{**vars(os), "name": "nt"}))
+    monkeypatch.setattr(soundfile, "SoundFile", lambda name, **options: opened.append(name) or real(name, **options))
     with audio_file.FileSource(path) as source:
         assert sum(len(block.samples) for block in source.blocks()) == 16000
     assert not isinstance(opened[0], bytes)
