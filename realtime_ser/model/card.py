@@ -90,7 +90,6 @@ class Card:
     labels: tuple[str, ...]
     input_name: str
     output_name: str
-    standardised: bool
     logits: bool
     temperature: float
     sha256: str
