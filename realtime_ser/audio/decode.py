@@ -7,189 +7,20 @@ where they say. A file may hold several streams one after the other (``cat a.mp3
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
-from typing import Any
-
-import numpy as np
+from collections.abc import Iterator
 
 from realtime_ser.audio.byte_reader import ByteReader, ShownFile
-from realtime_ser.audio.container import WIDTHS, Layout, Samples, read_layout, skip_chunks
+from realtime_ser.audio.container import WIDTHS, Layout, read_layout
+from realtime_ser.audio.decoder import ENDLESS, DamagedError, Decoder, cut_short
 from realtime_ser.audio.mpeg import Frames, find_frame, skip_tags
 from realtime_ser.audio.ogg import Pages, granule_at_end, last_page
 from realtime_ser.audio.raw import Raw
-from realtime_ser.records import FloatArray
-from realtime_ser.text import one_line
+from realtime_ser.audio.sample_bytes import Samples, skip_chunks
 
-# The length that a file of unknown length claims: samples for a million years.
-_ENDLESS = 1 << 50
 _LONGEST_CODED = 0x1FFFF000
 _FLAC_HEAD = b"fLaC\x00\x00\x00\x22"
 _SHORT_PREFIX = 4096  # more than one frame of MPEG audio
 _SHORTEST_S = 0.1  # less than this is not worth a word: paddings and delays of codecs
-
-Verdict = Callable[[int], "str | None"]
-
-
-class DamagedError(Exception):
-    """The decoder gives up in the middle; the text says why."""
-
-
-class Decoder:
-    """One stream of a file, opened.
-
-    Parameters
-    ----------
-    shown : what libsndfile reads
-    verdict : given the frames that were read, says what is missing, or None
-    options : for ``soundfile.SoundFile``
-    delay, padding : frames to drop at the start, and at the end if ``padded`` says so then
-    limit : how many frames there are, once that is known: some decoders go on with silence
-    claimed : frames after which an error is no damage but what follows the stream
-
-    Attributes
-    ----------
-    rate, channels : of the stream
-    frames : how many will come, or None when nobody can know
-
-    Raises
-    ------
-    DamagedError : libsndfile cannot read it
-    """
-
-    def __init__(
-        self,
-        shown: ShownFile,
-        verdict: Verdict,
-        *,
-        frames: int | None = None,
-        claimed: int | None = None,
-        delay: int = 0,
-        padding: int = 0,
-        padded: Callable[[], bool] = lambda: False,
-        limit: Callable[[], int | None] = lambda: None,
-        **options: Any,
-    ) -> None:
-        self._shown = shown
-        self._file = open_sndfile(shown, **options)
-        shown.start()
-        self.rate, self.channels = int(self._file.samplerate), int(self._file.channels)
-        self.frames = frames
-        self._verdict = verdict
-        self._claimed = claimed
-        self._drop = delay
-        self._padding, self._padded = padding, padded
-        self._held = np.empty((0, self.channels), np.float32)
-        self._limit = limit
-        self._decoded = 0
-        self._count = 0
-        self._ended = False
-
-    def read(self, count: int) -> FloatArray:
-        """The next frames, float32 (n, channels), at most ``count``; none at the end.
-
-        Raises
-        ------
-        DamagedError : the decoder gives up here
-        """
-        while not self._ended:
-            frames = self._decode(count)
-            if not len(frames):
-                self._ended = True
-                rest, self._held = self._held, self._held[:0]
-                if self._padded():
-                    rest = rest[: max(0, len(rest) - self._padding)]
-                self._count += len(rest)
-                return rest
-            dropped = min(self._drop, len(frames))
-            self._drop -= dropped
-            frames = frames[dropped:]
-            if self._padding:
-                joined = np.concatenate([self._held, frames])
-                frames, self._held = joined[: max(0, len(joined) - self._padding)], joined[-self._padding :]
-            if len(frames):
-                self._count += len(frames)
-                return frames
-        return self._held[:0]
-
-    def complaint(self) -> str | None:
-        """After the end: what was not read, or None when that was all."""
-        return self._verdict(self._count)
-
-    def close(self) -> None:
-        """Close libsndfile's side."""
-        self._file.close()
-
-    def _decode(self, count: int) -> FloatArray:
-        import soundfile
-
-        if self._claimed is not None and self._count < self._claimed:
-            count = min(count, self._claimed - self._count)
-        try:
-            frames: FloatArray = self._file.read(count, dtype="float32", always_2d=True)
-        except (soundfile.SoundFileError, RuntimeError) as error:
-            if self._shown.error is None:
-                if self._claimed is not None and self._count >= self._claimed:
-                    return np.empty((0, self.channels), np.float32)
-                raise DamagedError(sndfile_reason(error)) from error
-            frames = np.empty((0, self.channels), np.float32)
-        if not len(frames) and self._shown.error is not None:
-            raise self._shown.error
-        if (limit := self._limit()) is not None:
-            frames = frames[: max(0, limit - self._decoded)]
-        self._decoded += len(frames)
-        return frames
-
-
-class Fallback(Decoder):
-    """A format that only libsndfile knows: its own reader, its own idea of the length."""
-
-    def __init__(self, file: Any, verdict: Callable[[Any, int], str | None]) -> None:
-        super().__init__(_Plain(file), lambda count: verdict(self._file, count))  # type: ignore[arg-type]
-        self.frames = self._file.frames if 0 < self._file.frames < _ENDLESS else None
-
-
-class _Plain:
-    """A seekable file as it is."""
-
-    error: BaseException | None = None
-
-    def __init__(self, file: Any) -> None:
-        self.seek, self.tell, self.read, self.readinto = file.seek, file.tell, file.read, file.readinto
-
-    def write(self, _data: bytes) -> int:
-        raise OSError("read only")
-
-    def start(self) -> None:
-        pass
-
-
-def open_sndfile(shown: Any, **options: Any) -> Any:
-    """soundfile's object over a file-like one, which never seeks once it is open.
-
-    Raises
-    ------
-    DamagedError : libsndfile refuses it
-    """
-    import soundfile
-
-    try:
-        opened = soundfile.SoundFile(shown, **options)
-    except (soundfile.SoundFileError, RuntimeError, ValueError, TypeError) as error:
-        if getattr(shown, "error", None) is not None:
-            raise shown.error from error
-        raise DamagedError(sndfile_reason(error)) from error
-    # soundfile seeks after every read of a seekable file. In an MP3 that throws away bits which later frames need, and the
-    # samples come out wrong; in a FLAC it is slow. We only ever read on.
-    opened.seekable = lambda: False
-    return opened
-
-
-def sndfile_reason(error: BaseException) -> str:
-    """What libsndfile says, without the Python object that it says it of."""
-    text = str(getattr(error, "error_string", None) or error)
-    if "File does not exist" in text:  # libsndfile's words for an MP3 without a frame in it
-        return "no audio frame is in it"
-    return one_line(text).rstrip(".")
 
 
 def streams(reader: ByteReader) -> Iterator[Decoder | None]:
@@ -253,8 +84,7 @@ def _samples(reader: ByteReader, layout: Layout) -> Decoder:
     def verdict(count: int) -> str | None:
         if not body.missing:
             return None
-        whole = count / layout.rate + body.missing / max(1.0, layout.bytes_per_s)
-        return cut_short(count / layout.rate, whole)
+        return cut_short(count / layout.rate, count / layout.rate * (1 + body.missing / max(1, body.taken)))
 
     if layout.subtype is None:
         if layout.fmt[:2] == b"\x55\0":
@@ -267,10 +97,10 @@ def _samples(reader: ByteReader, layout: Layout) -> Decoder:
         head = _wave_head(layout, body.expected)
         shown = ShownFile(head, body.read, length=len(head) + (body.expected or _LONGEST_CODED), whole=True)
         decoder = Decoder(shown, verdict, limit=lambda: body.coded_frames)
-        decoder.frames = int(decoder._file.frames) if body.expected is not None else None
+        decoder.frames = decoder.announced if body.expected is not None else None
         return decoder
     block = WIDTHS[layout.subtype] * layout.channels
-    length = body.expected if body.expected is not None else _ENDLESS // block * block
+    length = body.expected if body.expected is not None else ENDLESS // block * block
     return Decoder(
         ShownFile(b"", body.read, length=length, whole=True),
         verdict,
@@ -313,7 +143,7 @@ def _flac(reader: ByteReader) -> Decoder:
         return cut_short(count / rate, claimed / rate) if rate and missing > _SHORTEST_S * rate else None
 
     body = _UntilMagic(reader, _FLAC_HEAD)
-    shown = ShownFile(bytes(head), body.read, length=_ENDLESS)
+    shown = ShownFile(bytes(head), body.read, length=ENDLESS)
     return Decoder(shown, verdict, frames=claimed or None, claimed=claimed or None)
 
 
@@ -339,7 +169,7 @@ def _ogg(reader: ByteReader) -> Decoder:
     pages = Pages(reader)
     head = reader.peek(64, 27 + reader.peek(27)[-1])
     end = granule_at_end(reader, pages.serial)
-    shown = ShownFile(b"", pages.read, length=_ENDLESS, tail=bytes(1 << 16) + last_page(pages.serial))
+    shown = ShownFile(b"", pages.read, length=ENDLESS, tail=bytes(1 << 16) + last_page(pages.serial))
     opus = head[:8] == b"OpusHead"
     early = int.from_bytes(head[10:12], "little") if opus else 0  # samples before the first that is meant to be heard
 
@@ -380,7 +210,7 @@ def _mpeg(reader: ByteReader) -> Decoder:
         return f"is damaged: {body.skipped} bytes in it could not be decoded" if body.skipped else None
 
     # libsndfile looks for a tag in the last 128 bytes before it plays.
-    shown = ShownFile(b"", body.read, length=_ENDLESS, tail=bytes(128))
+    shown = ShownFile(b"", body.read, length=ENDLESS, tail=bytes(128))
     return Decoder(
         shown,
         verdict,
@@ -389,8 +219,3 @@ def _mpeg(reader: ByteReader) -> Decoder:
         padding=body.padding,
         padded=lambda: body.claimed is not None and body.count >= body.claimed,
     )
-
-
-def cut_short(heard_s: float, whole_s: float) -> str:
-    """The end of a sentence that begins with a name."""
-    return f"is cut short: {heard_s:.1f} s of {whole_s:.1f} s are there and were read; the rest needs another copy of the file"

@@ -74,6 +74,7 @@ class Ffmpeg:
         assert self._process.stdout is not None
         self.output: IO[bytes] = self._process.stdout
         self.duration_s: float | None = None
+        self._guessed = False  # the duration, from a bit rate
         self._moving = False  # pictures that move: then the duration is not the sound's alone
         self._said: deque[str] = deque(maxlen=50)
         self._threads = [threading.Thread(target=self._listen, name="ffmpeg-messages", daemon=True)]
@@ -135,12 +136,15 @@ class Ffmpeg:
 
     def _note(self, line: str) -> None:
         """Keep what one line of ffmpeg's says: a fault, or how long the recording is."""
-        if "[info]" not in line:
+        if "Estimating duration" in line:
+            self._guessed = True
+        elif "[info]" not in line:
             text = re.sub(r"^(\[[^]]*\] *)+", "", line).strip()
             if text and not re.search(r"\[(warning|verbose|debug)\]", line):
                 self._said.append(text[:300])
-        elif (match := re.search(r"Duration: (\d+):(\d\d):(\d\d\.\d+)", line)) is not None and self.duration_s is None:
-            self.duration_s = int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])
+        elif (match := re.search(r"Duration: (\d+):(\d\d):(\d\d\.\d+)", line)) is not None:
+            if self.duration_s is None and not self._guessed:
+                self.duration_s = int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])
         elif "Video:" in line and "attached pic" not in line:
             self._moving = True
 

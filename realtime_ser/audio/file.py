@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from realtime_ser.audio.byte_reader import ByteReader
-from realtime_ser.audio.decode import DamagedError, Decoder, Fallback, cut_short, raw_stream, streams
+from realtime_ser.audio.decode import raw_stream, streams
+from realtime_ser.audio.decoder import DamagedError, Decoder, Fallback
 from realtime_ser.audio.downmix import Downmix, check_channel
 from realtime_ser.audio.ffmpeg import Ffmpeg, find_ffmpeg
 from realtime_ser.audio.foreign import SUFFIXES as FOREIGN_SUFFIXES
@@ -26,10 +26,6 @@ from realtime_ser.records import Block, FloatArray, Notice
 from realtime_ser.text import one_line, printable
 
 _MOST_VALUES = 1 << 22  # per read, over all channels: a header may claim a thousand channels
-# How libsndfile's log says that the header promises more bytes than the file holds.
-_SHORTFALL = re.compile(r"^\s*(?:data|Data Size|SSND)\s*:\s*(\d+)\s*\(should be (\d+)\)", re.MULTILINE)
-_UNKNOWN_SIZE = 0x7FFF0000
-_TOLERANCE_S = 0.1
 
 
 class FileSource:
@@ -253,7 +249,7 @@ class FileSource:
         if not reader.seekable:
             raise DamagedError("unknown format")
         reader.rewind(0)
-        return Fallback(self._file, _fallback_verdict)
+        return Fallback(self._file)
 
     def _open(self) -> Any:
         if self.path is None:
@@ -281,15 +277,6 @@ class FileSource:
         if self._file is not None and self.path is not None:
             self._file.close()
         self._file = self._reader = None
-
-
-def _fallback_verdict(file: Any, count: int) -> str | None:
-    promised = file.frames
-    match = _SHORTFALL.search(file.extra_info)
-    if match and int(match[2]) < int(match[1]) < _UNKNOWN_SIZE:
-        promised = max(promised, round(count * int(match[1]) / max(1, int(match[2]))))
-    rate = file.samplerate
-    return cut_short(count / rate, promised / rate) if _TOLERANCE_S * rate < promised - count < 1 << 50 else None
 
 
 def _name(source: Any) -> str:
