@@ -8,7 +8,6 @@ from typing import Protocol, TypeVar
 
 from realtime_ser.errors import SourceError
 from realtime_ser.records import Block, Notice
-from realtime_ser.text import printable as printable
 
 _Self = TypeVar("_Self", bound="Source")
 

@@ -61,13 +61,17 @@ class WholeFile:
     ----------
     path : where the file shall appear
 
+    Attributes
+    ----------
+    named : the path as it was given
+
     Raises
     ------
     SinkError : nothing can be written there
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._named = os.fspath(path)
+        self.named = os.fspath(path)
         named = Path(path)
         # The name of a pipe behind /dev/stdout leads nowhere.
         special = named.exists() and not named.is_file() and not named.is_dir()
@@ -81,9 +85,10 @@ class WholeFile:
                 os.close(fd)
                 probe.unlink()
             else:
-                os.close(os.open(self._path, os.O_WRONLY))
+                # Kept open: the reader of a pipe would take a writer that comes and goes for the end.
+                self._fd = os.open(self._path, os.O_WRONLY)
         except OSError as error:
-            raise sink_error(self._named, error) from error
+            raise sink_error(self.named, error) from error
 
     def open(self) -> int:
         """A descriptor to write to, readable by the owner alone; ``commit`` or ``discard`` closes it.
@@ -93,12 +98,10 @@ class WholeFile:
         SinkError : it cannot be created
         """
         try:
-            if self._replaceable():
+            if self._fd is None:
                 self._fd, self._temporary = self._beside()
-            else:
-                self._fd = os.open(self._path, os.O_WRONLY)
         except OSError as error:
-            raise sink_error(self._named, error) from error
+            raise sink_error(self.named, error) from error
         return self._fd
 
     def commit(self) -> None:
@@ -120,7 +123,7 @@ class WholeFile:
                 self._temporary = None
         except OSError as error:
             self.discard()
-            raise sink_error(self._named, error) from error
+            raise sink_error(self.named, error) from error
 
     def discard(self) -> None:
         """Leave nothing behind."""
@@ -147,8 +150,8 @@ class WholeFile:
         except OSError as error:
             self.discard()
             if isinstance(error, BrokenPipeError):
-                raise SinkError(f"the reader of {printable(self._named)} closed it", closed_by_reader=True) from error
-            raise sink_error(self._named, error) from error
+                raise SinkError(f"the reader of {printable(self.named)} closed it", closed_by_reader=True) from error
+            raise sink_error(self.named, error) from error
         self.commit()
 
     def _replaceable(self) -> bool:

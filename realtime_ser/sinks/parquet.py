@@ -35,7 +35,7 @@ class ParquetTable:
 
     Parameters
     ----------
-    path : the file, readable by its owner alone
+    path : the file, readable by its owner alone; or one that was opened already
     columns : (name, type) with float, int or str; every cell may be None
     metadata : texts kept in the file's schema
 
@@ -47,7 +47,7 @@ class ParquetTable:
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] | WholeFile,
         columns: Sequence[tuple[str, type]],
         metadata: Mapping[str, str] | None = None,
     ) -> None:
@@ -56,9 +56,9 @@ class ParquetTable:
         import pyarrow.parquet
 
         kinds = {float: pyarrow.float64(), int: pyarrow.int64(), str: pyarrow.string()}
-        self.path = os.fspath(path)
         self._arrow: Any = pyarrow
-        self._file = WholeFile(path)
+        self._file = path if isinstance(path, WholeFile) else WholeFile(path)
+        self.path = self._file.named
         names = [valid(name) for name, _ in columns]
         self._schema = pyarrow.schema(
             [(name, kinds[kind]) for name, (_, kind) in zip(names, columns, strict=True)],
@@ -118,6 +118,8 @@ class ParquetTable:
 
     def _failed(self, error: Exception) -> SinkError:
         self.discard()
+        if isinstance(error, BrokenPipeError):
+            return SinkError(f"the reader of {printable(self.path)} closed it", closed_by_reader=True)
         if isinstance(error, OSError) and error.errno is not None:
             return sink_error(self.path, error)
         return SinkError(f"cannot write {printable(self.path)}: {one_line(error, 200)}; check the disk and the path")
@@ -138,9 +140,8 @@ class ParquetSink:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         check_pyarrow()
-        WholeFile(path)  # so that a bad place is said before the run
         self.name = f"parquet {printable(os.fspath(path))}"
-        self._path = path
+        self._file = WholeFile(path)
         self._table: ParquetTable | None = None
         self._labels: tuple[str, ...] | None = None
         self._source = ""
@@ -169,12 +170,14 @@ class ParquetSink:
         self._closed = True
         if table is not None:
             table.close()
+        elif self._labels is None:
+            self._file.discard()
 
     def _begin(self, session: Session) -> None:
         self._source = session.source
         if self._labels is None and not self._closed:
             self._labels = session.labels
             metadata = {"realtime_ser": json.dumps(to_json(session), allow_nan=False)}
-            self._table = ParquetTable(self._path, window_columns(session.labels), metadata)
+            self._table = ParquetTable(self._file, window_columns(session.labels), metadata)
         elif self._labels != session.labels:
             raise SinkError(f"cannot write {self.name}: the model's labels changed; write a file per model")

@@ -87,6 +87,8 @@ class SegmentsSink:
         self._closed = True
         if self._timelines:
             self._file.save(self._render(self._timelines).encode("utf-8", "replace"))
+        else:
+            self._file.discard()
 
 
 class FolderSink:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -130,3 +131,45 @@ def test_an_interrupted_run_writes_what_it_has(suffix: str, tmp_path: Path) -> N
     assert code == 130
     assert out.stat().st_size > 0
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"o.{suffix}", "stream.jsonl"]
+
+
+@pytest.mark.parametrize("suffix", ["rttm", "csv", "parquet"])
+def test_a_killed_run_leaves_an_earlier_file_whole(suffix: str, tmp_path: Path) -> None:
+    out, stream = tmp_path / f"o.{suffix}", tmp_path / "stream.jsonl"
+    out.write_text("worth keeping")
+    process = start("replay", SAMPLE, "--speed", "2", "-o", out, "--jsonl", stream, "--no-dashboard")
+    wait_for_lines(stream, 8, kind="window")
+    process.kill()
+    process.communicate()
+    assert out.read_text() == "worth keeping"
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="needs /dev/stdout")
+@pytest.mark.parametrize("form", ["rttm", "srt", "csv", "jsonl", "parquet"])
+def test_a_reader_that_goes_is_no_fault(form: str, bundles: dict[str, Path]) -> None:
+    run = f"replay {SAMPLE} --speed max --duration 6 --model {bundles['flatstats']} -o /dev/stdout --format {form}"
+    command = f"{sys.executable} -m realtime_ser {run} | true; echo ${{PIPESTATUS[0]}}"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert result.stdout == "0\n", result.stderr
+    assert result.stderr == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no named pipes in the file system")
+@pytest.mark.parametrize("form", ["rttm", "csv", "parquet"])
+def test_a_named_pipe_gets_the_whole_file(form: str, tmp_path: Path, bundles: dict[str, Path]) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+        run = ["replay", SAMPLE, "--speed", "max", "--duration", "6", "--model", bundles["flatstats"], "--format", form]
+        piped = realtime_ser(*run, "-o", pipe)
+        assert piped.returncode == 0, piped.stderr
+        content = reader.communicate(timeout=30)[0]
+    realtime_ser(*run, "-o", tmp_path / "file")
+    if form == "parquet":
+        import pyarrow
+        import pyarrow.parquet
+
+        rows = pyarrow.parquet.read_table(pyarrow.BufferReader(content)).num_rows
+        assert rows == pyarrow.parquet.read_table(tmp_path / "file").num_rows > 10
+    else:
+        assert content.count(b"\n") == (tmp_path / "file").read_bytes().count(b"\n") > 0
