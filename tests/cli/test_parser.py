@@ -67,6 +67,7 @@ def test_the_main_help_ends_with_two_examples(capsys: pytest.CaptureFixture[str]
         ("monitor -d usb -m cnn -q -v", "monitor --device usb --model cnn --quiet --verbose"),
         ("replay -m cnn -q a.wav", "replay --model cnn --quiet a.wav"),
         ("doctor -d 3 -m cnn", "doctor --device 3 --model cnn"),
+        ("classify -m cnn -q -o out.csv a.wav", "classify --model cnn --quiet --output out.csv a.wav"),
     ],
 )
 def test_short_options(short: str, long: str) -> None:
@@ -87,7 +88,7 @@ def test_short_options(short: str, long: str) -> None:
         ),
         ("replay --sped=3 a.wav", "unknown option '--sped'; did you mean '--speed'? (see 'realtime-ser replay --help')"),
         ("replay --device usb a.wav", "'--device' belongs behind a command that has it: monitor, doctor"),
-        ("-q monitor", "'-q' belongs behind a command that has it: monitor, replay, demo"),
+        ("-q monitor", "'-q' belongs behind a command that has it: monitor, replay, demo, classify"),
         ("monitor -x", "unknown option '-x' (see 'realtime-ser monitor --help')"),
         ("monitor --channel 0", "'0' is no channel; the first one is 1 (see 'realtime-ser monitor --help')"),
         ("monitor --channel left", "'left' is no channel"),
@@ -125,6 +126,12 @@ def test_help_and_typing_errors_load_nothing_heavy() -> None:
         result = subprocess.run([sys.executable, "-c", program, *typed], capture_output=True, text=True, timeout=60, check=True)
         loaded = {name.partition(".")[0] for name in result.stderr.split()}
         assert not loaded & {"numpy", "onnxruntime", "rich", "yaml", "soundfile", "sounddevice", "soxr", "shtab"}
+
+
+def test_every_json_option_is_one() -> None:
+    for name in ("devices", "models", "doctor", "bench", "config", "config show"):
+        for typed, target in (([], None), (["--json"], "-"), (["--json", "out.json"], "out.json")):
+            assert commands.parse([*name.split(), *typed]).json == target
 
 
 @pytest.mark.parametrize("command", ["devices", "models", "doctor"])
