@@ -154,6 +154,25 @@ def test_json_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     assert "out.json" in result.stderr
 
 
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize("typed", ["--help", "models --json", "config show", "completion bash"])
+def test_a_reader_that_closes_early_is_no_fault(typed: str) -> None:
+    command = f"{sys.executable} -m realtime_ser {typed} | true; echo ${{PIPESTATUS[0]}}"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert (result.stdout.strip(), result.stderr) == ("0", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("typed", ["models --json", "config show", "version"])
+def test_a_full_disk_behind_standard_output_is_said(typed: str) -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123 (as a shell does)
+        result = subprocess.run(
+            [sys.executable, "-m", "realtime_ser", *typed.split()], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert result.returncode == 1
+    assert result.stderr == "realtime-ser: cannot write to standard output: No space left on device\n"
+
+
 def test_config_show_says_where_each_setting_comes_from(tmp_path: Path) -> None:
     mine = tmp_path / "mine.yaml"
     mine.write_text("stream: {hop_s: 0.5, recent_s: 0}\ncapture: {device: usb}\n")
