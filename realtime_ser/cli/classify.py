@@ -54,7 +54,7 @@ def classify_recordings(options: argparse.Namespace, config: Config, interrupt: 
     check_inputs([*inputs, ("model card", model.card.path), ("model", model.card.onnx_path)], written)
     session = session_record(Engine(model, config), config, source="")
     shown = _Rows(session.labels, options.format) if not targets else None
-    with RunProgress(quiet=not sys.stderr.isatty()) as progress:
+    with RunProgress(quiet=options.quiet or not sys.stderr.isatty()) as progress:
         batch = Batch(
             recordings,
             targets,

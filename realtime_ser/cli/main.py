@@ -7,6 +7,7 @@ flushed. Heavy modules are imported by the command that needs them: ``--help`` n
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import traceback
@@ -18,6 +19,9 @@ from realtime_ser.cli.parser import Command
 from realtime_ser.cli.process import Interrupt, complain, native_stderr_silenced, signals, use_one_thread
 from realtime_ser.cli.run_sources import INTERRUPTED
 from realtime_ser.errors import SerError
+
+# Of an OSError that names no file: a write to standard output failed. Files that we write have errors of their own.
+_STREAM_FAULTS = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,6 +36,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError, OSError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    code = 0
+    try:
+        try:
+            code = _run(arguments)
+        finally:
+            sys.stdout.flush()  # not left to the interpreter's end, where a fault would be a traceback
+    except OSError as error:
+        from realtime_ser.sinks.file_lines import silence_stdout
+
+        if not isinstance(error, BrokenPipeError):  # that is the reader's choice
+            complain(f"cannot write to standard output: {error.strerror or error}")
+            code = code or SerError.exit_code
+        silence_stdout()
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     options = commands.parse(arguments)
     command: Command = options.command
     try:
@@ -48,12 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        from realtime_ser.sinks.file_lines import silence_stdout
-
-        silence_stdout()
-        return 0
     except Exception as error:
+        if isinstance(error, OSError) and error.filename is None and error.errno in _STREAM_FAULTS:
+            raise
         if options.verbose:
             traceback.print_exc()
         # A fault of ours: one line all the same, with the place that a report of it needs.

@@ -103,6 +103,7 @@ def many_recordings(parser: argparse.ArgumentParser) -> None:
         help="on a Ray cluster, or without ADDRESS on this machine; needs the 'ray' extra (default: no)",
     )
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted run (default: begin again)")
+    parser.add_argument("-q", "--quiet", action="store_true", help="draw no progress (default: no)")
 
 
 def pace(parser: argparse.ArgumentParser) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -179,7 +181,14 @@ def _text(value: str) -> str:
 
 
 def _console() -> Console:
-    return Console(highlight=False)
+    return _Console(highlight=False)
+
+
+class _Console(Console):
+    """What a closed pipe means is decided in one place, ``main``; rich would end the process with 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 def show_recordings(

@@ -67,6 +67,7 @@ def test_the_main_help_ends_with_two_examples(capsys: pytest.CaptureFixture[str]
         ("monitor -d usb -m cnn -q -v", "monitor --device usb --model cnn --quiet --verbose"),
         ("replay -m cnn -q a.wav", "replay --model cnn --quiet a.wav"),
         ("doctor -d 3 -m cnn", "doctor --device 3 --model cnn"),
+        ("classify -m cnn -q -o out.csv a.wav", "classify --model cnn --quiet --output out.csv a.wav"),
     ],
 )
 def test_short_options(short: str, long: str) -> None:
@@ -87,7 +88,7 @@ def test_short_options(short: str, long: str) -> None:
         ),
         ("replay --sped=3 a.wav", "unknown option '--sped'; did you mean '--speed'? (see 'realtime-ser replay --help')"),
         ("replay --device usb a.wav", "'--device' belongs behind a command that has it: monitor, doctor"),
-        ("-q monitor", "'-q' belongs behind a command that has it: monitor, replay, demo"),
+        ("-q monitor", "'-q' belongs behind a command that has it: monitor, replay, demo, classify"),
         ("monitor -x", "unknown option '-x' (see 'realtime-ser monitor --help')"),
         ("monitor --channel 0", "'0' is no channel; the first one is 1 (see 'realtime-ser monitor --help')"),
         ("monitor --channel left", "'left' is no channel"),
@@ -127,6 +128,12 @@ def test_help_and_typing_errors_load_nothing_heavy() -> None:
         assert not loaded & {"numpy", "onnxruntime", "rich", "yaml", "soundfile", "sounddevice", "soxr", "shtab"}
 
 
+def test_every_json_option_is_one() -> None:
+    for name in ("devices", "models", "doctor", "bench", "config", "config show"):
+        for typed, target in (([], None), (["--json"], "-"), (["--json", "out.json"], "out.json")):
+            assert commands.parse([*name.split(), *typed]).json == target
+
+
 @pytest.mark.parametrize("command", ["devices", "models", "doctor"])
 def test_json_means_the_same_everywhere(command: str, tmp_path: Path) -> None:
     write_fake_portaudio(tmp_path, "Desk microphone")
@@ -145,6 +152,25 @@ def test_json_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1
     assert "out.json" in result.stderr
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize("typed", ["--help", "models --json", "config show", "completion bash"])
+def test_a_reader_that_closes_early_is_no_fault(typed: str) -> None:
+    command = f"{sys.executable} -m realtime_ser {typed} | true; echo ${{PIPESTATUS[0]}}"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert (result.stdout.strip(), result.stderr) == ("0", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("typed", ["models --json", "config show", "version"])
+def test_a_full_disk_behind_standard_output_is_said(typed: str) -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123 (as a shell does)
+        result = subprocess.run(
+            [sys.executable, "-m", "realtime_ser", *typed.split()], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert result.returncode == 1
+    assert result.stderr == "realtime-ser: cannot write to standard output: No space left on device\n"
 
 
 def test_config_show_says_where_each_setting_comes_from(tmp_path: Path) -> None:
