@@ -15,6 +15,7 @@ from realtime_ser.errors import ConfigError
 from realtime_ser.text import printable
 
 STDIN = "-"
+_LONGEST = 200  # bytes; file systems take 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +118,20 @@ def _within(path: str, folder: PurePath) -> PurePath:
 
 
 def _free(place: PurePath, taken: set[str]) -> str:
-    """``place`` without suffix; with it, and then with a number, where that is another recording's."""
-    parts = [part for part in place.parts if part not in ("..", ".", place.anchor)]
-    whole = PurePath(*parts) if parts else PurePath("recording")
-    number = 1
-    free = whole.with_suffix("") if whole.suffix else whole
+    """``place`` without suffix, as any system takes it; with it, and then a number, where another recording has that."""
+    parts = [_fit(part) for part in place.parts if part not in ("..", ".", place.anchor)] or ["recording"]
+    folder, name = PurePath(*parts[:-1]), parts[-1]
+    free, number = folder / (PurePath(name).stem or name), 1
     while str(free).casefold() in taken:
-        free = whole if number == 1 else whole.with_name(f"{whole.name}-{number}")
+        free = folder / (name if number == 1 else f"{name}-{number}")
         number += 1
     taken.add(str(free).casefold())
     return str(free)
+
+
+def _fit(name: str) -> str:
+    """A name of a file or folder without control characters, short enough for a number and a suffix behind it."""
+    return printable(name).encode("utf-8")[:_LONGEST].decode("utf-8", "ignore")
 
 
 def _size(path: str) -> int:

@@ -48,6 +48,8 @@ def test_places_in_an_output_folder_are_unlike_each_other(folder: Path) -> None:
     assert places == [str(Path("deep/two")), "one", "one.wav", "[x]", "one.wav-2", "stdin"]
     (outside,) = find_recordings(["../../x.wav"])
     assert outside.place == "x"
+    long, broken = (recording.place for recording in find_recordings(["x" * 250 + ".wav", "two\nlines.wav"]))
+    assert (long, broken) == ("x" * 200, "two\ufffdlines")
 
 
 def test_what_a_folder_holds_and_nobody_reads_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
