@@ -287,9 +287,7 @@ def _parser() -> argparse.ArgumentParser:
         if run is evaluate:
             verb.add_argument("--stream", action="store_true", help="conversations, silence and noise, bad conditions")
             verb.add_argument("--bundle", metavar="NAME|PATH", help="as --stream, with a bundle instead of the folds' networks")
-            verb.add_argument(
-                "--everyday", action="store_true", help="what a bundle calls people who read in a plain voice"
-            )
+            verb.add_argument("--everyday", action="store_true", help="what a bundle calls people who read in a plain voice")
             verb.add_argument("--sounds", action="store_true", help="windows of real sounds that a bundle gives an emotion")
             verb.add_argument("--strangers", action="store_true", help="a bundle on a corpus that no model here learned from")
             verb.add_argument(
