@@ -129,6 +129,7 @@ class WaveformRecipe:
     recent : weight of the loss of a window's last seconds
     smoothing : share of the target spread over all outputs
     prior_s, memory_s : of the running mean: seconds that weigh like the prior, and at most
+    cold : how much softer answers are at a stream's start, see ``WaveformGraph``
     soft, dropout : see ``networks.waveform``
     corpus_power : a corpus's share of the groups goes with its clips to this power
     """
@@ -146,8 +147,9 @@ class WaveformRecipe:
     plain: float = between(0.01, 1, default=0.75)
     recent: float = between(0, 10, default=0.4)
     smoothing: float = between(0, 1, default=0.05)
-    prior_s: float = between(0.01, 3600, default=10.0)
+    prior_s: float = between(0.01, 3600, default=4.0)
     memory_s: float = between(0.01, 3600, default=60.0)
+    cold: float = between(0.1, 10, default=1.5)
     soft: float = between(0, 100, default=0.3)
     dropout: float = between(0, 1, default=0.4)
     corpus_power: float = between(0, 10, default=0.5)

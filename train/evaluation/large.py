@@ -100,8 +100,13 @@ class Workshop:
         """A fold's bundle in its run's folder."""
         path = self.paths.runs / SYSTEM / name / "bundle.onnx"
         card = write_bundle(
-            network, path, name=f"{SYSTEM}-{name}", temperature=temperature, memory_s=self.recipe.memory_s
-        )  # fmt: skip
+            network,
+            path,
+            name=f"{SYSTEM}-{name}",
+            temperature=temperature,
+            memory_s=self.recipe.memory_s,
+            cold=self.recipe.cold,
+        )
         return Classifier(card)
 
 

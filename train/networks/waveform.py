@@ -75,7 +75,9 @@ class WaveformGraph(nn.Module):
     Parameters
     ----------
     network : trained
-    temperature : divides the logits
+    temperature : divides the logits of a stream whose voice is known
+    cold : that of a stream that has just begun, relative to it: strangers are taken for more than they are; between both as the
+        prior's weight falls
     memory_s : seconds of speech after which the oldest fades from the state
 
     Inputs
@@ -90,9 +92,9 @@ class WaveformGraph(nn.Module):
     next_state : with this window, so far as somebody speaks in it
     """
 
-    def __init__(self, network: Waveform, temperature: float = 1.0, memory_s: float = 60.0) -> None:
+    def __init__(self, network: Waveform, temperature: float = 1.0, memory_s: float = 60.0, cold: float = 1.0) -> None:
         super().__init__()
-        self.network, self.temperature, self.memory_s = network, temperature, memory_s
+        self.network, self.temperature, self.memory_s, self.cold = network, temperature, memory_s, cold
 
     def forward(self, samples: Tensor, state: Tensor, hop_s: Tensor) -> tuple[Tensor, Tensor]:
         network = self.network
@@ -100,8 +102,10 @@ class WaveformGraph(nn.Module):
         past_s, past = state[:1], state[1:]
         expected = network.expected(past[None], past_s)
         logits = network.logits(torch.cat((whole, recent)), expected)
-        probs = F.softmax(logits / self.temperature, dim=-1)
-        weight = hop_s * (1 - probs[:1, -1])
+        unknown = network.prior_s / (network.prior_s + past_s)
+        probs = F.softmax(logits / (self.temperature * (1 + (self.cold - 1) * unknown)), dim=-1)
+        # Untempered, so that a temperature changes how sure the answers are and nothing else.
+        weight = hop_s * (1 - F.softmax(logits[0], dim=-1)[-1:])
         next_s = torch.clamp_max(past_s + weight, self.memory_s)
         mean = past + (whole[0] - past) * weight / torch.clamp_min(next_s, 1e-6)
         return probs, torch.cat((next_s, mean))

@@ -30,6 +30,7 @@ def write_bundle(
     name: str,
     temperature: float = 1.0,
     memory_s: float = 60.0,
+    cold: float = 1.0,
     int8: bool = True,
     facts: Mapping[str, Any] | None = None,
 ) -> Card:
@@ -38,7 +39,7 @@ def write_bundle(
     Parameters
     ----------
     path : ``.../NAME.onnx``; the card lies beside it
-    temperature, memory_s : see ``WaveformGraph``
+    temperature, memory_s, cold : see ``WaveformGraph``
     facts : further keys of the card
 
     Raises
@@ -46,7 +47,7 @@ def write_bundle(
     ModelError : the graph in float differs from torch by more than 1e-4, or the bundle does not load
     """
     with replacing(path) as temporary:
-        write_graph(WaveformGraph(network, temperature, memory_s), temporary, int8=int8)
+        write_graph(WaveformGraph(network, temperature, memory_s, cold), temporary, int8=int8)
     card = {
         "format": 1,
         "name": name,
@@ -68,6 +69,7 @@ def write_bundle(
         },
         "temperature": 1.0,
         "fitted_temperature": round(float(temperature), 4),
+        "cold_temperature": round(float(temperature * cold), 4),
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "parameters": sum(part.numel() for part in network.parameters()),
         **(facts or {}),

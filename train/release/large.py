@@ -35,7 +35,9 @@ def ship(shop: Workshop, live: Config, weights: Path) -> Card:
             scores=folds.get("scores"),
             **measured,
         )
-        return write_bundle(network, path, name=SYSTEM, temperature=temperature, memory_s=recipe.memory_s, facts=about)
+        return write_bundle(
+            network, path, name=SYSTEM, temperature=temperature, memory_s=recipe.memory_s, cold=recipe.cold, facts=about
+        )
 
     classifier = Classifier(write())
     return write(

@@ -114,3 +114,16 @@ def test_an_encoder_file_that_is_another_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KeyError):
         read_encoder(tmp_path / "other.npz")
     assert sum(part.numel() for part in Encoder().parameters()) < 7e6
+
+
+def test_a_stream_that_has_just_begun_is_less_sure(network: Waveform) -> None:
+    samples, state, hop = example(1.0)
+    graph, softer = WaveformGraph(network).eval(), WaveformGraph(network, cold=2.0).eval()
+    known = state.clone()
+    known[0] = 1e6
+    with torch.no_grad():
+        cold, after = graph(samples, state, hop)
+        soft, same = softer(samples, state, hop)
+        torch.testing.assert_close(torch.softmax(torch.log(cold) / 2, dim=-1), soft, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(after, same)  # how sure an answer is changes nothing else
+        torch.testing.assert_close(graph(samples, known, hop)[0], softer(samples, known, hop)[0], atol=1e-4, rtol=1e-3)

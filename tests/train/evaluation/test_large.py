@@ -1,0 +1,72 @@
+"""``large`` on the command line: fitted, scored and exported on a toy corpus, and what it says when something is missing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from realtime_ser.errors import ConfigError
+from realtime_ser.model.classifier import load_model
+from train.__main__ import main
+from train.data.manifest import Row
+from train.evaluation.large import folds_of
+from train.networks import waveform_fit
+from train.networks.encoder import Encoder
+
+
+def _row(corpus: str, speaker: str) -> Row:
+    path = f"{corpus}/{speaker}.flac"
+    return Row(path, corpus, speaker, "angry", "", "", "", "speech", 2.0, path)
+
+
+def test_folds_leave_a_corpus_out_and_no_other_protocol_is_known() -> None:
+    rows = [_row("tess", "tess-a"), _row("emovo", "emovo-a"), _row("emodb", "emodb-a")]
+    folds = folds_of("cross", rows)
+    assert [fold.name for fold in folds] == ["cross-tess", "cross-emovo", "cross-emodb"]
+    assert [row.corpus for row in folds[1].train] == ["tess", "emodb"]
+    with pytest.raises(ConfigError, match="by emobox and cross"):
+        folds_of("random", rows)
+
+
+def test_without_the_encoder_it_says_how_to_get_it(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REALTIME_SER_ENCODERS", str(tmp_path))
+    common = ["--corpora", str(corpus), "--cache", str(tmp_path / "cache"), "--set", "train.variants=[]"]
+    fit = ["fit", *common, "--system", "large", "--runs", str(tmp_path / "runs")]
+    monkeypatch.setattr("train.data.features.fill", lambda *_, **__: None)
+    assert main(["prepare", *common]) == 0
+    capsys.readouterr()
+    assert main(fit) == 2
+    said = capsys.readouterr().err
+    assert "python -m train get encoder" in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_from_a_toy_corpus_to_a_bundle_with_its_scores(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REALTIME_SER_ENCODERS", str(tmp_path))
+    monkeypatch.setattr(waveform_fit, "read_encoder", lambda path: Encoder())
+    monkeypatch.setattr(waveform_fit, "_FIRST_BATCHES", 1)
+    monkeypatch.setattr("train.data.features.fill", lambda *_, **__: None)
+    (tmp_path / "whisper-tiny-en.npz").touch()
+    common = ["--corpora", str(corpus), "--cache", str(tmp_path / "cache"), "--set", "train.variants=[]"]
+    common += ["--set", "train.large.steps=2", "--set", "train.large.groups=2"]
+    assert main(["prepare", *common]) == 0
+    run = [*common, "--system", "large", "--runs", str(tmp_path / "runs")]
+    assert main(["fit", *run]) == 0
+    monkeypatch.setattr("train.release.large.strangers", lambda *_: {"corpus": "x", "four_known": 50.0, "four_cold": 40.0,
+        "speakers": 2, "four_known_ci95": [1, 2], "four_cold_ci95": [1, 2], "command": "c"})  # fmt: skip
+    assert main(["export", *run, "--weights", str(tmp_path / "weights")]) == 0
+    assert "50.0 % UAR" in capsys.readouterr().out
+    card = load_model(tmp_path / "weights" / "large.json").card
+    assert card.stream is not None
+    assert card.stream.nobody
+    assert "Whisper" in str(card.raw["notice"])
+    assert card.raw["training"]["recipe"]["steps"] == 2
+    assert "never trained on" in (tmp_path / "weights" / "README.md").read_text(encoding="utf-8")
+    assert json.loads((tmp_path / "runs" / "large" / "all" / "history.json").read_text())[-1]["step"] == 2
