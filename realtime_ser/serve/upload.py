@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
-from collections import defaultdict
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from realtime_ser.audio.file import FileSource
+from realtime_ser.batch.one import Answer, play
+from realtime_ser.batch.result import make_row
 from realtime_ser.errors import SerError
-from realtime_ser.pipeline.session import StreamSession
-from realtime_ser.records import Estimate, Segment, Summary
+from realtime_ser.pipeline.session import session_record
+from realtime_ser.records import Estimate
 from realtime_ser.serve.limits import Limits
 from realtime_ser.serve.models import Models
+from realtime_ser.sinks.json_records import to_json
 from realtime_ser.sinks.text import number
 from realtime_ser.text import printable
 
@@ -77,65 +79,30 @@ class Uploads:
         with tempfile.TemporaryDirectory(prefix="realtime-ser-") as folder:
             path = Path(folder) / "upload"
             path.write_bytes(data)
-            try:
-                return self._listen(path, name, model, timeline)
-            except SerError as error:
-                return self._empty(name, model) | {"error": str(error).replace(str(path), name)}
+            return self._classify(path, name, model, timeline)
 
-    def _empty(self, name: str, model: str | None) -> dict[str, Any]:
-        card = self._models.model(model).card
-        return {
-            "path": name,
-            "duration_s": None,
-            "label": None,
-            "confidence": None,
-            "model": card.name,
-            "model_sha256": card.sha256,
-            "error": None,
-        }
-
-    def _listen(self, path: Path, name: str, model: str | None, timeline: bool) -> dict[str, Any]:
-        engine = self._models.engine(model)
-        session = StreamSession(engine)
-        windows: list[Estimate] = []
-        segments: list[Segment] = []
-        with FileSource(path) as source:
-            if source.duration_s is not None and source.duration_s > self._limits.upload_s:
-                raise UploadError("too_long", f"the recording is longer than {self._limits.upload_s:g} s", 413)
-            session.start(self._models.config, source=name, source_rate=source.rate)
-            records: list[Any] = []
-            for block in source.blocks():
-                records += session.push(block)
-            records += session.close()
-        windows = [record for record in records if isinstance(record, Estimate)]
-        segments = [record for record in records if isinstance(record, Segment)]
-        summary: Summary = records[-1]
-        rate, labels = engine.sample_rate, engine.model.labels
-        spoken = [window for window in windows if window.probs]
-        weight = sum(window.hop for window in spoken)
-        means = [sum(w.probs[i] * w.hop for w in spoken) / weight if weight else None for i in range(len(labels))]
-        seconds = defaultdict(float, summary.seconds_by_label)
-        best = max(range(len(labels)), key=lambda i: means[i] or 0.0) if weight else None
-        row = self._empty(name, model) | {
-            "duration_s": number(summary.health.captured / rate, 3),
-            "label": None if best is None else labels[best],
-            "confidence": None if best is None else number(means[best], 4),
-            **{f"probability_{label}": number(mean, 4) for label, mean in zip(labels, means, strict=True)},
-            **{f"seconds_{label}": number(seconds[label], 3) for label in labels},
-            "speech_s": number(summary.health.classified / rate, 3),
-            "dropped_s": number(summary.health.dropped / rate, 3),
-        }
+    def _classify(self, path: Path, name: str, model: str | None, timeline: bool) -> dict[str, Any]:
+        config, engine = self._models.config, self._models.engine(model)
+        answer, windows, error = Answer(engine.model.labels), list[Estimate](), None
+        try:
+            # Only what libsndfile reads: a stranger's bytes start no other program.
+            with FileSource(path) as source:
+                if source.duration_s is not None and source.duration_s > self._limits.upload_s:
+                    raise UploadError("too_long", f"the recording is longer than {self._limits.upload_s:g} s", 413)
+                for record in play(source, engine, config):
+                    answer.add(record)
+                    if timeline and isinstance(record, Estimate):
+                        windows.append(record)
+        except SerError as fault:
+            error = str(fault).replace(str(path), name)
+        session = session_record(engine, config, source=name)
+        row: dict[str, Any] = dict(make_row(name, session, answer.probabilities, answer.summary, error))
         if timeline:
-            row["windows"] = [
-                [number(w.end_s - w.hop_s, 3), number(w.end_s, 3), w.state, w.label, number(w.confidence, 3)] for w in windows
-            ]
-            row["segments"] = [
-                {
-                    "start_s": number(s.start_s, 3),
-                    "end_s": number(s.end_s, 3),
-                    "label": s.label,
-                    "confidence": number(s.confidence, 4),
-                }
-                for s in segments
-            ]
+            row["windows"] = [_piece(window) for window in windows]
+            row["segments"] = [to_json(segment) for segment in answer.segments]
         return row
+
+
+def _piece(window: Estimate) -> list[Any]:
+    start_s, end_s = number(window.end_s - window.hop_s, 3), number(window.end_s, 3)
+    return [start_s, end_s, window.state, window.label, number(window.confidence, 3)]

@@ -245,6 +245,14 @@ def test_an_upload(server: Server) -> None:
     assert sum(value for name, value in row.items() if name.startswith("probability_")) == pytest.approx(1, abs=1e-3)
 
 
+def test_the_row_is_that_of_classify(server: Server, tmp_path: Path) -> None:
+    result = realtime_ser("classify", SAMPLE, "-o", tmp_path / "rows.jsonl")
+    assert result.returncode == 0, result.stderr
+    (expected,) = records((tmp_path / "rows.jsonl").read_text())
+    row = json.loads(request(server, "POST", "/v1/classify?name=demo.flac", SAMPLE.read_bytes())[2])
+    assert {**row, "path": None} == {**expected, "path": None}
+
+
 @pytest.mark.parametrize(
     ("body", "query", "status"),
     [
@@ -324,7 +332,7 @@ def test_a_taken_port_is_one_line(server: Server) -> None:
 
 
 def test_without_the_extra_one_line_names_it() -> None:
-    program = "import sys; sys.modules['uvicorn'] = None; from realtime_ser.cli import main; sys.exit(main(['serve']))"
+    program = "import sys; sys.modules['uvicorn'] = None; from realtime_ser.cli.main import main; sys.exit(main(['serve']))"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 2
     assert result.stderr.splitlines() == [
@@ -379,7 +387,7 @@ def test_no_file_of_an_upload_is_left(serve: MakeServer, tmp_path: Path) -> None
 
 def test_importing_the_command_line_opens_no_network_library() -> None:
     program = (
-        "import sys; from realtime_ser.cli import main\n"
+        "import sys; from realtime_ser.cli.main import main\n"
         "try: main(['serve', '--help'])\nexcept SystemExit: pass\n"
         "print(*sorted({'uvicorn', 'starlette', 'websockets', 'prometheus_client', 'asyncio', 'socket'} & set(sys.modules)))"
     )
