@@ -19,6 +19,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from realtime_ser import __version__
 from realtime_ser.serve.auth import Access
+from realtime_ser.serve.connections import STRAIGHT
 from realtime_ser.serve.metrics import CONTENT_TYPE, Metrics
 from realtime_ser.serve.page_data import page_data
 from realtime_ser.serve.protocol import CLOSE_FULL, ProtocolError, as_text
@@ -174,18 +175,19 @@ async def _serve(socket: WebSocket, connection: Connection) -> None:
 
 
 async def _receive(socket: WebSocket, connection: Connection) -> None:
-    stream = connection.stream
+    straight = (socket.scope.get("extensions") or {}).get(STRAIGHT)
     while True:
         message = await socket.receive()
         if message["type"] != "websocket.receive":
             return
         data = message.get("bytes")
         if data is not None:
-            stream.data(data)
-        else:
-            stream.text(message.get("text") or "")
-        if stream.due:
-            connection.work_soon()
+            connection.data(data)
+            continue
+        connection.text(message.get("text") or "")
+        if straight is not None:  # after the first message, so that none can overtake it
+            straight(connection.data)
+            straight = None
 
 
 async def _send(socket: WebSocket, connection: Connection) -> None:

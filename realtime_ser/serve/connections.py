@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 _REQUEST_S = 10.0  # for a request's head
 _GOODBYE_S = 10.0  # for a peer to take what it was sent and to close
 _MOST_FRAGMENTS = 1024  # of one message
+STRAIGHT = "realtime_ser.straight"  # an ASGI extension: a function that sets where binary messages go
 
 
 class HttpConnection(H11Protocol):
@@ -44,9 +46,14 @@ class StreamSocket(WebSocketsSansIOProtocol):
     """Ends a peer that makes us store what it does not read, and never waits for one without end."""
 
     _goodbye: asyncio.TimerHandle | None = None
+    _take: Callable[[bytes], None] | None = None
+
+    def _send_straight(self, take: Callable[[bytes], None]) -> None:
+        self._take = take
 
     async def run_asgi(self) -> None:
         """Run the application; soon after its end the connection is gone, whatever the peer does."""
+        self.scope["extensions"][STRAIGHT] = self._send_straight  # type: ignore[assignment]
         try:
             await super().run_asgi()
         finally:
@@ -58,6 +65,17 @@ class StreamSocket(WebSocketsSansIOProtocol):
         if self._goodbye is not None:
             self._goodbye.cancel()
         super().connection_lost(exc)
+
+    def send_receive_event_to_app(self) -> None:
+        """Hand a whole message on. Samples go straight to their stream: the queue, the waking of a task and the pausing of the
+        transport, which uvicorn needs for an application that may be slow, would cost as much as parsing them.
+        """
+        if self._take is None or self.curr_msg_data_type != "bytes" or not self.queue.empty():
+            super().send_receive_event_to_app()
+            return
+        frames, self.frames = self.frames, []
+        if not self.close_sent:
+            self._take(bytes(frames[0]) if len(frames) == 1 else b"".join(frames))
 
     def handle_ping(self) -> None:
         """Answer, unless the peer does not read the answers."""

@@ -26,6 +26,18 @@ class Connection:
         self._workers = workers
         self._turn = Turn(stream, lambda: self._wake(loop))
 
+    def text(self, text: str) -> None:
+        """A text message came."""
+        self.stream.text(text)
+        if self.stream.due:
+            self.work_soon()
+
+    def data(self, data: bytes) -> None:
+        """A binary message came."""
+        self.stream.data(data)
+        if self.stream.due:
+            self.work_soon()
+
     def work_soon(self) -> None:
         """Something is queued for the stream."""
         self._workers.submit(self._turn)
