@@ -82,6 +82,8 @@ class Client(asyncio.Protocol):
                 self._record(json.loads(payload), now)
             elif opcode == 8:
                 self._transport.close()
+            elif opcode == 9:
+                self._transport.write(frame(payload, 10))
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
         if self._timer is not None:

@@ -200,9 +200,8 @@ async def flipped_bits(peer: Peer) -> None:
     """A right session with a few wrong bytes anywhere after the upgrade."""
     await peer.connect()
     start = frame(b'{"type":"start","format":"s16le","rate":16000}', _TEXT)
-    data = bytearray(
-        start + frame(peer.noise()) * 3 + frame(b'{"type":"gap","samples":99}', _TEXT) + frame(b'{"type":"stop"}', _TEXT)
-    )
+    gap, stop = frame(b'{"type":"gap","samples":99}', _TEXT), frame(b'{"type":"stop"}', _TEXT)
+    data = bytearray(start + frame(peer.noise()) * 3 + gap + stop)
     for _ in range(peer.random.randrange(1, 6)):
         data[peer.random.randrange(min(len(data), 400))] ^= 1 << peer.random.randrange(8)
     peer.write(peer.upgrade() + bytes(data))

@@ -72,7 +72,7 @@ class Witness:
 
 @pytest.mark.slow
 def test_hostile_clients(torture: Torture, tmp_path: Path) -> None:
-    count, at_once = torture.pick((200, 50), (10_000, 500))
+    count, at_once = torture.pick((120, 40), (10_000, 500))
     options = ("--max-streams", "520", "--start-s", "3", "--idle-s", "5", "--stalled-s", "3", "--set", "stream.max_lag_s=600")
     server = Server(*options)
     process = psutil.Process(server.process.pid)
@@ -84,6 +84,10 @@ def test_hostile_clients(torture: Torture, tmp_path: Path) -> None:
         witness = Witness(server, np.tile(audio, 400))
         asyncio.run(attack(server.port, range(1000, 1000 + count), at_once))
         received = witness.stop()
+        with urllib.request.urlopen(f"{server.url}metrics", timeout=30) as answer:
+            counted = answer.read().decode()
+        for reason in ("bad_message", "wrong_order", "unsupported", "rate_limited", "odd_bytes", "unknown_type"):
+            assert f'rejected_total{{reason="{reason}"}}' in counted, reason
         assert server.process.poll() is None
         assert settled(server, process) <= descriptors + 2
         # The allocator keeps some of what many streams at once took; it must not be theirs for good.
