@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 
 from realtime_ser.serve.auth import Access
@@ -49,7 +50,8 @@ class Connection:
 
     def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
         if len(self.stream.outbox) or self.stream.close_code is not None:
-            loop.call_soon_threadsafe(self.output.set)
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and with it whoever would send
+                loop.call_soon_threadsafe(self.output.set)
 
 
 class Streams:

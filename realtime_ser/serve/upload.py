@@ -39,6 +39,7 @@ class Uploads:
     def __init__(self, models: Models, limits: Limits) -> None:
         self._models, self._limits = models, limits
         self._taken = 0
+        self._stopping = False
         self._threads = ThreadPoolExecutor(limits.uploads, thread_name_prefix="uploads")
 
     @contextlib.asynccontextmanager
@@ -72,7 +73,8 @@ class Uploads:
         return await loop.run_in_executor(self._threads, self._row, data, printable(name)[:_LONGEST_NAME], model, timeline)
 
     def close(self) -> None:
-        """End the threads; what is being classified is finished first."""
+        """End the threads; what is being classified ends unfinished."""
+        self._stopping = True
         self._threads.shutdown(cancel_futures=True)
 
     def _row(self, data: bytes, name: str, model: str | None, timeline: bool) -> dict[str, Any]:
@@ -90,6 +92,8 @@ class Uploads:
                 if source.duration_s is not None and source.duration_s > self._limits.upload_s:
                     raise UploadError("too_long", f"the recording is longer than {self._limits.upload_s:g} s", 413)
                 for record in play(source, engine, config):
+                    if self._stopping:
+                        raise UploadError("busy", "the server stops; try again later", 503)
                     answer.add(record)
                     if timeline and isinstance(record, Estimate):
                         windows.append(record)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
+
+_LOG = logging.getLogger("realtime_ser.serve")
 
 
 class Workload(Protocol):
@@ -67,8 +70,11 @@ class Workers:
         while (turn := self._queue.get()) is not None:
             with turn.lock:
                 turn.state = "running"
-            turn.load.work()
-            turn.done()
+            try:
+                turn.load.work()
+                turn.done()
+            except Exception:  # no stream's fault may end the thread that all of them need
+                _LOG.exception("a stream's turn failed")
             with turn.lock:
                 again, turn.state = turn.state == "again", "idle"
             if again:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,17 +10,19 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("starlette", reason="the 'serve' extra is not installed")
+EXTRA = ("starlette", "uvicorn", "websockets", "prometheus_client")
+if all(importlib.util.find_spec(name) for name in EXTRA):
+    from server_process import Server
+    from wire import Clock, MakeWire, Wire
 
-from server_process import Server
-from wire import Clock, MakeWire, Wire
-
-from realtime_ser.config import Config, load_config
-from realtime_ser.serve.auth import Access
-from realtime_ser.serve.limits import Limits
-from realtime_ser.serve.metrics import Metrics
-from realtime_ser.serve.models import Models
-from realtime_ser.serve.session import ClientStream
+    from realtime_ser.config import Config, load_config
+    from realtime_ser.serve.auth import Access
+    from realtime_ser.serve.limits import Limits
+    from realtime_ser.serve.metrics import Metrics
+    from realtime_ser.serve.models import Models
+    from realtime_ser.serve.session import ClientStream
+else:  # test_serve_extra.py says that the others are left out
+    collect_ignore_glob = ["test_browser.py", "test_protocol_page.py", "test_serve_session.py", "test_server.py"]
 
 
 @pytest.fixture(scope="session")

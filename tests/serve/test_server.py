@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -359,6 +360,25 @@ def test_a_signal_gives_every_stream_its_summary(serve: MakeServer, clip: bytes,
         assert_accounted(client.received[-1])
         assert client.received[-1]["captured_samples"] == 32000
     silent.close()
+
+
+def test_a_long_upload_does_not_keep_the_server_from_ending(serve: MakeServer, tmp_path: Path) -> None:
+    audio, rate = soundfile.read(SAMPLE, dtype="int16")
+    soundfile.write(tmp_path / "long.flac", np.tile(audio, 120), rate)
+    server = serve()
+    answers: list[int] = []
+    body = (tmp_path / "long.flac").read_bytes()
+    thread = threading.Thread(target=lambda: answers.append(request(server, "POST", "/v1/classify", body)[0]))
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not list(Path(tempfile.gettempdir()).glob("realtime-ser-*/upload")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    began = time.monotonic()
+    assert server.stop() == (0, "")
+    assert time.monotonic() - began < 5
+    thread.join()
+    assert answers in ([503], [])
 
 
 def test_pings_whose_answers_nobody_reads_end_the_connection(server: Server) -> None:
