@@ -109,6 +109,12 @@ class Engine(OneThread):
             xruns=self._xruns,
         )
 
+    @property
+    def until_next_s(self) -> float:
+        """Seconds of audio that must yet be pushed for the next window, if none is lost."""
+        waiting = self._next - self._fed - len(self._tail)
+        return waiting / self.sample_rate + (0.0 if self._resampler is None else self._resampler.lag_s)
+
     @one_at_a_time
     def push(self, block: Block | npt.ArrayLike) -> list[Estimate]:
         """Take the next samples. They are copied where they are kept: the caller may use the same buffer again.

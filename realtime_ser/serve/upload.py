@@ -1,0 +1,112 @@
+"""A file's bytes, classified as ``classify`` does: the answer is its row. The file is deleted before the answer is sent."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from realtime_ser.audio.file import FileSource
+from realtime_ser.batch.one import Answer, play
+from realtime_ser.batch.result import make_row
+from realtime_ser.errors import SerError
+from realtime_ser.pipeline.session import session_record
+from realtime_ser.records import Estimate
+from realtime_ser.serve.limits import Limits
+from realtime_ser.serve.models import Models
+from realtime_ser.sinks.json_records import to_json
+from realtime_ser.sinks.text import number
+from realtime_ser.text import printable
+
+_LONGEST_NAME = 200
+
+
+class UploadError(Exception):
+    """A file that is not taken; ``status`` is HTTP's, ``code`` a word for programs."""
+
+    def __init__(self, code: str, message: str, status: int) -> None:
+        super().__init__(message)
+        self.code, self.status = code, status
+
+
+class Uploads:
+    """Classifies files on threads of their own, so many at once and no more."""
+
+    def __init__(self, models: Models, limits: Limits) -> None:
+        self._models, self._limits = models, limits
+        self._taken = 0
+        self._stopping = False
+        self._threads = ThreadPoolExecutor(limits.uploads, thread_name_prefix="uploads")
+
+    @contextlib.asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """One of the places; raises UploadError when all are taken."""
+        if self._taken >= self._limits.uploads:
+            raise UploadError("busy", "other files are being classified; try again soon", 503)
+        self._taken += 1
+        try:
+            yield
+        finally:
+            self._taken -= 1
+
+    async def classify(self, data: bytes, name: str, model: str | None, *, timeline: bool) -> dict[str, Any]:
+        """The row of a file.
+
+        Parameters
+        ----------
+        data : the file's bytes, of any format that ``replay`` reads
+        name : for the row's ``path``
+        model : one of those offered, None for the default
+        timeline : with ``windows`` and ``segments`` too
+
+        Raises
+        ------
+        UploadError : the model is not offered, or the recording is too long
+        """
+        if model is not None and model not in self._models.names:
+            raise UploadError("unknown_model", f"this server offers {', '.join(self._models.names)}", 400)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._row, data, printable(name)[:_LONGEST_NAME], model, timeline)
+
+    def close(self) -> None:
+        """End the threads; what is being classified ends unfinished."""
+        self._stopping = True
+        self._threads.shutdown(cancel_futures=True)
+
+    def _row(self, data: bytes, name: str, model: str | None, timeline: bool) -> dict[str, Any]:
+        with tempfile.TemporaryDirectory(prefix="realtime-ser-") as folder:
+            path = Path(folder) / "upload"
+            path.write_bytes(data)
+            return self._classify(path, name, model, timeline)
+
+    def _classify(self, path: Path, name: str, model: str | None, timeline: bool) -> dict[str, Any]:
+        config, engine = self._models.config, self._models.engine(model)
+        answer, windows, error = Answer(engine.model.labels), list[Estimate](), None
+        try:
+            # Only what libsndfile reads: a stranger's bytes start no other program.
+            with FileSource(path) as source:
+                if source.duration_s is not None and source.duration_s > self._limits.upload_s:
+                    raise UploadError("too_long", f"the recording is longer than {self._limits.upload_s:g} s", 413)
+                for record in play(source, engine, config):
+                    if self._stopping:
+                        raise UploadError("busy", "the server stops; try again later", 503)
+                    answer.add(record)
+                    if timeline and isinstance(record, Estimate):
+                        windows.append(record)
+        except SerError as fault:
+            error = str(fault).replace(str(path), name)
+        session = session_record(engine, config, source=name)
+        row: dict[str, Any] = dict(make_row(name, session, answer.probabilities, answer.summary, error))
+        if timeline:
+            row["windows"] = [_piece(window) for window in windows]
+            row["segments"] = [to_json(segment) for segment in answer.segments]
+        return row
+
+
+def _piece(window: Estimate) -> list[Any]:
+    start_s, end_s = number(window.end_s - window.hop_s, 3), number(window.end_s, 3)
+    return [start_s, end_s, window.state, window.label, number(window.confidence, 3)]

@@ -1,0 +1,96 @@
+"""Headless Chromium with a microphone that plays a file."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+_FLAGS = (
+    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--use-fake-device-for-media-stream"),
+)
+
+
+def write_clip(path: Path, samples: Any, rate: int, *, pause_s: float = 0.0) -> Path:
+    """A WAV for the fake microphone, which plays it again and again."""
+    audio = np.concatenate((samples, np.zeros(round(pause_s * rate), samples.dtype)))
+    soundfile.write(path, audio, rate, subtype="PCM_16")
+    return path
+
+
+@contextlib.contextmanager
+def chromium(player: Any, clip: Path, *, allowed: bool = True) -> Iterator[Any]:
+    """A browser of Playwright's ``player``; without ``allowed`` it refuses the microphone as a person would."""
+    grant = "--use-fake-ui-for-media-stream" if allowed else "--deny-permission-prompts"
+    browser = player.chromium.launch(
+        executable_path=CHROMIUM, args=[*_FLAGS, grant, f"--use-file-for-fake-audio-capture={clip}"]
+    )
+    try:
+        yield browser
+    finally:
+        browser.close()
+
+
+@contextlib.contextmanager
+def playing() -> Iterator[Any]:
+    """Playwright's player; skips where it or Chromium is absent."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not Path(CHROMIUM).exists():
+        pytest.skip("no Chromium here: apt-get install chromium")
+    with playwright.sync_playwright() as player:
+        yield player
+
+
+class Page:
+    """Our page in a tab.
+
+    Attributes
+    ----------
+    page : Playwright's page
+    faults : what the page's console complained about
+    records, sent : what came and went over its sockets, text and bytes
+    """
+
+    def __init__(self, browser: Any, url: str, *, path: str = "", **options: Any) -> None:
+        self.context = browser.new_context(**options)
+        self.page = self.context.new_page()
+        self.faults: list[str] = []
+        self.records: list[Any] = []
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("console", lambda message: message.type == "error" and self.faults.append(message.text))
+        self.sent: list[Any] = []
+        self.page.on("websocket", lambda socket: socket.on("framesent", lambda frame: self.sent.append(frame)))
+        self.page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: self.records.append(frame)))
+        self.page.goto(url + path)
+
+    def ready(self) -> Page:
+        self.page.wait_for_selector("body[data-state]", timeout=30_000)
+        return self
+
+    def toggle(self) -> Page:
+        self.page.click("#toggle")
+        return self
+
+    def text(self, selector: str) -> str:
+        return str(self.page.inner_text(selector))
+
+    def until(self, condition: str, timeout_s: float = 30.0) -> Page:
+        """Wait until a JavaScript expression is true. (Playwright's own waiting evaluates text, which our policy forbids.)"""
+        deadline = time.monotonic() + timeout_s
+        while not self.page.evaluate(f"() => Boolean({condition})"):
+            shown = "() => ['status', 'fault', 'word', 'account'].map((id) => document.getElementById(id)?.textContent)"
+            assert time.monotonic() < deadline, f"never: {condition}; the page shows {self.page.evaluate(shown)}"
+            self.page.wait_for_timeout(50)
+        return self
+
+    def close(self) -> None:
+        self.context.close()

@@ -1,0 +1,358 @@
+"""A client's stream without a socket: what it may send, what it gets, and that every sample is accounted for."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+from wire import Clock, Wire
+
+from bundles import Samples
+from command import SAMPLE, assert_accounted, of_type, realtime_ser, records
+from realtime_ser.serve.models import Models
+
+RATE = 16000
+
+
+def s16(samples: Samples) -> bytes:
+    return (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
+
+
+def send(wire: Wire, data: bytes, piece: int, *, rate: int = RATE, frame: int = 2) -> None:
+    """At the pace of a microphone."""
+    for at in range(0, len(data), piece):
+        part = data[at : at + piece]
+        wire.data(part, seconds=len(part) / frame / rate)
+
+
+def summary_of(wire: Wire) -> dict[str, Any]:
+    (summary,) = wire.of_type("summary")
+    assert_accounted(summary)
+    assert wire.received[-1] is summary
+    return summary
+
+
+def test_a_stream_from_start_to_summary(wire: Any, talk: Samples) -> None:
+    client: Wire = wire().start()
+    assert client.received[0]["type"] == "session"
+    assert client.received[0]["sample_rate"] == RATE
+    send(client, s16(talk), 1280)
+    assert len(client.of_type("window")) > 20
+    client.text({"type": "stop"})
+    summary = summary_of(client)
+    assert summary["captured_samples"] == len(talk)
+    assert summary["dropped_samples"] == 0
+    assert client.stream.close_code == 1000
+    assert client.counted('windows_total{state="speech"}') + client.counted('windows_total{state="unsure"}') > 0
+
+
+def test_the_records_equal_those_of_replay(wire: Any, shipped_models: Models, tmp_path: Any) -> None:
+    audio, rate = soundfile.read(SAMPLE, dtype="int16")
+    audio = audio[: 12 * rate]
+    soundfile.write(tmp_path / "clip.wav", audio, rate, subtype="PCM_16")
+    result = realtime_ser("replay", tmp_path / "clip.wav", "--speed", "max", "--jsonl", "-")
+    expected = records(result.stdout)
+    client: Wire = wire(models=shipped_models).start(rate=rate)
+    # Pieces of every size, some of them much longer than a hop.
+    rng, at, data = np.random.default_rng(3), 0, audio.tobytes()
+    while at < len(data):
+        size = 2 * int(rng.choice([1, 7, 320, 640, 4000, 4001, 30000]))
+        client.data(data[at : at + size], seconds=len(data[at : at + size]) / 2 / rate)
+        at += size
+    client.text({"type": "stop"})
+    for kind in ("window", "segment"):
+        got, wanted = client.of_type(kind), of_type(expected, kind)
+        assert len(got) == len(wanted) > 2
+        for one, other in zip(got, wanted, strict=True):
+            assert {**one, "latency_ms": None} == {**other, "latency_ms": None}
+
+
+def test_one_message_holds_everything(wire: Any, talk: Samples) -> None:
+    client: Wire = wire().start()
+    client.data(s16(talk)).text({"type": "stop"})
+    assert summary_of(client)["captured_samples"] == len(talk)
+    assert len(client.of_type("window")) > 20
+
+
+@pytest.mark.parametrize(
+    ("rate", "channels", "form"),
+    [(8000, 1, "s16le"), (44100, 2, "s16le"), (48000, 1, "f32le"), (192000, 2, "f32le"), (11025, 1, "s16le")],
+)
+def test_any_rate_and_form(wire: Any, talk: Samples, rate: int, channels: int, form: str) -> None:
+    import soxr
+
+    samples = soxr.resample(talk[: 3 * RATE], RATE, rate).astype(np.float32)
+    frames = np.repeat(samples[:, None], channels, axis=1)
+    data = s16(frames) if form == "s16le" else frames.astype("<f4").tobytes()
+    client: Wire = wire().start(format=form, rate=rate, channels=channels)
+    client.data(data).text({"type": "stop"})
+    assert summary_of(client)["captured_samples"] == pytest.approx(3 * RATE, abs=1)
+    mono = wire().start(format="f32le", rate=rate)
+    mono.data(samples.astype("<f4").tobytes()).text({"type": "stop"})
+    ours, theirs = (
+        np.array([[row["level_dbfs"], row["speech_ratio"]] for row in one.of_type("window")]) for one in (client, mono)
+    )
+    assert len(ours) > 5
+    # Below the last bit of s16le the two differ.
+    np.testing.assert_allclose(np.maximum(ours, -70), np.maximum(theirs, -70), atol=0.2)
+
+
+def test_an_odd_byte_is_said_and_harms_nothing(wire: Any, talk: Samples) -> None:
+    client: Wire = wire().start()
+    data = s16(talk[: 2 * RATE])
+    client.data(data + b"\x01")
+    client.data(b"\x01")
+    errors = client.of_type("error")
+    assert [(error["code"], error["fatal"]) for error in errors] == [("odd_bytes", False)] * 2
+    client.text({"type": "stop"})
+    assert summary_of(client)["captured_samples"] == 2 * RATE
+
+
+def test_a_gap_is_dropped_audio(wire: Any, talk: Samples) -> None:
+    client: Wire = wire().start(rate=48000)
+    client.text({"type": "gap", "samples": 48000})
+    client.data(s16(np.repeat(talk[: 2 * RATE], 3)))
+    client.text({"type": "gap", "samples": 24000})
+    client.data(s16(np.repeat(talk[: 2 * RATE], 3)))
+    client.text({"type": "gap", "samples": 4800}).text({"type": "stop"})
+    summary = summary_of(client)
+    assert summary["captured_samples"] == 5.6 * RATE
+    assert summary["dropped_samples"] >= 1.6 * RATE
+    assert client.of_type("window")[0]["start_s"] >= 1.0
+
+
+def test_a_client_that_vanishes_is_accounted_for(wire: Any, talk: Samples) -> None:
+    client: Wire = wire().start()
+    send(client, s16(talk[: 5 * RATE + 100]), 1280)
+    client.stream.gone()
+    client.work()
+    health = client.stream.health
+    assert health.captured == 5 * RATE + 100
+    assert health.captured == health.classified + health.gated + health.dropped + health.pending
+    seconds = sum(client.counted(f'audio_seconds_total{{fate="{fate}"}}') for fate in ("classified", "gated", "pending"))
+    assert seconds == pytest.approx(health.captured / RATE)
+    assert summary_of(client)["captured_samples"] == health.captured
+
+
+@given(pieces=st.lists(st.one_of(st.integers(0, 9000), st.tuples(st.integers(0, 30000))), max_size=12), seed=st.integers(0, 99))
+def test_every_sample_is_accounted_for(tiny_models: Models, speech: Samples, pieces: list[Any], seed: int) -> None:
+    from realtime_ser.serve.auth import Access
+    from realtime_ser.serve.limits import Limits
+    from realtime_ser.serve.metrics import Metrics
+    from realtime_ser.serve.session import ClientStream
+
+    clock, metrics = Clock(), Metrics()
+    client = Wire(ClientStream(1, tiny_models, Access("127.0.0.1", None), Limits(), metrics, clock), clock, metrics).start()
+    at, total = seed * 100, 0
+    for piece in pieces:
+        if isinstance(piece, tuple):
+            client.text({"type": "gap", "samples": piece[0]})
+            total += piece[0]
+        else:
+            client.data(s16(speech[at : at + piece]), seconds=piece / RATE)
+            at += piece
+            total += piece
+    client.text({"type": "stop"})
+    assert summary_of(client)["captured_samples"] == total
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("no json", "bad_message"),
+        ("[1]", "bad_message"),
+        ('"start"', "bad_message"),
+        ("[" * 100000, "bad_message"),
+        ('{"type":"start","rate":NaN}', "bad_message"),
+        ({"type": "start", "format": "mp3", "rate": 16000}, "unsupported"),
+        ({"type": "start", "format": "s16le", "rate": 7999}, "unsupported"),
+        ({"type": "start", "format": "s16le", "rate": 192001}, "unsupported"),
+        ({"type": "start", "format": "s16le", "rate": "16000"}, "unsupported"),
+        ({"type": "start", "format": "s16le", "rate": True}, "unsupported"),
+        ({"type": "start", "format": ["s16le"], "rate": 16000}, "unsupported"),
+        ({"type": "start", "format": "s16le", "rate": 16000, "channels": 3}, "unsupported"),
+        ({"type": "start", "format": "s16le", "rate": 16000, "protocol": 2}, "unsupported"),
+        ('{"type":"start","format":"s16le","rate":' + "1" * 5000 + "}", "bad_message"),
+        ({"type": "start", "format": "s16le", "rate": 16000, "model": "../../etc/passwd"}, "unknown_model"),
+        ({"type": "start", "format": "s16le", "rate": 16000, "model": 3}, "bad_message"),
+        ({"type": "stop"}, "wrong_order"),
+        ({"type": "gap", "samples": 5}, "wrong_order"),
+    ],
+)
+def test_a_wrong_first_message_ends_the_stream(wire: Any, message: object, code: str) -> None:
+    client: Wire = wire()
+    client.text(message)
+    (error,) = client.received
+    assert (error["type"], error["code"], error["fatal"]) == ("error", code, True)
+    assert "\n" not in error["message"]
+    assert client.stream.close_code == 1008
+    assert client.counted(f'rejected_total{{reason="{code}"}}') == 1
+    client.start().data(bytes(64000))
+    assert len(client.received) == 1
+
+
+def test_wrong_messages_later_end_with_a_summary(wire: Any) -> None:
+    for message in ({"type": "start", "format": "s16le", "rate": 16000}, "{", {"type": "gap", "samples": -1}, {"type": "gap"}):
+        client: Wire = wire().start()
+        client.data(bytes(32000)).text(message)
+        assert client.of_type("error")[0]["fatal"]
+        assert summary_of(client)["captured_samples"] == 16000
+
+
+def test_audio_before_start_is_refused(wire: Any) -> None:
+    client: Wire = wire().data(bytes(640))
+    assert client.received[0]["code"] == "wrong_order"
+
+
+def test_an_unknown_type_is_said_and_the_stream_goes_on(wire: Any) -> None:
+    client: Wire = wire().start()
+    client.text({"type": "hello"})
+    assert client.received[-1]["code"] == "unknown_type"
+    assert not client.received[-1]["fatal"]
+    client.data(bytes(32000)).text({"type": "stop"})
+    assert summary_of(client)["captured_samples"] == 16000
+
+
+def test_broken_samples_are_dropped_and_counted(wire: Any) -> None:
+    client: Wire = wire().start(format="f32le")
+    client.data(np.zeros(16000, "<f4").tobytes())
+    client.data(np.full(16000, np.nan, "<f4").tobytes())
+    client.data(np.full(16000, np.inf, "<f4").tobytes())
+    client.data(np.zeros(16000, "<f4").tobytes())
+    client.text({"type": "stop"})
+    summary = summary_of(client)
+    assert summary["captured_samples"] == 64000
+    assert summary["dropped_samples"] >= 32000
+
+
+@pytest.mark.parametrize("given", [None, "", "wrong", "correct-horse-battery-stapl", "correct-horse-battery-staplé"])
+def test_a_wrong_token_ends_the_stream(wire: Any, given: str | None) -> None:
+    client: Wire = wire(token="correct-horse-battery-staple").start(token=given)
+    (error,) = client.received
+    assert error["code"] == "not_allowed"
+    assert "horse" not in json.dumps(error)
+    assert client.stream.close_code == 1008
+
+
+def test_the_right_token_opens_it(wire: Any) -> None:
+    client: Wire = wire(token="correct-horse-battery-staple").start(token="correct-horse-battery-staple")
+    assert client.received[0]["type"] == "session"
+    assert "horse" not in json.dumps(client.received)
+
+
+def test_faster_than_real_time_is_refused_after_a_burst(wire: Any) -> None:
+    client: Wire = wire(burst_s=5.0).start()
+    client.data(bytes(2 * RATE * 5))  # the burst
+    client.data(bytes(2 * RATE), seconds=1.0)
+    assert not client.of_type("error")
+    client.data(bytes(2 * RATE), seconds=0.5)
+    (error,) = client.of_type("error")
+    assert error["code"] == "rate_limited"
+    assert "/v1/classify" in error["message"]
+    assert summary_of(client)["captured_samples"] == 6 * RATE
+    assert client.stream.close_code == 1008
+
+
+def test_many_small_messages_are_refused(wire: Any) -> None:
+    client: Wire = wire(messages_per_s=10.0).start()
+    for _ in range(200):
+        client.data(b"")
+    assert [error["code"] for error in client.of_type("error")] == ["rate_limited"]
+
+
+def test_silence_on_the_line_ends_the_stream(wire: Any) -> None:
+    client: Wire = wire(idle_s=30.0).start()
+    client.data(bytes(32000))
+    client.clock.now += 29.0
+    client.stream.check()
+    assert not client.stream.closing
+    client.clock.now += 2.0
+    client.stream.check()
+    client.work()
+    assert client.of_type("error")[0]["code"] == "idle"
+    assert summary_of(client)["captured_samples"] == 16000
+
+
+def test_a_connection_without_a_start_ends_sooner(wire: Any) -> None:
+    client: Wire = wire(start_s=10.0)
+    client.clock.now += 11.0
+    client.stream.check()
+    client.work()
+    assert client.received[0]["code"] == "idle"
+    assert client.stream.close_code == 1008
+
+
+def test_a_slow_reader_loses_windows_and_nothing_else(wire: Any, speech: Samples) -> None:
+    slow: Wire = wire(waiting_windows=5, burst_s=100.0).start()
+    fast: Wire = wire(burst_s=100.0).start()
+    data = s16(speech[: 30 * RATE])
+    for at in range(0, len(data), 6400):
+        slow.stream.data(data[at : at + 6400])
+        slow.stream.work()
+        fast.data(data[at : at + 6400])
+    slow.stream.text('{"type":"stop"}')
+    fast.text({"type": "stop"})
+    slow.work()
+    assert len(slow.of_type("window")) == 5
+    (said,) = slow.of_type("event")
+    lost = len(fast.of_type("window")) - 5
+    assert said["kind"] == "windows_unsent"
+    assert str(lost) in said["message"]
+    assert slow.of_type("segment") == fast.of_type("segment") != []
+    # The newest windows are the ones that are left.
+    assert slow.of_type("window")[-1]["end_s"] == fast.of_type("window")[-1]["end_s"]
+    assert slow.counted("windows_unsent_total") == lost
+    assert summary_of(slow)["captured_samples"] == 30 * RATE
+
+
+def test_a_late_server_skips_and_says_so(wire: Any, talk: Samples) -> None:
+    client: Wire = wire().start()
+    data = s16(talk)
+    for at in range(0, len(data), 3200):  # nobody works
+        client.clock.now += 0.1
+        client.stream.data(data[at : at + 3200])
+    client.work()
+    client.text({"type": "stop"})
+    summary = summary_of(client)
+    assert summary["dropped_samples"] > 4 * RATE
+    assert client.of_type("event")[0]["kind"] == "behind"
+
+
+def test_a_burst_is_not_late(wire: Any, talk: Samples) -> None:
+    client: Wire = wire(burst_s=60.0).start()
+    client.data(s16(talk)).text({"type": "stop"})
+    assert summary_of(client)["dropped_samples"] == 0
+
+
+def test_a_model_that_fails_ends_its_stream_alone(wire: Any, talk: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+    client: Wire = wire().start()
+    other: Wire = wire().start()
+
+    def fail(*_: Any) -> Any:
+        raise RuntimeError("a secret detail")
+
+    assert client.stream._session is not None
+    monkeypatch.setattr(client.stream._session.engine, "push", fail)
+    for one in (client, other):
+        send(one, s16(talk[: 3 * RATE]), 3200)
+    assert client.of_type("error")[0]["code"] == "failed"
+    assert client.stream.close_code == 1011
+    assert summary_of(client)
+    assert "secret" not in json.dumps(client.received)
+    assert len(other.of_type("window")) == 8
+    assert not other.of_type("error")
+
+
+def test_the_server_stops(wire: Any, talk: Samples) -> None:
+    client: Wire = wire().start()
+    send(client, s16(talk[: 2 * RATE]), 3200)
+    client.stream.server_stops()
+    client.work()
+    assert client.of_type("event")[0]["kind"] == "server_stopping"
+    assert summary_of(client)["captured_samples"] == 2 * RATE
+    assert client.stream.close_code == 1001

@@ -1,0 +1,415 @@
+"""The server as a process: what comes in over the network, who is refused, and how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+import soundfile
+from server_process import Server
+from socket_client import SocketClient
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from command import SAMPLE, assert_accounted, of_type, realtime_ser, records
+
+TOKEN = "correct-horse-battery-staple"
+MakeServer = Callable[..., Server]
+
+
+def request(
+    server: Server, method: str, path: str, body: bytes | None = None, **headers: str
+) -> tuple[int, dict[str, str], bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    try:
+        connection.putrequest(method, path, skip_host="Host" in headers, skip_accept_encoding=True)
+        for name, value in headers.items():
+            connection.putheader(name.replace("_", "-"), value)
+        if body is not None:
+            connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body)
+        answer = connection.getresponse()
+        return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+    finally:
+        connection.close()
+
+
+@contextlib.contextmanager
+def raw_socket(port: int) -> Iterator[socket.socket]:
+    """A socket of ours that has been opened and reads nothing."""
+    with socket.socket() as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.settimeout(30)
+        raw.connect(("127.0.0.1", port))
+        raw.sendall(
+            f"GET /v1/stream HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+        )
+        yield raw
+
+
+@pytest.fixture(scope="module")
+def server() -> Any:
+    # On a busy machine nothing is skipped: that is tested elsewhere.
+    one = Server("--max-streams", "8", "--burst-s", "100", "--set", "stream.max_lag_s=600")
+    yield one
+    assert one.stop() == (0, "")
+
+
+@pytest.fixture(scope="module")
+def clip() -> bytes:
+    """Ten seconds of the sample, s16le at 16 kHz."""
+    audio, _ = soundfile.read(SAMPLE, dtype="int16")
+    return audio[: 10 * 16000].tobytes()
+
+
+def test_it_says_where_it_is(server: Server) -> None:
+    said = "\n".join(server.said)
+    assert f"http://127.0.0.1:{server.port}/" in said
+    assert f"ws://127.0.0.1:{server.port}/v1/stream" in said
+    assert "no audio is kept" in said
+    assert "warning" not in said
+
+
+@pytest.mark.parametrize("path", ["/", "/overlay", "/page/main.js", "/page/worklet.js", "/page/page.css", "/page/icon.svg"])
+def test_the_page_and_its_headers(server: Server, path: str) -> None:
+    status, headers, body = request(server, "GET", path)
+    assert status == 200
+    assert body
+    policy = headers["content-security-policy"]
+    assert "script-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert "*" not in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert "server" not in headers
+    if path.endswith(".js"):
+        assert headers["content-type"].startswith("text/javascript")
+
+
+def test_the_page_has_nothing_inline_and_nothing_from_elsewhere() -> None:
+    from realtime_ser.serve.app import PAGE
+
+    for file in PAGE.iterdir():
+        text = file.read_text()
+        if file.suffix == ".html":
+            assert "<style" not in text
+            assert "style=" not in text
+            assert " on" not in [word[:3] for word in text.split() if "=" in word and word.startswith(" on")]
+            assert all('src="/page/' in line for line in text.splitlines() if "<script" in line)
+        addresses = [word for word in text.split() if "http://" in word or "https://" in word]
+        assert not [
+            word for word in addresses if "www.w3.org/2000/svg" not in word and "//localhost" not in word and word != "https://"
+        ]
+
+
+def test_health_and_metrics(server: Server, clip: bytes) -> None:
+    client = SocketClient(server.socket, start={})
+    client.until("session")
+    status, _, body = request(server, "GET", "/health")
+    health = json.loads(body)
+    assert (status, health["status"], health["streams"], health["max_streams"]) == (200, "ok", 1, 8)
+    client.send(clip).send({"type": "stop"})
+    assert client.rest() == 1000
+    _, headers, body = request(server, "GET", "/metrics")
+    text = body.decode()
+    assert headers["content-type"].startswith("text/plain")
+    for name in (
+        "realtime_ser_streams 0.0",
+        'realtime_ser_streams_begun_total{model="mlp"} ',
+        'realtime_ser_windows_total{state="speech"} ',
+        'realtime_ser_audio_seconds_total{fate="classified"} ',
+        'realtime_ser_latency_seconds_bucket{le="0.3"} ',
+    ):
+        assert name in text, text
+
+
+def test_the_records_equal_replays_whoever_else_is_connected(server: Server, clip: bytes, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "clip.wav", np.frombuffer(clip, "<i2"), 16000, subtype="PCM_16")
+    expected = records(realtime_ser("replay", tmp_path / "clip.wav", "--speed", "max", "--jsonl", "-").stdout)
+    clients: list[SocketClient] = [SocketClient(server.socket, start={}) for _ in range(6)]
+
+    def play(client: SocketClient, size: int) -> None:
+        for at in range(0, len(clip), size):
+            client.send(clip[at : at + size])
+            if size < 10000:
+                time.sleep(0.001)
+        client.send({"type": "stop"})
+        assert client.rest() == 1000
+
+    threads = [threading.Thread(target=play, args=(client, 2 * (320 + 1111 * index))) for index, client in enumerate(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for client in clients:
+        for kind in ("window", "segment"):
+            got, wanted = client.of_type(kind), of_type(expected, kind)
+            assert [{**row, "latency_ms": 0} for row in got] == [{**row, "latency_ms": 0} for row in wanted]
+        assert_accounted(client.received[-1])
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "localhost@evil.example", "", "10.0.0.1"]
+)
+def test_another_host_name_is_refused(server: Server, host: str) -> None:
+    status, headers, _ = request(server, "GET", "/health", Host=host)
+    assert status in (400, 403)
+    assert "evil" not in json.dumps(headers)
+    if host:
+        with pytest.raises(InvalidStatus) as refused, connect(server.socket, additional_headers={"Host": host}):
+            pass
+        assert refused.value.response.status_code in (400, 403)
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "http://localhost:1", "null", "file://", "http://127.0.0.1.evil.example"]
+)
+def test_another_pages_requests_are_refused(server: Server, origin: str) -> None:
+    status, _, _ = request(server, "POST", "/v1/classify", b"abc", Origin=origin)
+    assert status == 403
+    with pytest.raises(InvalidStatus) as refused, connect(server.socket, origin=origin):  # type: ignore[arg-type]
+        pass
+    assert refused.value.response.status_code == 403
+
+
+def test_our_own_page_may(server: Server) -> None:
+    with connect(server.socket, origin=f"http://127.0.0.1:{server.port}"):  # type: ignore[arg-type]
+        pass
+    assert request(server, "GET", "/health", Host=f"localhost:{server.port}")[0] == 200
+
+
+OUTSIDE = (
+    *("/page/../app.py", "/page/%2e%2e/app.py", "/page/..%2fapp.py", "/page/%2e%2e%2f%2e%2e%2fcli.py", "/page/..\\app.py"),
+    *("/page//etc/passwd", "/etc/passwd", "/page/%00", "/../../etc/passwd"),
+)
+
+
+@pytest.mark.parametrize("path", OUTSIDE)
+def test_no_path_leads_out_of_the_page(server: Server, path: str) -> None:
+    status, _, body = request(server, "GET", path)
+    assert status in (400, 404, 405)
+    assert b"import" not in body
+    assert b"root:" not in body
+
+
+def test_a_message_that_is_too_large(server: Server) -> None:
+    client = SocketClient(server.socket, start={})
+    client.send(bytes((1 << 20) + 2))
+    assert client.rest() == 1009
+    assert request(server, "GET", "/health")[0] == 200
+
+
+def test_when_it_is_full(server: Server) -> None:
+    clients = [SocketClient(server.socket, start={}) for _ in range(8)]
+    for client in clients:
+        client.until("session")
+    late = SocketClient(server.socket)
+    assert late.rest() == 1013
+    assert late.received == [
+        {"type": "error", "code": "full", "message": "all streams are taken; try again later", "fatal": True}
+    ]
+    clients.pop().close()
+    deadline = time.monotonic() + 10
+    while json.loads(request(server, "GET", "/health")[2])["streams"] == 8 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    again = SocketClient(server.socket, start={})
+    again.until("session")
+    for client in [*clients, again]:
+        client.close()
+
+
+def test_an_upload(server: Server) -> None:
+    status, _, body = request(server, "POST", "/v1/classify?name=demo.flac&timeline=1", SAMPLE.read_bytes())
+    row = json.loads(body)
+    assert status == 200
+    assert row["path"] == "demo.flac"
+    assert row["error"] is None
+    assert row["duration_s"] == pytest.approx(25.25, abs=0.01)
+    assert row["windows"]
+    assert row["segments"]
+    assert sum(value for name, value in row.items() if name.startswith("probability_")) == pytest.approx(1, abs=1e-3)
+
+
+def test_the_row_is_that_of_classify(server: Server, tmp_path: Path) -> None:
+    result = realtime_ser("classify", SAMPLE, "-o", tmp_path / "rows.jsonl")
+    assert result.returncode == 0, result.stderr
+    (expected,) = records((tmp_path / "rows.jsonl").read_text())
+    row = json.loads(request(server, "POST", "/v1/classify?name=demo.flac", SAMPLE.read_bytes())[2])
+    assert {**row, "path": None} == {**expected, "path": None}
+
+
+@pytest.mark.parametrize(
+    ("body", "query", "status"),
+    [
+        (b"", "", 400),
+        (b"no audio at all" * 100, "", 422),
+        (b"RIFF", "?model=other", 400),
+        (SAMPLE.read_bytes()[:2000], "", 422),
+    ],
+)
+def test_a_bad_upload(server: Server, body: bytes, query: str, status: int) -> None:
+    got, _, text = request(server, "POST", f"/v1/classify{query}", body)
+    row = json.loads(text)
+    assert got == status
+    assert row["error"]
+    assert "/tmp" not in row["error"]
+
+
+def test_a_large_upload_is_refused(serve: MakeServer) -> None:
+    server = serve("--max-upload-bytes", "20000", "--max-upload-s", "5")
+    status, _, body = request(server, "POST", "/v1/classify", bytes(20001))
+    assert (status, json.loads(body)["code"]) == (413, "too_large")
+
+
+def test_a_token_is_needed_everywhere_it_matters(serve: MakeServer, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(TOKEN + "\n")
+    server = serve("--token-file", tmp_path / "token", "--host", "0.0.0.0")
+    said = "\n".join(server.said)
+    assert "no TLS" in said
+    assert TOKEN not in said
+    for token in (None, "wrong"):
+        client = SocketClient(server.socket, start={"token": token})
+        assert client.rest() == 1008
+        assert client.received[0]["code"] == "not_allowed"
+    assert request(server, "POST", "/v1/classify", b"x")[0] == 401
+    assert request(server, "POST", "/v1/classify", b"x", Authorization="Bearer nonsense")[0] == 401
+    assert request(server, "GET", "/metrics")[0] == 401
+    assert request(server, "GET", "/metrics", Authorization=f"Bearer {TOKEN}")[0] == 200
+    assert request(server, "GET", "/health")[0] == 200
+    assert request(server, "GET", "/health", Host="evil.example")[0] == 403
+    good = SocketClient(server.socket, start={"token": TOKEN})
+    good.until("session")
+    good.send({"type": "stop"})
+    assert good.rest() == 1000
+    assert TOKEN not in json.dumps(good.received)
+    code, said = server.stop()
+    assert code == 0
+    assert TOKEN not in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--host", "0.0.0.0"], 2, "--token-file"),
+        (["--port", "99999"], 2, "--port"),
+        (["--token-file", "/nowhere/token"], 2, "/nowhere/token"),
+        (["--tls-cert", "cert.pem"], 2, "--tls-key"),
+        (["--tls-cert", "/nowhere/cert.pem", "--tls-key", "/nowhere/key.pem"], 2, "--tls-cert"),
+        (["--max-streams", "0"], 2, "--max-streams"),
+        (["--model", "nonsense"], 2, "nonsense"),
+        (["--also", "nonsense"], 2, "nonsense"),
+        (["--host", "192.0.2.1", "--token-file", "{token}"], 1, "192.0.2.1"),
+    ],
+)
+def test_wrong_options_are_one_line(arguments: list[str], code: int, words: str, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(TOKEN)
+    result = realtime_ser("serve", *(text.replace("{token}", str(tmp_path / "token")) for text in arguments))
+    assert result.returncode == code
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+    assert words in result.stderr
+
+
+def test_a_taken_port_is_one_line(server: Server) -> None:
+    result = realtime_ser("serve", "--port", str(server.port))
+    assert result.returncode == 1
+    assert len(result.stderr.splitlines()) == 1
+    assert str(server.port) in result.stderr
+
+
+def test_without_the_extra_one_line_names_it() -> None:
+    program = "import sys; sys.modules['uvicorn'] = None; from realtime_ser.cli.main import main; sys.exit(main(['serve']))"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 2
+    assert result.stderr.splitlines() == [
+        "realtime-ser: serve needs uvicorn, which is not installed: pip install 'realtime-ser[serve]'"
+    ]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_gives_every_stream_its_summary(serve: MakeServer, clip: bytes, number: int) -> None:
+    server = serve()
+    clients = [SocketClient(server.socket, start={}) for _ in range(5)]
+    silent = SocketClient(server.socket)  # never sends its start
+    for client in clients:
+        client.send(clip[:64000]).until("window")
+    began = time.monotonic()
+    server.process.send_signal(number)
+    codes = [client.rest() for client in clients]
+    code, said = server.stop(number=0)
+    assert time.monotonic() - began < 5
+    assert (code, said) == (0, "")
+    assert codes == [1001] * 5
+    for client in clients:
+        assert client.of_type("event")[-1]["kind"] == "server_stopping"
+        assert_accounted(client.received[-1])
+        assert client.received[-1]["captured_samples"] == 32000
+    silent.close()
+
+
+def test_a_long_upload_does_not_keep_the_server_from_ending(serve: MakeServer, tmp_path: Path) -> None:
+    audio, rate = soundfile.read(SAMPLE, dtype="int16")
+    soundfile.write(tmp_path / "long.flac", np.tile(audio, 120), rate)
+    server = serve()
+    answers: list[int] = []
+    body = (tmp_path / "long.flac").read_bytes()
+    thread = threading.Thread(target=lambda: answers.append(request(server, "POST", "/v1/classify", body)[0]))
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not list(Path(tempfile.gettempdir()).glob("realtime-ser-*/upload")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    began = time.monotonic()
+    assert server.stop() == (0, "")
+    assert time.monotonic() - began < 5
+    thread.join()
+    assert answers in ([503], [])
+
+
+def test_pings_whose_answers_nobody_reads_end_the_connection(server: Server) -> None:
+    process = psutil.Process(server.process.pid)
+    before = process.memory_info().rss
+    ping = bytes([0x89, 0x80 | 125]) + bytes(4 + 125)
+    with raw_socket(server.port) as raw, pytest.raises(OSError):  # noqa: PT012 (it ends at no particular moment)
+        for _ in range(10_000):
+            raw.sendall(ping * 100)
+    assert process.memory_info().rss < before + 50e6
+    assert request(server, "GET", "/health")[0] == 200
+
+
+def test_curl_uploads(server: Server) -> None:
+    command = ["curl", "-sS", "--data-binary", f"@{SAMPLE}", f"{server.url}v1/classify?name=demo.flac"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert json.loads(result.stdout)["label"]
+
+
+def test_no_file_of_an_upload_is_left(serve: MakeServer, tmp_path: Path) -> None:
+    server = serve(env={"TMPDIR": str(tmp_path)})
+    assert request(server, "POST", "/v1/classify", SAMPLE.read_bytes())[0] == 200
+    assert request(server, "POST", "/v1/classify", b"nonsense")[0] == 422
+    assert not list(tmp_path.glob("realtime-ser*"))
+
+
+def test_importing_the_command_line_opens_no_network_library() -> None:
+    program = (
+        "import sys; from realtime_ser.cli.main import main\n"
+        "try: main(['serve', '--help'])\nexcept SystemExit: pass\n"
+        "print(*sorted({'uvicorn', 'starlette', 'websockets', 'prometheus_client', 'asyncio', 'socket'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=os.environ)
+    assert result.stdout.splitlines()[-1] == ""
