@@ -19,7 +19,7 @@ $(VENV)/live: $(BIN)/python pyproject.toml .ci/constraints.txt
 	@touch $@
 
 $(VENV)/dev: $(BIN)/python pyproject.toml .ci/constraints.txt
-	$(PIP) --editable '.[train,bench,serve,dev]'
+	$(PIP) --editable '.[train,bench,serve,ray,dev]'
 	@touch $@ $(VENV)/live
 
 demo: $(VENV)/live            ## replay the shipped sample with the dashboard
