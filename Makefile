@@ -28,8 +28,8 @@ demo: $(VENV)/live            ## replay the shipped sample with the dashboard
 monitor: $(VENV)/live         ## listen to the default microphone
 	$(BIN)/realtime-ser monitor
 
-test: $(VENV)/dev             ## the whole test suite
-	$(BIN)/python -m pytest
+test: $(VENV)/dev             ## the whole test suite, in two processes
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(VENV)/dev             ## ruff
 	$(BIN)/ruff check .
