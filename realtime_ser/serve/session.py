@@ -36,6 +36,7 @@ from realtime_ser.serve.protocol import (
     read_samples,
 )
 from realtime_ser.sinks.json_records import to_json
+from realtime_ser.text import one_line
 
 _MESSAGE_BURST_S = 10.0
 _FAULTS = frozenset({"source_failed", "model_failed", "failed"})  # notices of what an ``error`` has said already
@@ -213,7 +214,7 @@ class ClientStream:
         except Exception as error:  # one stream's fault ends that stream
             self.closing = True
             # What failed is for who runs the server; the client learns that it did.
-            _LOG.error("stream %d failed: %s: %s", self.number, type(error).__name__, " ".join(str(error).split())[:300])
+            _LOG.error("stream %d failed: %s: %s", self.number, type(error).__name__, one_line(error, 300))
             self._finish(_Over(CLOSE_FAILED, ProtocolError("failed", "the server failed on this stream")), error)
         self._count()
 
