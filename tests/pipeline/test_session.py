@@ -158,17 +158,18 @@ def test_health_comes_if_wanted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "kind", "message"),
-    [(ModelError("weights are gone"), "model_failed", "weights are gone"), (KeyError("x"), "failed", "KeyError: 'x'")],
+    ("error_type", "kind", "message"),
+    [(ModelError, "model_failed", "weights are gone"), (KeyError, "failed", "KeyError: 'weights are gone'")],
 )
 @pytest.mark.parametrize("eager", [True, False])
 def test_a_fault_in_mid_stream_loses_nothing_of_what_came_before(
-    error: Exception, kind: str, message: str, eager: bool
+    error_type: type[Exception], kind: str, message: str, eager: bool
 ) -> None:
+    error = error_type("weights are gone")
     stream, records = session(Failing(5, error)), []
     records.append(stream.start(CONFIG, source="test"))
     block = Block(noise(10), RATE, 0)
-    with pytest.raises(type(error)):
+    with pytest.raises(error_type):
         records.extend(stream.push(block) if eager else stream.records(block))
     records += stream.close()
     assert sum(isinstance(record, Estimate) for record in records) == 5
