@@ -73,6 +73,7 @@ def serve(options: ServerOptions, config: Config, say: Callable[[str], None]) ->
     streams = Streams(models, access, options.limits, Metrics(), workers=options.workers)
     uploads = Uploads(models, options.limits)
     logging.getLogger("uvicorn.error").addFilter(_without_addresses)
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # a client that left while we wrote to it is no warning to anyone
     try:
         settings = uvicorn.Config(
             make_app(streams, uploads),
