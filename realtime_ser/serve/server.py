@@ -73,6 +73,7 @@ def serve(options: ServerOptions, config: Config, say: Callable[[str], None]) ->
     streams = Streams(models, access, options.limits, Metrics(), workers=options.workers)
     uploads = Uploads(models, options.limits)
     logging.getLogger("uvicorn.error").addFilter(_without_addresses)
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # a client that left while we wrote to it is no warning to anyone
     try:
         settings = uvicorn.Config(
             make_app(streams, uploads),
@@ -97,7 +98,7 @@ def serve(options: ServerOptions, config: Config, say: Callable[[str], None]) ->
         sys.setswitchinterval(_SWITCH_S)
         for line in greeting(options, access, models, listener.getsockname()[1]):
             say(line)
-        _Server(settings, streams).run([listener])
+        _Server(settings, streams, uploads).run([listener])
     finally:
         listener.close()
         streams.close()
@@ -123,9 +124,9 @@ def greeting(options: ServerOptions, access: Access, models: Models, port: int) 
 class _Server(uvicorn.Server):
     """Sends every open stream its summary before the connections close, and ends without re-raising the signal."""
 
-    def __init__(self, config: uvicorn.Config, streams: Streams) -> None:
+    def __init__(self, config: uvicorn.Config, streams: Streams, uploads: Uploads) -> None:
         super().__init__(config)
-        self._streams = streams
+        self._streams, self._uploads = streams, uploads
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -152,6 +153,7 @@ class _Server(uvicorn.Server):
         """Summaries first."""
         for server in self.servers:
             server.close()
+        self._uploads.stop()
         await self._streams.stop(0.0 if self.force_exit else _SUMMARIES_S)
         await super().shutdown(sockets)
 

@@ -72,9 +72,13 @@ class Uploads:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._row, data, printable(name)[:_LONGEST_NAME], model, timeline)
 
-    def close(self) -> None:
-        """End the threads; what is being classified ends unfinished."""
+    def stop(self) -> None:
+        """What is being classified ends unfinished."""
         self._stopping = True
+
+    def close(self) -> None:
+        """End the threads."""
+        self.stop()
         self._threads.shutdown(cancel_futures=True)
 
     def _row(self, data: bytes, name: str, model: str | None, timeline: bool) -> dict[str, Any]:

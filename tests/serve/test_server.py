@@ -364,7 +364,7 @@ def test_a_signal_gives_every_stream_its_summary(serve: MakeServer, clip: bytes,
 
 def test_a_long_upload_does_not_keep_the_server_from_ending(serve: MakeServer, tmp_path: Path) -> None:
     audio, rate = soundfile.read(SAMPLE, dtype="int16")
-    soundfile.write(tmp_path / "long.flac", np.tile(audio, 120), rate)
+    soundfile.write(tmp_path / "long.flac", np.tile(audio, 60), rate)
     server = serve()
     answers: list[int] = []
     body = (tmp_path / "long.flac").read_bytes()
@@ -378,7 +378,7 @@ def test_a_long_upload_does_not_keep_the_server_from_ending(serve: MakeServer, t
     assert server.stop() == (0, "")
     assert time.monotonic() - began < 5
     thread.join()
-    assert answers in ([503], [])
+    assert answers == [503]
 
 
 def test_pings_whose_answers_nobody_reads_end_the_connection(server: Server) -> None:
