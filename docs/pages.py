@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+from realtime_ser.cli.commands import commands
 from realtime_ser.config import Config, load_config, resource
 from realtime_ser.config_build import choices_of, limits_of
 
@@ -73,10 +76,37 @@ def _yaml(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def commands_page() -> str:
+    """Every command with its help."""
+    before = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = "120"  # argparse wraps to the terminal
+    try:
+        sections = [f"## {parser.prog}\n\n" + _indented(parser.format_help()) for parser in _parsers(commands.parser())]
+    finally:
+        if before is None:
+            del os.environ["COLUMNS"]
+        else:
+            os.environ["COLUMNS"] = before
+    head = "# Commands\n\nWritten by `python docs/pages.py`: what `realtime-ser help COMMAND` prints.\n\n"
+    return head + "\n".join(sections)
+
+
+def _parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for below in action.choices.values():
+                yield from _parsers(below)
+
+
+def _indented(text: str) -> str:
+    return "".join(f"    {line}".rstrip() + "\n" for line in text.splitlines())
+
+
 def main() -> None:
     """Write the pages."""
-    os.environ["COLUMNS"] = "120"
     (DOCS / "settings.md").write_text(settings_page(), encoding="utf-8")
+    (DOCS / "commands.md").write_text(commands_page(), encoding="utf-8")
 
 
 if __name__ == "__main__":
