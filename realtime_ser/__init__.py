@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from realtime_ser.pipeline.run import stream
     from realtime_ser.records import Block, Estimate, Health, Segment
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # From 1.29 on, ONNX Runtime sends usage data to its maker and keeps an identifier of this machine in the home folder unless
 # this is set before it is imported; its own function that switches this off comes too late.
