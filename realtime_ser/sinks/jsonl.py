@@ -7,7 +7,7 @@ import os
 
 from realtime_ser.records import Record
 from realtime_ser.sinks.file_lines import Lines
-from realtime_ser.sinks.json_records import to_json as to_json
+from realtime_ser.sinks.json_records import to_json
 from realtime_ser.text import printable
 
 
