@@ -51,7 +51,7 @@ def timed_engine(model: Classifier, config: Config, watches: Stopwatches, first:
     engine = Engine(model, config)
     engine.push(first)
     gate = engine._gate
-    watches.watch(engine._resampler, "push", "resample")
+    watches.watch(engine._hops._resampler, "push", "resample")
     windows = engine._windows
     watches.watch(windows._front_end, "push", "frames")
     watches.watch(windows._front_end, "window", "window")
