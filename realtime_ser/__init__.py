@@ -5,7 +5,7 @@
 
     print(realtime_ser.classify("talk.wav").label)
 
-Names are imported on first use, so that ``import realtime_ser`` costs nothing.
+Names are imported on first use, so that ``import realtime_ser`` is fast.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 
-# From 1.29 on, ONNX Runtime sends usage data to its maker and keeps an identifier of this machine in the home folder unless
-# this is set before it is imported; its own function that switches this off comes too late.
+# From 1.29 on, ONNX Runtime sends usage data to its maker and stores an identifier of this machine in the home folder unless
+# this is set before the import; its own function to disable this takes effect too late.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 _HOME = {

@@ -47,7 +47,7 @@ class CaptureConfig:
 
 @dataclass(frozen=True, slots=True)
 class StreamConfig:
-    """How the stream is cut, and how much its last moments weigh. None: as the model was trained."""
+    """Window and hop lengths, and the weight of the window's end. None: as the model was trained."""
 
     window_s: float | None = between(0.1, 60, default=None)
     min_window_s: float | None = between(0.1, 60, default=None)
@@ -94,7 +94,7 @@ class SmoothingConfig:
 
 @dataclass(frozen=True, slots=True)
 class DashboardConfig:
-    """How the terminal is drawn."""
+    """Settings of the terminal dashboard."""
 
     frames_per_s: float = between(1, 60, default=12.0)
     timeline_s: float = between(5, 3600, default=60.0)
@@ -150,7 +150,7 @@ def read_yaml(path: Path, what: str = "config", example: str = "model: mlp") -> 
     Parameters
     ----------
     path : the file
-    what, example : what it is and a line of one, for messages
+    what, example : kind of file and a line of such a file, for messages
 
     Raises
     ------
@@ -192,7 +192,7 @@ def parse_override(override: str) -> dict[str, Any]:
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings laid over others, section by section."""
+    """Overlay settings on others, section by section."""
     result = dict(base)
     for key, value in over.items():
         old = result.get(key)

@@ -1,7 +1,7 @@
 """Plain values, as YAML and JSON give them -> dataclasses: the one reader of settings, cards and recipes.
 
-A mistake fails in one line with the file, the key and the nearest valid one. What a field may hold is written beside it:
-``between`` for numbers, ``one_of`` for words; without either its type alone is checked.
+A mistake fails in one line with the file, the key and the nearest valid one. A field's valid values are declared beside it:
+``between`` for numbers, ``one_of`` for words; otherwise only its type is checked.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 
 
 def between(low: float, high: float, *, default: Any = MISSING) -> Any:
-    """A dataclass field whose value ``build`` holds to the closed range [low, high]; None passes where the type has it."""
+    """A dataclass field whose value must lie in the closed range [low, high]; None is valid where the type allows it."""
     return field(default=default, metadata={_BETWEEN: (low, high)})
 
 
@@ -38,7 +38,7 @@ def limits_of(cls: Any, name: str) -> tuple[float, float] | None:
 
 
 def choices_of(cls: Any, name: str) -> tuple[str, ...]:
-    """The words that a field takes; none where it is not of that kind."""
+    """The words that a field takes; empty for other fields."""
     return typing.cast("tuple[str, ...]", cls.__dataclass_fields__[name].metadata.get(_ONE_OF, ()))
 
 
@@ -57,9 +57,9 @@ def build(
     ----------
     cls : a dataclass whose fields are bool, int, float, str, None, mappings, such dataclasses, or tuples of these
     values : by field name; what has a default may be left out
-    origin, prefix : the file ("": the caller says it), and what stands before the keys in it, for messages
-    error : what is raised
-    what : what a key is called in a message
+    origin, prefix : the file ("": the caller adds it) and the prefix of its keys, for messages
+    error : the exception's class
+    what : the word for a key in messages
 
     Raises
     ------
@@ -120,7 +120,7 @@ class _Reader:
 
     def scalar(self, allowed: tuple[Any, ...], value: Any, key: str) -> Any:
         if isinstance(value, int) and not isinstance(value, bool) and float in allowed and int not in allowed:
-            # An integer too long for a float is out of every range; say so rather than overflow.
+            # An integer too large for a float is out of every range; report that instead of an OverflowError.
             value = float(value) if abs(value) < 2**1000 else math.inf
         if type(value) not in allowed:
             expected = " or ".join("nothing (null)" if kind is type(None) else kind.__name__ for kind in allowed)
@@ -128,7 +128,7 @@ class _Reader:
         return value
 
     def check(self, metadata: Mapping[Any, Any], value: Any, key: str) -> None:
-        """Hold a value to what is written beside its field; each one of a tuple to the same."""
+        """Check a value, or each item of a tuple, against the range or words declared beside its field."""
         for each in value if isinstance(value, tuple) else (value,):
             low, high = metadata.get(_BETWEEN, (-math.inf, math.inf))
             if _BETWEEN in metadata and each is not None and not low <= each <= high:
@@ -138,7 +138,7 @@ class _Reader:
 
 
 def shown(value: Any, form: Callable[[Any], str] = repr) -> str:
-    """A value as a message may show it: what a file holds can be of any length."""
+    """A value shortened for a message: a file can hold values of any length."""
     try:
         text = form(value)
     except (ValueError, OverflowError, RecursionError):  # an integer of more digits than Python prints, or than a float holds

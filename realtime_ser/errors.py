@@ -1,4 +1,4 @@
-"""Every error this package raises on purpose.
+"""The exceptions of this package.
 
 SerError
 ├── ConfigError   wrong usage: config file, ``--set`` value, command-line argument   (exit code 2)
@@ -6,17 +6,17 @@ SerError
 ├── ModelError    bundle that is missing, damaged or contradicts the config          (exit code 1)
 └── SinkError     output that cannot be written: full disk, closed pipe              (exit code 1)
 
-A message is one line: what is wrong, where, and what to do about it. Only ``cli`` catches ``SerError``.
+A message is one line: problem, place and remedy. Only ``cli`` catches ``SerError``.
 """
 
 from __future__ import annotations
 
 
 class SerError(Exception):
-    """Root of the tree; ``exit_code`` is what the command line ends with.
+    """Base class; ``exit_code`` is the exit code of the command line.
 
-    Whatever names and values a message quotes, it stays one line that any terminal can show: line breaks, escape codes and
-    half characters are written out (``\\n``, ``\\x1b``, ``\\udcff``).
+    Line breaks, escape codes and half characters in quoted names and values are escaped, so that a message is one line that any
+    terminal can show (``\\n``, ``\\x1b``, ``\\udcff``).
     """
 
     exit_code = 1
@@ -43,7 +43,7 @@ class ModelError(SerError):
 class SinkError(SerError):
     """An output cannot be written.
 
-    ``closed_by_reader`` is true when the reader of a pipe went away (``| head``), which is the reader's choice and no fault.
+    ``closed_by_reader`` is true when the reader of a pipe went away (``| head``), which is not reported as an error.
     """
 
     def __init__(self, message: str, *, closed_by_reader: bool = False) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 _LOW_S, _HIGH_S = 1e-6, 1e4
-_PER_DECADE = 230  # bins 1 % wide: a percentile is right to half a percent
+_PER_DECADE = 230  # bins 1 % wide: percentiles are accurate to 0.5 %
 
 
 class LatencyHistogram:
-    """Counts latencies in logarithmic bins from a microsecond to hours, so that a day-long stream costs what a minute does."""
+    """Counts latencies in logarithmic bins from a microsecond to hours, so that memory does not grow with the stream."""
 
     def __init__(self) -> None:
         decades = np.log10(_HIGH_S / _LOW_S)

@@ -45,7 +45,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """Where a window lies, as sample indices at the model's rate, and how much is said in it.
+    """Position of a window, as sample indices at the model's rate, its speech ratio and level.
 
     ``[start, end)`` is the audio it covers and ``[end - hop, end)`` the part of it that no earlier window covered, whose level
     is ``level_dbfs``.
@@ -60,23 +60,23 @@ class Window:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimate:
-    """What the stream says about one window.
+    """Result for one window.
 
     Attributes
     ----------
     start, end : the window's audio, as sample indices at ``sample_rate``
     hop : samples at the window's end that no earlier window covered
     state : "speech" (``label`` is an emotion), "unsure" (someone speaks, no emotion is sure enough) or "no_speech"
-    label : the label that stands: smoothed, and changed only as ``smoothing.change`` says; None unless ``state`` is "speech"
-    confidence : smoothed probability of the label that stands, 0 to 1; another may lead for a while, see ``leading``. Where
-        ``state`` is "unsure" it is that of the label that would stand; 0 where nobody speaks
+    label : the current label, smoothed and switched by the rule ``smoothing.change``; None unless ``state`` is "speech"
+    confidence : smoothed probability of the current label, 0 to 1; another label may have a higher one for a while, see
+        ``leading``. If ``state`` is "unsure", that of the label that is withheld; 0 where nobody speaks
     probs, smoothed : probability per label, in the order of ``labels``, of the window (with its last seconds, see
         ``stream.recent_s``) and after the filter; empty when nobody speaks
-    speech_ratio : share of the window's chunks in which the gate heard speech, 0 to 1
+    speech_ratio : share of the window's chunks that the gate classified as speech, 0 to 1
     level_dbfs : RMS level of the hop, in dB relative to full scale, at least -120
     lost_samples : samples lost since the previous window
     captured_at : ``time.monotonic()`` when the last sample was captured, if known
-    latency_s : from there to the estimate; set by the pipeline, which owns the clock
+    latency_s : from there to the estimate; set by the pipeline, which has the clock
     """
 
     start: int
@@ -144,7 +144,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Where every sample went, at the model's rate: ``captured == classified + gated + dropped + pending``, always.
+    """Sample counts at the model's rate; ``captured == classified + gated + dropped + pending`` always holds.
 
     ``captured`` is the stream's timeline: every sample that the source delivered or should have delivered.
     """
@@ -160,7 +160,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The start of a stream: what runs on what. ``source`` is the device's or file's name as the user knows it."""
+    """The start of a stream: model, source and settings. ``source`` is the device's or file's name for the user."""
 
     version: str
     model: str
@@ -178,12 +178,13 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something the user must know.
+    """An event that the user should see.
 
     ``kind`` is "device_lost", "device_back", "source_failed", "model_failed", "failed" (anything else that ended the stream),
-    "sink_failed", "behind" (the machine is too slow, audio is skipped), "caught_up" or "faults" (what follows is a test).
+    "sink_failed", "behind" (the machine is too slow, audio is skipped), "caught_up" or "faults" (faults are injected as a
+    test).
 
-    ``at`` is the stream time in samples at ``sample_rate``; None: when it reaches the pipeline, which then sets it.
+    ``at`` is the stream time in samples at ``sample_rate``; None: the pipeline sets the time at which it arrives.
     """
 
     kind: str

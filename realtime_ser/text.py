@@ -1,21 +1,21 @@
-"""Names and messages from outside (devices, files, model cards, other programs), made fit to be shown. The one rule for it."""
+"""Makes names and messages from outside (devices, files, model cards, other programs) safe to show."""
 
 from __future__ import annotations
 
 import re
 
-# Half of a UTF-16 pair, alone: how Python carries the bytes of a file name that is not UTF-8. No file may hold it.
+# Lone surrogates, as Python represents bytes of a file name that is not UTF-8. They cannot be written as UTF-8.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # C0 and C1 controls (terminal escapes), line and paragraph separators, zero-width and direction-changing characters.
 _CONTROL = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb]"
 )
-# Unicode tags, the private planes and what is no character: invisible, or of unknown width.
+# Unicode tags, private planes and noncharacters: invisible, or of unknown width.
 _INVISIBLE = re.compile("[\ue000-\uf8ff\ufffe\uffff\U000e0000-\U0010ffff]")
 
 
 def valid(text: str) -> str:
-    """The text with everything that UTF-8 cannot hold replaced by U+FFFD; controls stay."""
+    """The text with everything that UTF-8 cannot encode replaced by U+FFFD; controls stay."""
     return _SURROGATE.sub("\ufffd", text)
 
 
@@ -25,12 +25,12 @@ def printable(text: str) -> str:
 
 
 def one_line(message: object, longest: int | None = None) -> str:
-    """Somebody else's message as a part of one of ours: printable, each run of white space one blank.
+    """A foreign message for use in one of ours: printable, each run of white space one blank.
 
     Parameters
     ----------
     message : an exception, or text
-    longest : in characters; what follows is left out and marked
+    longest : in characters; the rest is cut and marked
     """
     line = printable(" ".join(str(message).split()))
     return line if longest is None or len(line) <= longest else f"{line[:longest]}…"

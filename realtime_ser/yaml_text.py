@@ -1,4 +1,4 @@
-"""YAML from outside -> plain values: small, without anchors, and never anything but a ValueError when it is bad."""
+"""YAML from outside -> plain values: limited in size, without anchors, and ValueError for any fault."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from realtime_ser.text import one_line
 
-# The shipped settings have 4 kB. PyYAML reads about 100 kB a second, and a bad file should be said at once.
+# The shipped settings have 4 kB. PyYAML parses about 100 kB a second; the limit makes a bad file fail quickly.
 MAX_BYTES = 32 * 1024
 
 
@@ -15,7 +15,7 @@ def parse_yaml(text: bytes | str) -> Any:
 
     Raises
     ------
-    ValueError : too long, not YAML, an anchor (a few lines of them stand for gigabytes), or a value that its tag does not fit;
+    ValueError : too long, not YAML, an anchor (a few lines of them expand to gigabytes), or a value that does not fit its tag;
         the message is one line
     """
     import yaml
@@ -33,7 +33,7 @@ def parse_yaml(text: bytes | str) -> Any:
         return yaml.load(text, Loader)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
-    # SafeLoader's constructors raise whatever their conversions do: IndexError for "!!int ''", KeyError for "!!bool x".
+    # SafeLoader's constructors raise the exceptions of their conversions: IndexError for "!!int ''", KeyError for "!!bool x".
     except Exception as error:
         reason = one_line(error)
         if not isinstance(error, yaml.YAMLError | ValueError):

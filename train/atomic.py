@@ -1,4 +1,5 @@
-"""Files that are whole or absent: written beside their place, then moved into it, so that a killed run leaves no half file."""
+"""Atomic files: written to a temporary file beside the target, then moved onto it, so that a killed run leaves no partial
+file."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ _STALE_S = 3600.0
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path in the same folder, moved onto ``path`` when the block ends well and removed when it does not.
+    """A temporary path in the same folder, moved onto ``path`` when the block succeeds and removed when it fails.
 
     Raises
     ------
@@ -33,7 +34,7 @@ def replacing(path: Path) -> Iterator[Path]:
 def _replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f".{path.name}.*.part"):
-        # What a killed process was writing; another one may be writing the same file just now.
+        # Left by a killed process, unless another process is writing the same file now.
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime > _STALE_S:
                 left.unlink()

@@ -1,10 +1,8 @@
 """python -m train VERB: from corpora to shipped models.
 
-get       fetch a corpus from its own host, or say how to come by it
-prepare   read the corpora, write the manifest, fill the feature cache
-explore   pictures of the corpora: how many, how loud, how long, how high, and what a random split hides
-audit     fail when a split has a speaker or identical audio on both sides
-fit       train the network that ships, on every speaker
+get       fetch a corpus from its own host, or print how to get it prepare   read the corpora, write the manifest, fill the
+feature cache explore   pictures of the corpora: how many, how loud, how long, how high, and what a random split hides audit
+fail when a split has a speaker or identical audio on both sides fit       train the network that ships, on every speaker
 evaluate  train one network per fold on the other speakers and score it through the engine, as a stream;
           with --stream: in conversation, where nobody speaks, and in bad conditions
 tune      try windows, smoothers and gates on the folds' networks
@@ -30,7 +28,7 @@ from train.data.corpora import corpora_folder
 from train.paths import Paths
 from train.settings import SYSTEMS, Setup, load_setup
 
-# What loads torch or draws is imported by the verb that needs it: --help is quick.
+# Modules that load torch or matplotlib are imported by the verbs that need them, so that --help is fast.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def get(options: argparse.Namespace) -> None:
-    """Fetch a corpus from its own host, or say how to come by it."""
+    """Fetch a corpus from its own host, or print how to get it."""
     from train.data import encoder_file
     from train.data.corpora import get as fetching
 
@@ -98,8 +96,8 @@ def audit(options: argparse.Namespace) -> int:
 def fit(options: argparse.Namespace) -> None:
     """The networks that ship, from every clip of the corpora in use; or with --fold those of a protocol's folds.
 
-    Each network's run has its history, its curves and its checkpoint. With --dev-speakers some speakers do not train: their
-    UAR is shown on the way, and the network is not the one that ``export`` takes.
+    Each network's run has its history, its curves and its checkpoint. With --dev-speakers some speakers are held out: their UAR
+    is shown during training, and ``export`` does not take such a network.
     """
     from train.evaluation import folds, large
 
@@ -125,7 +123,7 @@ def evaluate(options: argparse.Namespace) -> None:
     """One network per fold, streamed through the engine; writes scores-PROTOCOL.json into the system's runs.
 
     With --stream: conversations, steady speech, sounds and spoilt audio instead, written into --output. With --everyday,
-    --sounds or --strangers: what a bundle says of readers, of sounds and of a corpus that nothing learned from.
+    --sounds or --strangers: the bundle's answers on readers, on sounds and on a corpus outside the training data.
     """
     from train.evaluation import folds, large
     from train.evaluation.streaming import verbs as streaming
@@ -148,7 +146,7 @@ def evaluate(options: argparse.Namespace) -> None:
 
 
 def tune(options: argparse.Namespace) -> None:
-    """Try windows, smoothers and gates on half of the folds' networks; print the best and what they give on the other half."""
+    """Try windows, smoothers and gates on half of the folds' networks; print the best and their scores on the other half."""
     from train.evaluation import folds
     from train.evaluation.streaming import verbs as streaming
 
@@ -213,7 +211,7 @@ def _workshop(options: argparse.Namespace) -> Any:
 
 
 def _unseen(options: argparse.Namespace) -> None:
-    """Print what a bundle says of what no model learned from."""
+    """Print a bundle's answers on data that no model was trained on."""
     from realtime_ser.model.classifier import load_model
     from train.evaluation import everyday, large, nobody
 
@@ -229,7 +227,7 @@ def _unseen(options: argparse.Namespace) -> None:
 
 
 def _asked(options: argparse.Namespace) -> tuple[Paths, Setup]:
-    """The folders and the settings that a command line names."""
+    """The folders and settings of a command line."""
     setup = load_setup(options.config, options.set)
     named = {name: getattr(options, name) for name in ("cache", "runs", "output", "weights") if name in options}
     return Paths(corpora_folder(options.corpora, setup.train.corpora), **named), setup
@@ -311,7 +309,7 @@ def _systems(run: object) -> tuple[str, ...]:
 
 
 def _around_training(verbs: Any) -> None:
-    """Get a corpus, look at the corpora, reproduce what others published."""
+    """Verbs that get a corpus, explore the corpora and reproduce published systems."""
     for run in (get, explore, reproduce):
         verb = _verb(verbs, run, "such as train.corpora=DIR")
         if run is get:

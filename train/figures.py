@@ -1,4 +1,4 @@
-"""Figures as PNG: whole or absent, and the same for the same data."""
+"""Figures as PNG, written atomically and byte-equal for equal data."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def save(figure: Any, path: Path) -> Path:
 
 
 def plain(axis: Axes, grid: str = "y") -> None:
-    """No box, a faint grid behind the data along one axis or "both"."""
+    """Remove the box and draw a faint grid behind the data along one axis or "both"."""
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(axis=grid, color="#eaeaea")  # type: ignore[arg-type]
     axis.set_axisbelow(True)

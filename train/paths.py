@@ -1,4 +1,4 @@
-"""Where the steps of training read and write."""
+"""Folders that the training steps read and write."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Paths:
-    """Folders; none need exist but the corpora's.
+    """Folders; only the corpora's must exist.
 
     Attributes
     ----------
     corpora : holds ravdess_speech, tess, ...; see ``train.data.corpora.corpora_folder``
-    cache : the manifest and what is computed of every clip
+    cache : the manifest and cached features
     runs : histories, checkpoints and scores, in a folder for each system
     output : tables and pictures for people
     weights : bundles

@@ -1,4 +1,4 @@
-"""``recipes.yaml`` -> dataclasses. What a card's ``training`` records is exactly this.
+"""``recipes.yaml`` -> dataclasses. A card's ``training`` records these values.
 
 Precedence: the shipped ``recipes.yaml`` < the ``train`` section of ``--config FILE`` < ``--set train.key=value``.
 """
@@ -19,12 +19,12 @@ from train.data.select import Selection
 from train.sampling.augment import PLAIN, Variant
 
 RECIPES = Path(__file__).with_name("recipes.yaml")
-SYSTEMS = ("mlp", "cnn")  # that learn from cached features; large learns from the audio
+SYSTEMS = ("mlp", "cnn")  # trained on cached features; large is trained on the audio
 
 
 @dataclass(frozen=True, slots=True)
 class Masking:
-    """How log-mel is changed: probabilities per window, sizes in bands, frames and dB; ``babble_snr_db`` below the voice."""
+    """Augmentation of log-mel: probabilities per window, sizes in bands, frames and dB; ``babble_snr_db`` below the voice."""
 
     tilt_db: float = between(0, 60, default=6.0)
     shift_bands: float = between(0, 64, default=2.0)
@@ -49,7 +49,7 @@ class NormRecipe:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How one system is trained.
+    """Recipe of one system.
 
     Attributes
     ----------
@@ -57,21 +57,21 @@ class Recipe:
     network : keyword arguments of the network's class
     variants : cached versions of the audio, beside the plain one
     epochs, batch, rate, decay : of AdamW under a one-cycle schedule
-    average : decay of the running mean of the weights, which is what is scored and exported
+    average : decay of the running mean of the weights, which is scored and exported
     mixup : parameter of the Beta distribution; 0: none
     smoothing : share of the target spread over all labels
     side : weight of the auxiliary loss (gender, intensity)
     per_clip : windows of a clip per epoch (vectors only)
     networks : trained with successive seeds and averaged in one graph
     joined : another system whose networks are averaged in too, or None
-    joined_share : their share of the vote
-    others_first : so many of the networks, the last ones, begin with the weights of one that has learned from the other
-        corpora, where a run learns from some of them only (and of those that test it nothing is learned)
-    across : share of the other networks' windows that begin in an earlier clip of the speaker, as a stream's do (stacked only)
+    joined_share : their weight in the average
+    others_first : this many of the networks, the last ones, start from the weights of a network trained on the other corpora,
+        if a run is trained on some of them only (test corpora are excluded)
+    across : share of the other networks' windows that begin in an earlier clip of the speaker, as in a stream (stacked only)
     norm : the running normalisation, or None
     plain : share of windows from the plain audio; the variants have the rest, by their own ``share``
     corpus_power : see ``sampling.draws``
-    epoch_clips : an epoch has at most so many clips (stacked only), so that more corpora do not take more time; 0: all
+    epoch_clips : most clips per epoch (stacked only), so that more corpora do not take more time; 0: all
     """
 
     front_end: Mapping[str, Any]
@@ -116,22 +116,22 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class WaveformRecipe:
-    """How ``large`` is trained.
+    """Recipe of ``large``.
 
     Attributes
     ----------
-    use : corpora with emotions that it learns from, and leave-one-corpus-out; readers and sounds come beside them
+    use : corpora with emotions for training and leave-one-corpus-out; readers and sounds are added
     steps, groups, size : each step sees ``groups`` groups of ``size`` windows
     rate, head_rate, decay : of AdamW for the blocks, for the layer on top, and the weight decay of both
     average : decay of the running mean of the weights, from a quarter of the run on
-    readers, sounds : share of groups that are readers, and sounds
-    plain : probability of neutral or calm that a reader must reach; beyond it nothing is asked
+    readers, sounds : share of groups with readers, and with sounds
+    plain : probability of neutral or calm above which a reader's loss is zero
     recent : weight of the loss of a window's last seconds
     smoothing : share of the target spread over all outputs
-    prior_s, memory_s : of the running mean: seconds that weigh like the prior, and at most
+    prior_s, memory_s : of the running mean: weight of the prior and longest average, in seconds
     cold : how much softer answers are at a stream's start, see ``WaveformGraph``
     soft, dropout : see ``networks.waveform``
-    corpus_power : a corpus's share of the groups goes with its clips to this power
+    corpus_power : a corpus's share of the groups is its number of clips to this power
     """
 
     use: tuple[str, ...] = ("ravdess_speech", "ravdess_song", "tess", "emodb", "nemo", "emovo")
@@ -162,8 +162,8 @@ class TrainSettings:
     Attributes
     ----------
     corpora : the folder that holds them, or None
-    use : those that the shipped models and leave-one-corpus-out learn from
-    within : those that the folds inside one corpus are made of
+    use : training corpora of the shipped models and of leave-one-corpus-out
+    within : corpora of the folds inside one corpus
     seed : of everything random
     """
 
@@ -185,13 +185,13 @@ class TrainSettings:
 
 @dataclass(frozen=True)
 class Setup:
-    """The settings that every step takes, and what was laid over the shipped ones to get them.
+    """The settings of every step, and the changes to the shipped ones.
 
     Attributes
     ----------
-    train : what training reads
-    live : what the engine reads, for scoring
-    config : the file laid over both, or None
+    train : settings of training
+    live : settings of the engine, for scoring
+    config : file that overrides both, or None
     changes : ``key=value`` strings laid over both
     """
 
@@ -200,16 +200,15 @@ class Setup:
     config: Path | None = None
     changes: tuple[str, ...] = ()
 
-    def command(self, asked: str) -> str:
-        """The command that does a run again, as a shell takes it: what cards and results say of themselves.
+    def command(self, options: str) -> str:
+        """The shell command that reproduces a run, for cards and results.
 
         Parameters
         ----------
-        asked : verb and options, such as "export --system mlp"; of the settings file only the name is said, not the machine's
-            path
+        options : verb and options, such as "export --system mlp"; of the settings file only the name is included, not the path
         """
         config = f" --config {shlex.quote(self.config.name)}" if self.config else ""
-        return f"python -m train {asked}{config}" + "".join(f" --set {shlex.quote(change)}" for change in self.changes)
+        return f"python -m train {options}{config}" + "".join(f" --set {shlex.quote(change)}" for change in self.changes)
 
 
 def load_setup(config: str | Path | None = None, changes: Sequence[str] = ()) -> Setup:
@@ -253,7 +252,7 @@ def train_settings(section: Mapping[str, Any], origin: str = "config") -> TrainS
 
     Parameters
     ----------
-    section : what stands under ``train``; variants there are those of every system that has none of its own
+    section : content of ``train``; variants there apply to every system without its own
     origin : the file, for messages
 
     Raises

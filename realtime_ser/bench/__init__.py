@@ -1,4 +1,4 @@
-"""How fast is it here? ``run_bench`` measures latency, throughput, start-up and memory, and sets them beside the bars."""
+"""Benchmarks: ``run_bench`` measures latency, throughput, start-up and memory, and compares them with the targets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from realtime_ser.config import Config
 from realtime_ser.errors import SinkError
 from realtime_ser.model.classifier import load_model
 
-# The bars that the mlp is held to: figure, whether it must be at least or at most, and how much.
+# Targets for the mlp: figure, whether it must be at least or at most, and the value.
 BARS: tuple[tuple[str, str, float], ...] = (
     ("speedup_vs_librosa", ">=", 50),
     ("realtime_factor", ">=", 600),
@@ -29,7 +29,7 @@ BARS: tuple[tuple[str, str, float], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How long to measure: seconds of audio for the stages, minutes for the throughput, windows for librosa, launches."""
+    """Size of a measurement: seconds of audio for the stages, minutes for the throughput, windows for librosa, launches."""
 
     stages_s: float = 120.0
     minutes: int = 5
@@ -51,35 +51,35 @@ def run_bench(
     Parameters
     ----------
     config : settings; ``config.model`` is what is measured
-    against_librosa : time the usual way too, window by window in turn with ours
-    live_s : also hear this many seconds at real pace, through the ring, at 48 kHz
+    against_librosa : also time the librosa pipeline, on the same windows, alternating with ours
+    live_s : also replay this many seconds in real time, through the ring, at 48 kHz
     audio : a recording of speech, its first five minutes are used; None: the shipped sample
     effort : how long to measure
-    progress : told in one line what comes next
+    progress : called with one line that names the next step
 
     Returns
     -------
     what ``--json`` holds. Times of one hop are in ms, as min, p50, p95, p99 and max over the hops that were classified.
 
-    ``hop_ms``, ``stages`` : as from a microphone: 48 kHz in blocks of ``capture.block_ms``, everything on, all blocks of a hop
-        added up. ``gate_floor`` and ``gate_vad`` are the two parts of ``gate``; ``other`` is cutting, accounting and building
-        the estimate.
-    ``hop_without_vad_ms`` : samples at the model's rate in one block per hop, the gate's floor deciding alone
+    ``hop_ms``, ``stages`` : as from a microphone: 48 kHz in blocks of ``capture.block_ms``, all stages enabled, summed over the
+        blocks of a hop. ``gate_floor`` and ``gate_vad`` are the two parts of ``gate``; ``other`` is cutting, accounting and
+        building the estimate.
+    ``hop_without_vad_ms`` : samples at the model's rate in one block per hop, gated by the energy floor only
     ``realtime_factor``, ``realtime_factor_with_vad`` : seconds of audio per second of work, without and with the gate's VAD;
-        the median over minutes of the looped recording, its pauses included (``classified_share``: how much was no pause).
-        Work is wall time or CPU time of all threads, whichever is more: a second thread would not flatter it.
-    ``taken_by_others`` : share of that wall time in which this process wanted to work and other programs had the processor
-    ``streams_per_core`` : hop length divided by ``hop_ms.p99``, rounded down: so many microphones, VAD included, end their hops
-        in time on one core even when each takes as long as the slowest hundredth.
+        the median over minutes of the looped recording, pauses included (``classified_share``: the share that is no pause).
+        Work is the larger of wall time and CPU time of all threads, so that a second thread does not improve the figure.
+    ``taken_by_others`` : share of that wall time in which this process was ready to run but other programs had the processor
+    ``streams_per_core`` : hop length divided by ``hop_ms.p99``, rounded down: the number of microphones, VAD included, that one
+        core serves in time even when each hop takes as long as the slowest hundredth.
     ``startup_s`` : from the start of a fresh ``python -m realtime_ser replay`` to its first line of an estimate, median
     ``rss_mb`` : peak resident memory of such a process over the recording (at most a minute of it), in 10^6 bytes; None on
         Windows
     ``librosa_hop_ms``, ``librosa_our_frames_hop_ms``, ``librosa_same_features_hop_ms`` : see ``bench.reference``
-    ``speedup_vs_librosa`` : ``librosa_hop_ms.p50 / hop_without_vad_ms.p50``; the two take turns of a few windows
-        each. These hops are in CPU time, so that a busy machine favours neither
-    ``live_latency_ms`` : from the capture of a window's last sample to its estimate, beyond the block: less the time until the
-        block that holds that sample is complete, which is the audio system's and not ours. ``live_raw_latency_ms`` is the whole
-    ``bars`` : figure -> its value, the bar that the shipped mlp is held to, and whether it is met
+    ``speedup_vs_librosa`` : ``librosa_hop_ms.p50 / hop_without_vad_ms.p50``; the two alternate every few windows. These hops
+        are in CPU time, so that load from other programs biases neither
+    ``live_latency_ms`` : from the capture of a window's last sample to its estimate, less the time until the block that holds
+        that sample is complete, which depends on the audio system. ``live_raw_latency_ms`` includes it
+    ``bars`` : figure -> its value, the target for the shipped mlp, and whether it is met
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The recording that everything is measured on, and how the samples of a measurement are summed up."""
+"""The recording that the benchmarks use, and the statistics of a measurement."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from realtime_ser.config import Config
 from realtime_ser.errors import SourceError
 from realtime_ser.records import Block, FloatArray
 
-MIC_RATE = 48000  # what nearly every microphone runs at
+MIC_RATE = 48000  # the rate of nearly every microphone
 _LONGEST_S = 300
 
 
@@ -51,7 +51,7 @@ def with_vad(config: Config, *, on: bool) -> Config:
 
 
 def percentiles_ms(seconds: Sequence[float]) -> dict[str, float]:
-    """min, p50, p95, p99 and max in milliseconds; the minimum is what it takes when nothing else runs."""
+    """min, p50, p95, p99 and max in milliseconds; the minimum is the time when nothing else runs."""
     p50, p95, p99 = np.percentile(seconds, (50, 95, 99)) * 1000
     return {"min": min(seconds) * 1000, "p50": float(p50), "p95": float(p95), "p99": float(p99), "max": max(seconds) * 1000}
 

@@ -1,4 +1,4 @@
-"""Start-up and memory of fresh processes, which no measurement inside this one can tell."""
+"""Start-up time and memory, measured on fresh processes because this process has already loaded everything."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from realtime_ser.config import Config
 from realtime_ser.errors import SourceError
 
 _REPLAY_S = 60.0
-# A small process starts the measured one and reads its peak: Linux counts the memory of the process that starts a program
-# towards that program's peak.
+# A small process starts the measured one and reads its peak, because Linux counts the starting process's memory towards the
+# peak of the program that it starts.
 _PEAK = """
 import os, subprocess, sys
 child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
@@ -36,7 +36,7 @@ def measure_processes(config: Config, audio: Path, launches: int) -> dict[str, A
 
     Raises
     ------
-    SourceError : the replay failed or said nothing
+    SourceError : the replay failed or gave no estimate
     """
     with tempfile.TemporaryDirectory() as folder:
         settings = Path(folder) / "settings.yaml"
@@ -48,7 +48,7 @@ def measure_processes(config: Config, audio: Path, launches: int) -> dict[str, A
 
 
 def describe_machine() -> dict[str, Any]:
-    """What the figures were measured on, and how busy it was (``load``: runnable processes over the last minute)."""
+    """The machine, the versions and the load (``load``: runnable processes over the last minute)."""
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),

@@ -1,6 +1,6 @@
-"""The usual way, for comparison: librosa over the whole window at every hop, then the model. Only ``bench`` imports this.
+"""The librosa baseline: features of the whole window at every hop, then the model. Only ``bench`` imports this.
 
-librosa and torch are the oracle and the rival, never a part of the live path: they come with ``realtime-ser[bench]``.
+It needs librosa and torch, which the live path never imports: install ``realtime-ser[bench]``.
 """
 
 from __future__ import annotations
@@ -27,17 +27,18 @@ Way = Callable[[FloatArray], object]
 
 
 def reference_ways(model: Classifier) -> dict[str, Way]:
-    """What to time, warmed up (the first calls compile and load for seconds). Each takes the window's samples, float32 (n,).
+    """The functions to time, warmed up (the first calls take seconds to compile and load). Each takes the window's samples,
+    float32 (n,).
 
     Returns
     -------
-    ``librosa_hop_ms`` : the usual way, at librosa's own frame length and hop (2048, 512), as the tutorials have it
-    ``librosa_our_frames_hop_ms`` : the same at the model's frame length and hop, so that both sides see as many frames
+    ``librosa_hop_ms`` : the baseline at librosa's default frame length and hop (2048, 512), as in most tutorials
+    ``librosa_our_frames_hop_ms`` : the same at the model's frame length and hop, so that both compute the same number of frames
     ``librosa_same_features_hop_ms`` : librosa computing what our recipe computes (flatstats: pitch, centroid, deltas, ...)
 
-    The usual way of a vector model is means of 128 MFCC, 12 chroma and 128 mel, then a torch MLP with random weights and as
-    many parameters as ours. A CNN's is librosa's log-mel (and statistics, where it takes them) at its card's frame length and
-    hop, then the same ONNX network. A model of raw audio has no features to compute, and so no usual way.
+    The baseline of a vector model is means of 128 MFCC, 12 chroma and 128 mel, then a torch MLP with random weights and as many
+    parameters as ours. The baseline of a CNN is librosa's log-mel (and statistics, where it takes them) at its card's frame
+    length and hop, then the same ONNX network. A model of raw audio computes no features and has no baseline.
 
     Raises
     ------
@@ -58,7 +59,8 @@ def reference_ways(model: Classifier) -> dict[str, Way]:
     elif spec.recipe == "stacked":
         ways = {"librosa_hop_ms": lambda audio: model.predict(_log_mel(librosa, audio, model)[np.newaxis])}
     elif spec.recipe == "joint":
-        # librosa's statistics lie in another order than ours: they are computed, and the network runs on zeros instead.
+        # librosa's statistics are in another order than ours: compute them for the time they take, and run the network on
+        # zeros.
         zeros = np.zeros(model.front_end().n_statistics, np.float32)
 
         def both(audio: FloatArray) -> object:
@@ -79,7 +81,7 @@ def reference_ways(model: Classifier) -> dict[str, Way]:
 
 
 def describe_way(model: Classifier) -> str:
-    """One line for people: what the usual way consists of for this model."""
+    """Describe the baseline for this model in one line."""
     if model.spec.recipe in ("flat268", "flatstats"):
         return "librosa mel, MFCC and chroma of the whole window, then a torch MLP of the same size"
     if model.spec.recipe == "stacked":
@@ -90,7 +92,7 @@ def describe_way(model: Classifier) -> str:
 
 
 def require_packages() -> None:
-    """Raise a ConfigError when librosa or torch is missing, before minutes were spent on measuring."""
+    """Raise a ConfigError when librosa or torch is missing, before the measurement starts."""
     for name in ("librosa", "torch"):
         if sys.modules.get(name, name) is None or find_spec(name) is None:
             raise ConfigError(_MISSING.format(name))
@@ -99,7 +101,7 @@ def require_packages() -> None:
 def _import(name: str) -> Any:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # other people's deprecations are none of the user's business
+            warnings.simplefilter("ignore")  # hide the libraries' deprecation warnings, on which the user cannot act
             return import_module(name)
     except ImportError as error:
         raise ConfigError(_MISSING.format(name)) from error
@@ -110,7 +112,7 @@ def _classic_size() -> int:
 
 
 def _classic(librosa: Any, audio: FloatArray, rate: int, n_fft: int, hop: int) -> FloatArray:
-    """The function that the tutorials share: three transforms, each from the samples, averaged over time."""
+    """The features of most tutorials: three transforms, each from the samples, averaged over time."""
     frames = {"sr": rate, "n_fft": n_fft, "hop_length": hop}
     magnitude = np.abs(librosa.stft(audio, n_fft=n_fft, hop_length=hop))
     mfcc = librosa.feature.mfcc(y=audio, n_mfcc=_MFCC, **frames).mean(axis=1)
@@ -120,7 +122,7 @@ def _classic(librosa: Any, audio: FloatArray, rate: int, n_fft: int, hop: int) -
 
 
 def _statistics(librosa: Any, audio: FloatArray, model: Classifier) -> FloatArray:
-    """The quantities of ``flatstats`` from librosa, written to share the STFT as a careful user would."""
+    """The quantities of ``flatstats`` from librosa, sharing one STFT."""
     spec, feature = model.spec, librosa.feature
     grid = {"frame_length": spec.n_fft, "hop_length": spec.hop_length}
     magnitude = np.abs(librosa.stft(audio, n_fft=spec.n_fft, hop_length=spec.hop_length, center=False))
@@ -161,7 +163,7 @@ def _log_mel(librosa: Any, audio: FloatArray, model: Classifier) -> FloatArray:
 
 
 def _torch_mlp(torch: Any, model: Classifier) -> Way:
-    """Two hidden layers, as wide as it takes to have as many parameters as the bundle's network."""
+    """An MLP of two hidden layers, wide enough to have as many parameters as the bundle's network."""
     inputs, outputs = _classic_size(), len(model.labels)
     parameters = model.card.raw.get("parameters")
     if not isinstance(parameters, int):

@@ -1,4 +1,4 @@
-"""How much audio a second of work gets through, one hop against librosa, and the latency at real pace."""
+"""Throughput, one hop compared with librosa, and latency in real time."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from realtime_ser.model.classifier import Classifier
 from realtime_ser.pipeline.run import listen
 from realtime_ser.records import Estimate, FloatArray
 
-_TURN = 8  # windows in a row: long enough that neither side always starts with the other's data in the processor's caches
+_TURN = 8  # windows in a row, so that neither side always starts with the other's data in the caches
 
-# On a busy machine the long task is interrupted and the short one often is not, which would flatter us: compare CPU time.
-# Windows tells that in steps of 16 ms only.
+# Compare CPU time: on a busy machine the longer task is interrupted more often, which would bias wall time in our favour.
+# Windows resolves it to 16 ms only.
 _clock = time.perf_counter if sys.platform == "win32" else time.thread_time
 
 
 def measure_throughput(config: Config, model: Classifier, samples: FloatArray, minutes: int) -> dict[str, Any]:
-    """Times real time; see ``run_bench``."""
+    """Throughput as a multiple of real time; see ``run_bench``."""
     figures: dict[str, Any] = {}
     waited = worked = 0.0
     for name, on in (("realtime_factor", False), ("realtime_factor_with_vad", True)):
         engine = Engine(model, with_vad(config, on=on))
         minute = np.resize(samples, 60 * engine.sample_rate)
-        block = engine.sample_rate // 10  # as a file is read
+        block = engine.sample_rate // 10  # the block size of files
         engine.push(minute[: 10 * block])
         gc.collect()
         factors = []
@@ -58,7 +58,7 @@ def measure_throughput(config: Config, model: Classifier, samples: FloatArray, m
 def measure_hops(
     config: Config, model: Classifier, samples: FloatArray, windows: int, *, against_librosa: bool
 ) -> dict[str, Any]:
-    """One hop of ours without the VAD, and the usual ways on the same windows; see ``run_bench``."""
+    """Time one hop without the VAD, and the librosa baselines on the same windows; see ``run_bench``."""
     ways: dict[str, Callable[[FloatArray], object]] = {}
     figures: dict[str, Any] = {}
     if against_librosa:

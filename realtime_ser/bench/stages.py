@@ -1,7 +1,7 @@
-"""Where the time of a hop goes.
+"""Time of each stage of a hop.
 
-Nothing is timed inside the engine: an untouched engine gives the whole hop, and a second one, whose parts are wrapped in
-stopwatches, gives the stages. The two take turns on the same blocks, so that the machine's moods hit both.
+The engine itself contains no timers: an unmodified engine gives the time of the whole hop, and a second one, whose parts are
+wrapped in timers, gives the stages. The two alternate on the same blocks, so that the machine's load affects both.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ class Stopwatches:
 
 
 def timed_engine(model: Classifier, config: Config, watches: Stopwatches, first: Block) -> Engine:
-    """An engine whose parts are watched, after its first block (which creates the resampler). The model is watched too."""
+    """An engine and model whose parts are timed, after the first block (which creates the resampler)."""
     engine = Engine(model, config)
     engine.push(first)
     gate = engine._gate
-    watches.watch(engine._resampler, "push", "resample")
+    watches.watch(engine._hops._resampler, "push", "resample")
     windows = engine._windows
     watches.watch(windows._front_end, "push", "frames")
     watches.watch(windows._front_end, "window", "window")
@@ -79,7 +79,7 @@ def measure_stages(config: Config, samples: FloatArray, seconds: float) -> dict[
     source = ArraySource(at_mic_rate(samples, rate, seconds), MIC_RATE, block_s=config.capture.block_ms / 1000)
     blocks = (item for item in source.blocks() if isinstance(item, Block))
     first = next(blocks)
-    watched = timed_engine(load_model(config.model), config, watches, first)  # a model of its own: it gets stopwatches
+    watched = timed_engine(load_model(config.model), config, watches, first)  # its own model: methods get wrapped
     plain.push(first)
     rows: list[dict[str, float]] = []
     wholes: list[float] = []
@@ -96,7 +96,7 @@ def measure_stages(config: Config, samples: FloatArray, seconds: float) -> dict[
         if not estimates:
             continue
         row = watches.take()
-        # A hop is a full window's, classified: what a person who speaks waits for.
+        # Count only hops that classify a full window.
         if estimates[-1].state != "no_speech" and estimates[-1].end >= plain.window:
             row["gate_floor"] = row["gate"] - row["gate_vad"]
             row["other"] = watched_s - sum(row[name] for name in STAGES if name != "other")

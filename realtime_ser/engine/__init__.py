@@ -1,1 +1,1 @@
-"""One stream, pure: samples in, estimates out. No thread, no clock, no I/O."""
+"""One stream: samples in, estimates out. No thread, no clock, no I/O."""

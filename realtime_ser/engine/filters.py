@@ -1,6 +1,6 @@
 """Filters over the probabilities of successive windows.
 
-Their settings are in seconds, so that changing the hop does not change the behaviour.
+Settings are in seconds, so that the behaviour does not depend on the hop.
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ class MajorityFilter:
 class HmmFilter:
     """Forward filter of a hidden Markov model (Rabiner 1989, eq. 19-20, normalised) whose state is the emotion.
 
-    It stays with probability ``stay_probability`` per second and else moves to any other emotion alike. The model's
-    probabilities serve as scaled likelihoods under a uniform prior. Windows overlap: each brings little that is new, and counts
-    for ``elapsed_s / evidence_s`` of a whole one.
+    The state stays the same with probability ``stay_probability`` per second, otherwise it moves to any other emotion with
+    equal probability. The model's probabilities serve as scaled likelihoods under a uniform prior. Because windows overlap,
+    each is weighted by ``elapsed_s / evidence_s``.
     """
 
     def __init__(self, stay_probability: float, evidence_s: float = 1.0) -> None:

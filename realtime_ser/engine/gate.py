@@ -1,8 +1,8 @@
-"""Is anyone speaking in this window?
+"""Decides whether a window holds speech.
 
-Two steps, the cheap one first: an energy floor that adapts to the room, then the Silero voice activity detector, which is asked
-only about chunks above the floor and hears them at an even level. A window counts as speech when it holds enough of it, some of
-it recent.
+Two steps, the cheap one first: an energy floor that adapts to the background noise, then the Silero voice activity detector,
+which runs only on chunks above the floor, after a gain that evens out their level. A window counts as speech when enough of its
+chunks are speech and some of them are recent.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from realtime_ser.config import GateConfig
 from realtime_ser.engine.vad import CHUNK, RATE, SileroDetector
 from realtime_ser.records import FloatArray
 
-_UNKNOWN_ROOM_DB = -50.0  # until the room has been heard for floor_span_s, no floor is higher than this
-_HEARD_AT_DB = -25.0  # RMS at which the detector hears the loudest of late: soft speech, as it is, often escapes it
+_FIRST_FLOOR_DB = -50.0  # highest floor during the first floor_span_s, when the noise level is not known yet
+_TARGET_DB = -25.0  # RMS to which the recent peak is amplified: the detector misses much of soft speech without gain
 _MAX_GAIN_DB = 40.0
-_FALL_DB = 3.0 * CHUNK / RATE  # the loudest is forgotten by 3 dB a second: a soft voice may follow a loud one
-_JUMP_DB = 12.0  # so much less gain from one chunk to the next, and the detector starts afresh: it would miss a scream
-_STALE_CHUNKS = 31  # after a second unasked, the detector's memory is of another time
+_FALL_DB = 3.0 * CHUNK / RATE  # the recent peak decays by 3 dB a second: a soft voice may follow a loud one
+_JUMP_DB = 12.0  # a drop of the gain that resets the detector: it would miss a scream otherwise
+_STALE_CHUNKS = 31  # reset the detector after skipping it for a second: its state is outdated
 
 
 def holds_speech(chunks: Sequence[bool], window_s: float, config: GateConfig) -> bool:
-    """Does the window of the last ``window_s`` hold enough speech, some of it recent? The rule of the engine and of training.
+    """Whether the last ``window_s`` hold enough speech, some of it recent. The engine and training share this rule.
 
     Parameters
     ----------
@@ -35,15 +35,15 @@ def holds_speech(chunks: Sequence[bool], window_s: float, config: GateConfig) ->
     """
     window = chunks[-max(1, round(window_s * RATE / CHUNK)) :]
     recent = max(1, round(config.recent_s * RATE / CHUNK))
-    # A window shorter than twice the speech asked for passes when half of it is speech.
+    # A window shorter than twice min_speech_s passes when half of it is speech.
     needed = min(config.min_speech_s * RATE / CHUNK, 0.5 * len(window))
     return bool(len(window)) and sum(window) >= max(1.0, needed) and any(window[-recent:])
 
 
 class NoiseFloor:
-    """The room's noise level as the minimum over the last seconds (after Martin 2001, minimum statistics).
+    """Noise level as the minimum level over the last seconds (after Martin 2001, minimum statistics).
 
-    Speech has gaps within any few seconds, steady noise has none: only what rises above the recent minimum can be speech.
+    Speech has gaps within any few seconds and steady noise has none, so only chunks above the recent minimum can be speech.
     """
 
     def __init__(self, span_chunks: int) -> None:
@@ -51,10 +51,10 @@ class NoiseFloor:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the room."""
+        """Forget the noise level."""
         self._chunk = 0
-        # Levels that may yet be the minimum, rising from left to right, each with the chunk it came with.
-        self._minima: deque[tuple[int, float]] = deque([(0, _UNKNOWN_ROOM_DB)])
+        # Chunk number and level of the candidates for the minimum, in rising order.
+        self._minima: deque[tuple[int, float]] = deque([(0, _FIRST_FLOOR_DB)])
 
     def update(self, level_db: float) -> float:
         """Take a chunk's level in dBFS; return the floor in dBFS."""
@@ -68,13 +68,13 @@ class NoiseFloor:
 
 
 class SpeechGate:
-    """Follows the stream in chunks of 32 ms.
+    """Classifies the stream as speech or not, in chunks of 32 ms.
 
     Parameters
     ----------
     config : thresholds
     sample_rate : rate of the samples pushed, in Hz; resampled to 16 kHz inside where it differs
-    window_s : how far back ``speech_ratio`` may ask
+    window_s : longest window that ``speech_ratio`` and ``is_speech`` take
 
     Raises
     ------
@@ -90,11 +90,11 @@ class SpeechGate:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything heard."""
+        """Forget the stream."""
         self._floor.reset()
         self._decisions.clear()
         self._tail = np.zeros(0, np.float32)
-        self._unasked = 0
+        self._skipped = 0
         self._loudest_db = -math.inf
         self._gain_db = 0.0
         if self._resampler is not None:
@@ -105,7 +105,7 @@ class SpeechGate:
     def push(self, samples: FloatArray) -> list[bool]:
         """Take consecutive samples, float32 (n,); returns which of the chunks that they completed are speech.
 
-        A gate that is off looks at nothing and returns nothing.
+        Returns an empty list when the gate is disabled.
         """
         if not self._config.enabled:
             return []
@@ -115,7 +115,7 @@ class SpeechGate:
         whole = len(audio) // CHUNK
         chunks = audio[: whole * CHUNK].reshape(whole, CHUNK)
         levels = 10 * np.log10(np.maximum(np.vecdot(chunks, chunks) / CHUNK, 1e-12))
-        decisions = [self._hear(chunk, level) for chunk, level in zip(chunks, levels.tolist(), strict=True)]
+        decisions = [self._is_speech(chunk, level) for chunk, level in zip(chunks, levels.tolist(), strict=True)]
         self._decisions.extend(decisions)
         self._tail = audio[whole * CHUNK :].copy()
         return decisions
@@ -128,7 +128,7 @@ class SpeechGate:
         return sum(chunks) / len(chunks) if chunks else 0.0
 
     def is_speech(self, window_s: float) -> bool:
-        """Does the window of the last ``window_s`` hold enough speech, some of it recent?"""
+        """Whether the last ``window_s`` hold enough speech, some of it recent."""
         if not self._config.enabled:
             return True
         return holds_speech(self._last(window_s), window_s, self._config)
@@ -137,18 +137,18 @@ class SpeechGate:
         count = max(1, round(window_s * RATE / CHUNK))
         return list(self._decisions)[-count:]
 
-    def _hear(self, chunk: FloatArray, level_db: float) -> bool:
+    def _is_speech(self, chunk: FloatArray, level_db: float) -> bool:
         floor = self._floor.update(level_db)
         self._loudest_db = max(level_db, self._loudest_db - _FALL_DB)
         if level_db < max(self._config.floor_min_db, floor + self._config.floor_margin_db):
-            self._unasked += 1
+            self._skipped += 1
             return False
         if self._detector is None:
             return True
-        # Amplified where all has been soft, never turned down.
-        gain_db = min(max(0.0, _HEARD_AT_DB - self._loudest_db), _MAX_GAIN_DB)
-        if self._unasked >= _STALE_CHUNKS or self._gain_db - gain_db > _JUMP_DB:
+        # Amplify soft audio, never attenuate loud audio.
+        gain_db = min(max(0.0, _TARGET_DB - self._loudest_db), _MAX_GAIN_DB)
+        if self._skipped >= _STALE_CHUNKS or self._gain_db - gain_db > _JUMP_DB:
             self._detector.reset()
-        self._unasked, self._gain_db = 0, gain_db
+        self._skipped, self._gain_db = 0, gain_db
         levelled = np.clip(chunk * np.float32(10 ** (gain_db / 20)), -1, 1)
         return self._detector.probability(levelled) >= self._config.vad_threshold

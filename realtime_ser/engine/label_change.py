@@ -1,4 +1,4 @@
-"""When another label takes over: by cumulative sums of evidence (CUSUM), or by a lead that lasts."""
+"""Rules for switching the label: cumulative sums of evidence (CUSUM), or a lead held for some time."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from realtime_ser.records import FloatArray
 
 
 class Change(Protocol):
-    """Decides when another label takes the place of the one that stands."""
+    """Decides when to switch from the current label to another."""
 
     def update(self, probs: FloatArray, smoothed: npt.NDArray[np.float64], current: int, elapsed_s: float) -> int:
-        """Take a window's probabilities (C,) and the filter's (C,) after ``elapsed_s``; return the label that stands now."""
+        """Take a window's probabilities (C,) and the filter's (C,) after ``elapsed_s``; return the current label."""
 
     def reset(self) -> None:
-        """Forget what has been gathered against the label that stands."""
+        """Forget the evidence for other labels."""
 
 
 class CusumChange:
-    """Cumulative sums, the quickest detector of a change for a given rate of false ones.
+    """CUSUM, the quickest detector of a change for a given rate of false alarms.
 
-    Page 1954, "Continuous inspection schemes", https://doi.org/10.1093/biomet/41.1-2.100. By how many nats each label was more
-    probable than the one that stands, less ``drift``, is summed over time and never below zero. The first sum to reach
-    ``threshold`` takes over, if the filter agrees that it is ahead.
+    Page 1954, "Continuous inspection schemes", https://doi.org/10.1093/biomet/41.1-2.100. For each label, its log-probability
+    relative to the current one, less ``drift``, is summed over time and clipped at zero. The label switches to the first sum
+    that reaches ``threshold``, if its filtered probability is higher too.
 
     Parameters
     ----------
-    drift : nats; less than this is no evidence
+    drift : nats; a smaller difference is no evidence
     threshold : nat-seconds
     """
 
-    _FLOOR = 0.02  # added to each probability: how improbable the improbable is, is noise
+    _FLOOR = 0.02  # added to each probability: differences between very small probabilities are noise
 
     def __init__(self, drift: float, threshold: float) -> None:
         self._drift, self._threshold = drift, threshold
@@ -45,7 +45,7 @@ class CusumChange:
         self._sums = np.maximum(0.0, self._sums + elapsed_s * (nats - nats[current] - self._drift))
         self._sums[current] = 0.0
         first = int(np.argmax(self._sums))
-        # A hair of slack: the sums of many hops are rounded.
+        # Tolerance: the sums of many hops carry rounding errors.
         if self._sums[first] < self._threshold - 1e-9 or first == current or smoothed[first] < smoothed[current]:
             return current
         self.reset()
@@ -56,7 +56,7 @@ class CusumChange:
 
 
 class LeadChange:
-    """Another label takes over once it has led the filter's output by ``margin`` for ``hold_s``."""
+    """Switches to a label once it has led the filter's output by ``margin`` for ``hold_s``."""
 
     def __init__(self, margin: float, hold_s: float) -> None:
         self._margin, self._hold_s = margin, hold_s
@@ -76,7 +76,7 @@ class LeadChange:
             return current
         self._led_s = self._led_s + elapsed_s if leader == self._challenger else elapsed_s
         self._challenger = leader
-        # Half a millisecond of slack: hops are seconds in binary, and 2 x 0.25 must count as 0.5.
+        # Tolerance of half a millisecond for rounding: 2 x 0.25 s must count as 0.5 s.
         if self._led_s < self._hold_s - 5e-4:
             return current
         self.reset()
@@ -87,7 +87,7 @@ class LeadChange:
 
 
 def make_change(config: SmoothingConfig) -> Change:
-    """What ``config.change`` names."""
+    """The rule that ``config.change`` names."""
     if config.change == "cusum":
         return CusumChange(config.cusum_drift, config.cusum_threshold)
     return LeadChange(config.margin, config.hold_s)

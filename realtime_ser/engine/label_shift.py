@@ -1,7 +1,7 @@
-"""How much of what is spoken is ordinary: a prior that the user sets, as a shift of the log-probabilities (label shift).
+"""Correction for label shift: the user sets the share of neutral speech, and log-probabilities are shifted to that prior.
 
-A model that learned every label equally often answers as if a neutral voice were as rare as a disgusted one. Bayes' rule moves
-its probabilities to another share of neutral and calm; where they were calibrated they stay so (Saerens et al. 2002,
+A model trained on every label equally often assumes that neutral voices are as rare as disgusted ones. Bayes' rule converts its
+probabilities to another share of neutral and calm, and keeps them calibrated (Saerens et al. 2002,
 https://doi.org/10.1162/089976602753284446).
 """
 
@@ -17,11 +17,11 @@ PLAIN = ("neutral", "calm")
 
 
 class LabelShift:
-    """Multiplies probabilities by what each label's share changes, and scales them to sum to one.
+    """Multiplies each probability by the ratio of its label's new and old share, and scales the sum to one.
 
     Parameters
     ----------
-    labels : of the model, which is taken to have learned each equally often
+    labels : of the model, assumed to be trained on each equally often
     share : of neutral and calm together, 0 to 1; None: no shift
     """
 

@@ -1,4 +1,4 @@
-"""For objects that serve one stream: a second thread gets an error and not a stream that is mixed up."""
+"""Detects the use of one stream's object from two threads at once, which would mix up the stream."""
 
 from __future__ import annotations
 

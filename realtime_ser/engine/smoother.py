@@ -1,4 +1,4 @@
-"""Window probabilities -> a label that a person can read: label shift, filter, label change."""
+"""Window probabilities -> a stable label: label shift, filter, label change."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from realtime_ser.records import FloatArray, State
 class Smoother:
     """Filter plus hysteresis.
 
-    A label changes only when ``config.change`` says so. Below ``unsure_below`` the state is "unsure". After
-    ``forget_s`` of silence the filter starts afresh, but the label still stands until another takes over as it must: the same
-    voice mostly goes on in the same mood. After ``keep_label_s`` of silence it goes too: another person may speak now.
+    A label changes by the rule ``config.change``. Below ``unsure_below`` the state is "unsure". After ``forget_s`` of silence
+    the filter is reset but the label is kept, because the same speaker usually goes on in the same emotion. After
+    ``keep_label_s`` of silence the label is reset too, because another person may speak next.
 
-    Where ``config.neutral_share`` says how much of what is spoken is ordinary, probabilities are shifted to that share first.
+    If ``config.neutral_share`` is set, probabilities are first shifted to that share of neutral speech.
 
     Attributes
     ----------
@@ -39,12 +39,12 @@ class Smoother:
         self._filter.reset()
         self._change.reset()
         self._current: int | None = None
-        self._silent_s = 0.0  # as far as the filter is concerned
+        self._silent_s = 0.0  # since the filter's last input or reset
         self._away_s = 0.0
         self.smoothed: npt.NDArray[np.float64] = np.zeros(0)
 
     def silence(self, elapsed_s: float) -> None:
-        """Nobody spoke for another ``elapsed_s``."""
+        """Take ``elapsed_s`` without speech."""
         self._silent_s += elapsed_s
         self._away_s += elapsed_s
         if self._away_s >= max(self._config.forget_s, self._config.keep_label_s):
@@ -70,7 +70,7 @@ class Smoother:
         confidence : its smoothed probability
         """
         probs = self._shift(probs)
-        # Time passes in short pauses too: the filter must not treat the windows on both sides as neighbours.
+        # Include the pause before this window, so that the filter does not treat the windows on both sides of it as adjacent.
         self.smoothed = self._filter.update(probs, elapsed_s + self._silent_s)
         self._silent_s = self._away_s = 0.0
         if self._current is None:

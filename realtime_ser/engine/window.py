@@ -1,7 +1,7 @@
-"""The newest window of a stream, to probabilities: front end, running normalisation, model.
+"""Classifies the newest window of a stream: front end, running normalisation, model.
 
-Where the settings ask for it, a window's last seconds are heard once more on their own: the long window knows more, the short
-one sooner.
+With ``recent_share`` above 0, also classifies the window's last ``recent_s`` separately: the long window is more accurate, the
+short one reacts sooner.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from realtime_ser.errors import ModelError
 from realtime_ser.model.classifier import Classifier
 from realtime_ser.records import FloatArray
 
-_LEAST = np.float32(1e-8)  # of a probability whose logarithm is taken
+_LEAST = np.float32(1e-8)  # lower limit of a probability before its logarithm
 
 
 class WindowClassifier:
-    """Everything of one stream that the model's view of it needs.
+    """The classification state of one stream: front end, normaliser and the model's own state.
 
     Parameters
     ----------
     model : the classifier, whose card owns the front end
-    config : lengths of the windows, and what the last seconds count
-    nobody : a model that knows what nobody sounds like may answer so
-    voice : what an earlier stream learned of the voice; None: a stream begins with the model's prior
+    config : window lengths, and the weight of the last seconds
+    nobody : let a model that has a "nobody speaks" output use it
+    voice : adaptation of an earlier stream to the voice; None: start from the model's prior
 
     Attributes
     ----------
     window, min_window : samples at the model's rate
-    recent_s : seconds at a window's end that are heard once more; 0: none
+    recent_s : seconds at a window's end that are also classified separately; 0: none
 
     Raises
     ------
@@ -60,15 +60,15 @@ class WindowClassifier:
         self._sample_rate = spec.sample_rate
         self.window = spec.samples_in(self._front_end.window_frames)
         self.min_window = min(spec.samples_in(spec.frames_in(min_window_s)), self.window)
-        asked = config.recent_s and config.recent_share
-        # A graph with a state pools the seconds that it was made for; others take no shorter windows than they learned.
+        separately = config.recent_s and config.recent_share
+        # A graph with a state has a fixed length; other models take no shorter windows than they were trained for.
         recent_s = card.stream.recent_s if card.stream else max(config.recent_s, card.min_window_s)
-        self._recent_frames = spec.frames_in(recent_s) if asked else 0
+        self._recent_frames = spec.frames_in(recent_s) if separately else 0
         self._recent_share = np.float32(config.recent_share)
-        self.recent_s = spec.samples_in(self._recent_frames) / self._sample_rate if asked else 0.0
+        self.recent_s = spec.samples_in(self._recent_frames) / self._sample_rate if separately else 0.0
 
     def reset(self) -> None:
-        """A new stream: another voice, another microphone, unless ``voice`` says which."""
+        """Start a new stream, with the adaptation of ``voice`` if that was given."""
         if self._normaliser is not None:
             self._normaliser.reset()
         self._state = self._model.first_state()
@@ -77,17 +77,17 @@ class WindowClassifier:
         self.forget_audio()
 
     def forget_audio(self) -> None:
-        """A gap: no window spans it, but who speaks into which microphone is still the same after it."""
+        """Forget the audio at a gap, which no window may span, but keep the adaptation to voice and microphone."""
         self._front_end.reset()
 
     def snapshot_voice(self) -> VoiceState | None:
-        """What is known of the voice and the microphone; None where the model learns nothing of them."""
+        """The adaptation to voice and microphone; None for a model without any."""
         if self._stream is not None:
             return VoiceState(self._name, tuple(self._state.tolist()))
         return None if self._normaliser is None else VoiceState(self._name, self._normaliser.snapshot())
 
     def restore_voice(self, voice: VoiceState) -> None:
-        """Go on from a snapshot; ModelError, and no change, if it does not fit the model."""
+        """Continue from a snapshot; ModelError, and no change, if it does not fit the model."""
         if voice.model != self._name:
             raise ModelError(f"a voice's state: it was taken with model {voice.model!r}; take it again with {self._name!r}")
         if self._stream is not None:
@@ -111,7 +111,7 @@ class WindowClassifier:
 
     @property
     def reaches_back(self) -> bool:
-        """Whether the window has audio from before its last seconds, so that they are something else than the window."""
+        """Whether the window is longer than its last ``recent_s``."""
         return 0 < self._recent_frames < min(self._front_end.frames, self._front_end.window_frames)
 
     def classify(self, hop: int, *, recent: bool) -> FloatArray | None:
@@ -119,13 +119,13 @@ class WindowClassifier:
 
         Parameters
         ----------
-        hop : samples since the last window that was classified: what this one weighs for the normalisation
-        recent : hear its last seconds once more, if it ``reaches_back``
+        hop : samples since the last classified window: the weight of this one in the normalisation
+        recent : also classify its last seconds separately, if it ``reaches_back``
 
         Returns
         -------
-        float32 (C,), probabilities; with ``recent`` the weighted geometric mean of both, so that the model's temperature
-        means the same for each of them and for the mean. None: the model finds that nobody speaks
+        float32 (C,), probabilities; with ``recent`` the weighted geometric mean of both, on which the model's temperature has
+        the same effect as on each of them. None: the model finds that nobody speaks
         """
         if self._stream is not None:
             return self._follow(hop, recent and self.reaches_back)
@@ -137,14 +137,14 @@ class WindowClassifier:
         last = self._front_end.window(self._recent_frames)
         if self._normaliser is not None:
             last = self._normaliser.relative(last)
-        if window.shape == last.shape:  # statistics: one call of the network for both
+        if window.shape == last.shape:  # vectors: one call of the network for both
             probs, sooner = self._model.predict(np.stack((window, last)))
         else:
             probs, sooner = self._model.predict(window[np.newaxis])[0], self._model.predict(last[np.newaxis])[0]
         return self._joined(probs, sooner)
 
     def _follow(self, hop: int, recent: bool) -> FloatArray | None:
-        """Classify by a graph that carries the stream's state itself."""
+        """Classify with a graph that takes and returns the stream's state."""
         window = self._front_end.window()[np.newaxis]
         (probs, sooner), self._state = self._model.follow(window, self._state, hop / self._sample_rate)
         if recent:
@@ -152,7 +152,7 @@ class WindowClassifier:
         emotions = probs[: len(self._model.labels)]
         if len(probs) > len(emotions) and self._nobody and probs[-1] >= emotions.max():
             return None
-        emotions = np.maximum(emotions, _LEAST)  # where nobody is certain, nothing is left of them
+        emotions = np.maximum(emotions, _LEAST)  # avoids 0 / 0 where the "nobody" output is certain
         return np.asarray(emotions / emotions.sum(), np.float32)
 
     def _joined(self, probs: FloatArray, sooner: FloatArray) -> FloatArray:

@@ -1,1 +1,1 @@
-"""The test instrument: a source that fails as a scenario says."""
+"""Fault injection for tests: a source that fails as a scenario defines."""

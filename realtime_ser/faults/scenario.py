@@ -1,4 +1,4 @@
-"""A scenario of faults: the YAML format, and when each fault strikes."""
+"""A scenario of faults: the YAML format, and the times of each fault."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _LONGEST_S = 1e7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """When a fault strikes, in seconds of the wrapped source's time.
+    """Times of a fault, in seconds of the wrapped source's time.
 
     Attributes
     ----------
     at_s : the first time
-    every_s : again and again at this distance; None: once
-    times : how often at most; None: to the end
-    spread_s : each strike comes up to this much later, at random
+    every_s : period of repetition; None: once
+    times : most repetitions; None: to the end
+    spread_s : random delay of each occurrence, up to this
     """
 
     at_s: float = between(0, _LONGEST_S, default=0.0)
@@ -37,7 +37,7 @@ class Fault:
 
     @property
     def lasts_s(self) -> float:
-        """How long one strike lasts, in seconds; 0 for a moment."""
+        """Duration of one occurrence, in seconds; 0 for a single moment."""
         return 0.0
 
 
@@ -49,42 +49,42 @@ class Lasting(Fault):
 
     @property
     def lasts_s(self) -> float:
-        """How long one strike lasts, in seconds."""
+        """Duration of one occurrence, in seconds."""
         return self.for_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vanish(Lasting):
-    """The device goes and comes back: notices, and a jump in time."""
+    """The device is unplugged and comes back: notices, and a jump in time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Xrun(Fault):
-    """The audio system reports an overflow. ``lost_ms``: what it lost, a jump in time; None: it does not say, a flag only."""
+    """The audio system reports an overflow. ``lost_ms``: length of the lost audio, a jump in time; None: a flag only."""
 
     lost_ms: float | None = between(0.1, 60_000, default=None)
 
     @property
     def lasts_s(self) -> float:
-        """What was lost, in seconds."""
+        """Length of the lost audio, in seconds."""
         return (self.lost_ms or 0.0) / 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Jitter(Lasting):
-    """Each block comes up to ``max_ms`` late, at random; none is lost."""
+    """Each block arrives up to ``max_ms`` late, at random; none is lost."""
 
     max_ms: float = between(0, 60_000, default=80.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stall(Lasting):
-    """Nothing comes for ``for_s``, then everything at once; none is lost."""
+    """No block arrives for ``for_s``, then all at once; none is lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Burst(Lasting):
-    """Blocks come in lumps of ``size_ms``, as from a radio link."""
+    """Blocks arrive in bursts of ``size_ms``, as over a radio link."""
 
     size_ms: float = between(1, 60_000, default=250.0)
 
@@ -105,26 +105,26 @@ class Infinite(Lasting):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Denormals(Lasting):
-    """Noise of 1e-40: numbers so small that processors are slow with them."""
+    """Noise of 1e-40: denormal numbers, on which processors are slow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offset(Lasting):
-    """A direct current: ``level`` (of full scale) is added."""
+    """A DC offset: ``level`` (of full scale) is added."""
 
     level: float = between(-2, 2, default=0.3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clipping(Lasting):
-    """Amplified by ``gain_db`` and cut at full scale."""
+    """Amplified by ``gain_db`` and clipped at full scale."""
 
     gain_db: float = between(0, 120, default=30.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channels(Lasting):
-    """The device delivers ``count`` channels, of which ``silent`` are dead, and they are mixed down to one."""
+    """The device delivers ``count`` channels, of which ``silent`` are silent, and they are mixed down to one."""
 
     count: int = between(1, 64, default=2)
     silent: int = between(0, 64, default=1)
@@ -132,21 +132,22 @@ class Channels(Lasting):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LyingRate:
-    """The device says ``declared_hz`` and delivers at its own rate, from beginning to end."""
+    """The device declares ``declared_hz`` but delivers at its own rate, from beginning to end."""
 
     declared_hz: int = between(1_000, 768_000, default=48_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockDrift:
-    """The device's clock runs ``ppm`` too fast (or too slow): so many samples more per million, from beginning to end."""
+    """The device's clock runs ``ppm`` too fast (or too slow): that many additional samples per million, from beginning to
+    end."""
 
     ppm: float = between(-20_000, 20_000, default=500.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Raise(Fault):
-    """The callback raises an exception, and the stream is over."""
+    """The callback raises an exception, which ends the stream."""
 
     message: str = "injected fault"
 
@@ -177,8 +178,8 @@ class Scenario:
     ----------
     faults : of the classes in ``KINDS``
     seed : at least 0
-    block_ms : the grid on which the faulty source cuts its blocks, whatever it wraps, so that a scenario does the same anywhere
-    name : where it comes from, for messages
+    block_ms : block size of the faulty source, whatever it wraps, so that a scenario has the same effect on every source
+    name : the file, for messages
     """
 
     faults: tuple[Any, ...]
@@ -209,7 +210,7 @@ def load_scenario(path: str | Path) -> Scenario:
 
 def parse_scenario(values: Mapping[str, Any], origin: str) -> Scenario:
     """A scenario from plain values; see ``load_scenario``."""
-    # The list is checked below; here only its key is.
+    # Only the key; the list is checked below.
     head = build(_Head, {key: {} if key == "faults" else value for key, value in values.items()}, origin, "")
     listed = values.get("faults")
     if not isinstance(listed, list):
@@ -241,11 +242,11 @@ def _fault(item: Any, origin: str, where: str) -> Any:
 
 
 def strikes(fault: Fault, key: tuple[int, int], rate: int, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """When a fault strikes: every ``(first, past)`` in samples that overlaps ``[start, end)``, in order.
+    """Occurrences of a fault: every ``(first, past)`` in samples that overlaps ``[start, end)``, in order.
 
     Parameters
     ----------
-    fault : any of the timed kinds; a strike of a kind without duration has ``first == past``, and lies in ``[start, end)``
+    fault : any of the timed kinds; an occurrence without duration has ``first == past``, in ``[start, end)``
     key : seed, and the number of the fault in its scenario
     rate : of the indices, in Hz
     """

@@ -1,8 +1,8 @@
-"""A source that wraps any other and goes wrong as a scenario says.
+"""A source that wraps another and injects the faults of a scenario.
 
-Each stage is a generator over blocks and notices: cut on a fixed grid -> lose -> distort -> deliver late -> drift. What happens
-depends on the scenario, its seed and the wrapped source's sample indices alone, never on a clock or on the size of the wrapped
-source's blocks, so that a run can be repeated exactly.
+Each stage is a generator over blocks and notices: cut on a fixed grid -> lose -> distort -> deliver late -> drift. The faults
+depend only on the scenario, its seed and the wrapped source's sample indices, not on a clock or on the size of the wrapped
+source's blocks, so that a run is reproducible.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ class FaultySource:
 
     Parameters
     ----------
-    source : what to wrap; opened and closed by this one. A paced one gives the faults in real time.
-    scenario : what goes wrong, and when
+    source : the source to wrap; opened and closed by this one. With a real-time source the faults happen in real time.
+    scenario : the faults and their times
 
-    Its first item is a notice of kind "faults", so that whatever is written says that it was not real.
+    Its first item is a notice of kind "faults", so that every output is marked as a test.
     """
 
     def __init__(self, source: Source, scenario: Scenario) -> None:
@@ -61,7 +61,7 @@ class FaultySource:
         self._scenario = scenario
         self.name, self.rate, self.duration_s = source.name, source.rate, source.duration_s
         self.speed: float = source.speed
-        self.waiting_s = 0.0  # of the wrapped source's block, what was not handed over yet
+        self.waiting_s = 0.0  # the part of the wrapped source's block that was not yielded yet
         self._rate = source.rate  # the wrapped source's
 
     def __enter__(self) -> FaultySource:
@@ -70,7 +70,7 @@ class FaultySource:
         self.name, self._rate, self.duration_s = self._source.name, self._source.rate, self._source.duration_s
         self.rate = next((fault.declared_hz for _, fault in self._all(LyingRate)), self._rate)
         if self.duration_s is not None:
-            # As a player of the file would say, who believes the rate: what is lost counts as time, too.
+            # The duration at the declared rate; lost audio counts too.
             self.duration_s *= self._rate / self.rate * math.prod(1 + fault.ppm / 1e6 for _, fault in self._all(ClockDrift))
         return self
 
@@ -78,15 +78,15 @@ class FaultySource:
         self._source.__exit__(kind, error, traceback)
 
     def stop(self) -> None:
-        """End ``blocks()`` soon, with what is being held back delivered."""
+        """End ``blocks()`` soon, after delivering the delayed blocks."""
         self._source.stop()
 
     def blocks(self) -> _Stream:
-        """Yield the wrapped source's blocks, or what is left of them.
+        """Yield the wrapped source's blocks with the faults applied.
 
         Raises
         ------
-        SourceError : as the wrapped source does, or because the scenario says so; whatever came before has been yielded
+        SourceError : as the wrapped source does, or injected by the scenario; everything before it has been yielded
         """
         count, seed = len(self._scenario.faults), self._scenario.seed
         yield Notice("faults", f"{count} faults are injected by {self._scenario.name} (seed {seed})", 0, self.rate)
@@ -102,7 +102,7 @@ class FaultySource:
         return [(number, fault) for number, fault in enumerate(self._scenario.faults) if isinstance(fault, kinds)]
 
     def _strikes(self, kinds: tuple[type[Any], ...], block: Block) -> Iterator[tuple[int, Any, int, int]]:
-        """Number, fault, first and past of what strikes a block."""
+        """Number, fault, first and past of the faults that overlap a block."""
         for number, fault in self._all(*kinds):
             for first, past in strikes(fault, (self._scenario.seed, number), self._rate, block.start, block.end):
                 yield number, fault, first, past
@@ -138,7 +138,7 @@ class FaultySource:
             raise failure
 
     def _lose(self, stream: _Stream) -> _Stream:
-        """Take out what vanishes and overflows, and raise where the callback does."""
+        """Remove lost audio, and raise where the scenario's callback fails."""
         back_at: int | None = None
         xruns = 0
         for item in stream:
@@ -180,7 +180,7 @@ class FaultySource:
             yield replace(item, samples=samples)
 
     def _deliver(self, stream: _Stream) -> _Stream:
-        """Hold blocks back until the wrapped source has come to the moment at which they are due; their order stays."""
+        """Delay blocks until the wrapped source reaches the time at which they are due, in order."""
         held: deque[tuple[int, bool, Block | Notice]] = deque()
         failure: SourceError | None = None
         now = 0
@@ -200,7 +200,7 @@ class FaultySource:
             raise failure
 
     def _due(self, item: Block | Notice) -> tuple[int, bool]:
-        """When an item comes out, as an index of the wrapped source, and whether joined to its neighbours."""
+        """When an item is delivered, as an index of the wrapped source, and whether it is joined to its neighbours."""
         if isinstance(item, Notice):
             return 0, False
         due, lump = item.end, False
@@ -217,7 +217,7 @@ class FaultySource:
         return due, lump
 
     def _drift(self, stream: _Stream) -> _Stream:
-        """The audio as a device with a wrong clock would have sampled it."""
+        """Resample the audio as a device with a wrong clock would sample it."""
         ppm = sum(fault.ppm for _, fault in self._all(ClockDrift))
         if not ppm:
             yield from stream
@@ -256,7 +256,7 @@ def _part(block: Block, start: int, end: int) -> Block:
 
 
 def _joined(held: list[Block]) -> Iterator[Block]:
-    """Adjoining blocks as one, taken out of the list."""
+    """Remove adjoining blocks from the list and return them as one."""
     if held:
         first, last = held[0], held[-1]
         samples = first.samples if len(held) == 1 else np.concatenate([block.samples for block in held])
@@ -266,7 +266,7 @@ def _joined(held: list[Block]) -> Iterator[Block]:
 
 
 def _lumped(ready: list[tuple[int, bool, Block | Notice]]) -> _Stream:
-    """What is due, adjoining blocks of a burst as one."""
+    """The items that are due, adjoining blocks of a burst as one."""
     lump: list[Block] = []
     for _, joins, item in ready:
         if lump and not (joins and isinstance(item, Block) and item.start == lump[-1].end):

@@ -1,1 +1,1 @@
-"""Audio frames to model input: each frame is transformed once, a window is a view of the last frames plus cheap functionals."""
+"""Audio frames to model input: each frame is transformed once, and a window is a view of the last frames plus functionals."""

@@ -1,6 +1,6 @@
 """The constant matrices of the front end: mel and chroma filter banks, DCT, Hann window.
 
-They equal those of librosa 0.10/0.11 (ISC licence), which is the oracle in the tests: the mel bank of Slaney's Auditory Toolbox
+They equal those of librosa 0.10/0.11 (ISC licence), the reference in the tests: the mel bank of Slaney's Auditory Toolbox
 (1998) with area normalisation, and the Gaussian chroma bank of Ellis (2007).
 """
 
@@ -48,7 +48,7 @@ def chroma_filters(sample_rate: int, n_fft: int, n_chroma: int) -> FloatArray:
     """
     hz = np.linspace(0, sample_rate, n_fft, endpoint=False)[1:]
     positions = n_chroma * np.log2(hz / (440.0 / 16))
-    # 0 Hz has no octave: place it 1.5 octaves below the first bin.
+    # 0 Hz has no logarithm: place it 1.5 octaves below the first bin.
     positions = np.concatenate(([positions[0] - 1.5 * n_chroma], positions))
     widths = np.concatenate((np.maximum(np.diff(positions), 1.0), [1.0]))
     half = np.round(n_chroma / 2)

@@ -1,4 +1,4 @@
-"""Audio frames -> per-frame columns. Each audio frame is transformed once, ever.
+"""Audio frames -> per-frame columns. Each audio frame is transformed exactly once.
 
 All new frames go through one real FFT call; mel, chroma and MFCC are matrix products. Columns are float32 with frames on the
 last axis. They equal librosa's with ``center=False`` and ``tuning=0``.
@@ -33,7 +33,7 @@ class FrameTransform:
     def __init__(self, spec: FrontEndSpec) -> None:
         self._spec = spec
         # norm="forward" makes NumPy transform float32 in float32 (its default does so in float64, twice as slow); it divides by
-        # n_fft, which the window makes good. Decibels do not feel the difference; flat268's bare powers would.
+        # n_fft, which the window compensates: flat268 uses the powers themselves.
         self._norm: Literal["forward", "backward"] = "backward" if spec.recipe == "flat268" else "forward"
         self._window = hann(spec.n_fft) * np.float32(spec.n_fft if self._norm == "forward" else 1)
         self._mel = mel_filters(spec.sample_rate, spec.n_fft, spec.n_mels, fmin=spec.fmin, fmax=spec.fmax)
@@ -50,7 +50,7 @@ class FrameTransform:
             ("pitch", 1),
             ("change", spec.n_mels + spec.n_mfcc + 6),
         ]
-        # What joint shows as log-mel is not clamped frame by frame, as its statistics are.
+        # In joint only the statistics are clamped frame by frame, the log-mel part is not.
         whole = [("whole_log_mel", spec.n_mels)]
         names = {
             "flat268": [("mel", spec.n_mels), ("log_mel", spec.n_mels), ("chroma", spec.n_chroma)],
@@ -67,7 +67,7 @@ class FrameTransform:
         if spec.recipe == "flat268":
             self._chroma = chroma_filters(spec.sample_rate, spec.n_fft, spec.n_chroma)
         if self._shaped:
-            # Row 0 of the DCT is the level, which the window removes: MFCC 1 to n_mfcc are kept.
+            # Keep MFCC 1 to n_mfcc: row 0 of the DCT is the level, which is removed later.
             self._dct = dct_matrix(spec.n_mfcc + 1, spec.n_mels)[1:]
             self._hz = np.fft.rfftfreq(spec.n_fft, 1 / spec.sample_rate).astype(np.float32)
             self._band_share = np.full(spec.n_mels, 1 / spec.n_mels, np.float32)
@@ -80,7 +80,7 @@ class FrameTransform:
         ----------
         frames : float32 (n, n_fft), raw samples
         out : float32 (n_columns, n), written in place
-        before : float32 (n_columns, 0 to 2), the columns of the frames just before them, which flatstats looks back at;
+        before : float32 (n_columns, 0 to 2), the columns of the preceding frames, which flatstats needs for changes over time;
             None: there are none
         """
         spectrum = np.fft.rfft(frames * self._window, axis=-1, norm=self._norm)
@@ -113,7 +113,7 @@ class FrameTransform:
         out[columns["voicing"]], out[columns["pitch"]] = self._pitch(power)
 
     def _change_columns(self, out: FloatArray, before: FloatArray) -> None:
-        """Flux, and the absolute change of each base row over two frames; before the first frame nothing changed."""
+        """Flux, and the absolute change of each base row over two frames; zero before the first frame."""
         columns = self.columns
         rows, known = columns["flux"].stop, before.shape[1]
         flux = rows - 1
@@ -123,7 +123,7 @@ class FrameTransform:
         table[:, 2:] = out[:rows]
         table[:, : 2 - known] = table[:, 2 - known, np.newaxis]
         rise = table[bands, 2:] - table[bands, 1:-1]
-        # A sum as a product with a constant vector: the quickest reduction NumPy has for arrays of this size.
+        # Sum by a product with a constant vector, NumPy's fastest reduction for arrays of this size.
         table[flux, 2:] = out[flux] = self._band_share @ np.maximum(rise, _ZERO, out=rise)
         if not known:
             table[flux, :2] = table[flux, 2]

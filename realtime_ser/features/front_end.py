@@ -1,4 +1,4 @@
-"""The last frames -> what a model takes: a view where possible, cheap functionals elsewhere."""
+"""The last frames -> model input: a view where possible, otherwise functionals of the columns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from realtime_ser.records import FloatArray
 
 
 class FrontEnd:
-    """Samples in, features of the last window out. A hop costs its new audio, not the window.
+    """Samples in, features of the last window out. Only new audio is transformed at each hop.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class FrontEnd:
         self.frames = 0
         self._transform = None if spec.recipe == "waveform" else FrameTransform(spec)
         rows = spec.hop_length if self._transform is None else self._transform.n_columns
-        # Twice the window: the oldest half is dropped by one copy per window length, so that a window is one contiguous view.
+        # Twice the window, so that a window is one contiguous view and columns are moved once per window length.
         self._store = np.zeros((rows, 2 * self.window_frames), np.float32)
         self._filled = 0
         self._tail = np.zeros(0, np.float32)
@@ -55,11 +55,11 @@ class FrontEnd:
 
     @property
     def n_normalised(self) -> int:
-        """How many means and deviations a running normalisation of this front end has; 0: it knows none."""
+        """Number of means (and of deviations) of a running normalisation of this front end; 0: not supported."""
         return self.n_statistics + (self.spec.n_mels if self.spec.recipe in ("stacked", "joint") else 0)
 
     def reset(self) -> None:
-        """Forget everything heard."""
+        """Forget the stream."""
         self.frames = 0
         self._filled = 0
         self._tail = self._tail[:0]
@@ -69,10 +69,10 @@ class FrontEnd:
         n_fft, hop = self.spec.n_fft, self.spec.hop_length
         audio = np.concatenate((self._tail, samples)) if len(self._tail) else np.ascontiguousarray(samples, np.float32)
         new = max(0, 1 + (len(audio) - n_fft) // hop)
-        # At most a window's worth at a time: what would leave the window again need not be kept.
+        # At most one window at a time: older frames would be dropped at once.
         for first in range(0, new, self.window_frames):
             count = min(self.window_frames, new - first)
-            # Overlapping rows of the same memory; NumPy checks that they lie within it.
+            # Overlapping rows of one buffer; NumPy checks the bounds.
             strided = np.ndarray((count, n_fft), np.float32, audio, 4 * first * hop, (4 * hop, 4))
             out = self._room(count)
             if self._transform is None:
@@ -112,12 +112,12 @@ class FrontEnd:
             return np.asarray(log_mel, np.float32)
         if self.spec.recipe == "joint":
             return np.concatenate((self._statistics(view), log_mel.ravel()))
-        # The mean of the MFCCs is the DCT of the mean: one product instead of one per frame.
+        # The mean of the MFCCs is the DCT of the mean, which takes one product instead of one per frame.
         mfcc = self._dct @ log_mel.mean(axis=1)
         return np.concatenate((mfcc, view[columns["chroma"]].mean(axis=1), view[columns["mel"]].mean(axis=1)))
 
     def _room(self, count: int) -> FloatArray:
-        """The next ``count`` columns of the store, making room at its front if need be."""
+        """The next ``count`` columns of the store; old columns are moved out if it is full."""
         if self._filled + count > self._store.shape[1]:
             keep = min(self._filled, self.window_frames)
             self._store[:, :keep] = self._store[:, self._filled - keep : self._filled].copy()

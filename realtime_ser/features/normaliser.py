@@ -1,8 +1,8 @@
-"""Running normalisation: what this stream's speech has sounded like so far, taken out of what it sounds like now.
+"""Running normalisation: features relative to the mean and deviation of the stream's speech so far.
 
-A stranger's voice, room and microphone colour everything alike; an emotion is what changes. So the mean and deviation of each
-feature run along with the stream, from the training speakers' as a prior, and every window is seen relative to them. It is
-cepstral mean and variance normalisation done online (Viikki and Laurila 1998, "Cepstral domain segmental feature vector
+Voice, room and microphone shift features constantly, emotions change them. Mean and deviation of each feature are therefore
+updated along the stream, starting from the training speakers' values as a prior, and every window is normalised by them. This
+is online cepstral mean and variance normalisation (Viikki and Laurila 1998, "Cepstral domain segmental feature vector
 normalization for noise robust speech recognition") with a maximum a posteriori start. Causal, and forgotten by ``reset``.
 """
 
@@ -20,20 +20,20 @@ from realtime_ser.errors import ModelError
 from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.records import FloatArray
 
-SPEECH_BAND_HZ = (300.0, 3400.0)  # what every channel carries: the level is measured here
-DEVIATION_DB = 12.0  # what a band's deviation becomes, so that the network sees decibels still
+SPEECH_BAND_HZ = (300.0, 3400.0)  # the level is measured in this band, which every channel transmits
+DEVIATION_DB = 12.0  # deviation of a band after normalisation: keeps the scale of decibels
 _LEAST_DEVIATION = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:
-    """A card's ``normalisation``: the prior, and how fast a stream replaces it.
+    """A card's ``normalisation``: the prior and its weight.
 
     Attributes
     ----------
     mean, deviation : of each feature (flatstats), of each band (stacked) or of both (joint) in the training speakers' speech
-    prior_s : seconds of speech that weigh as much as the prior
-    memory_s : seconds of speech after which the oldest fades: an average of at most this much
+    prior_s : weight of the prior, in seconds of speech
+    memory_s : longest average, in seconds of speech; older speech decays
     """
 
     mean: tuple[float, ...]
@@ -61,7 +61,7 @@ class Normalisation:
 
 
 class RunningNormaliser:
-    """Learns from each window of speech, then returns it normalised.
+    """Updates mean and deviation with each window of speech, then normalises it.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class RunningNormaliser:
 
     Attributes
     ----------
-    heard_s : seconds of speech that the averages rest on, up to ``memory_s``
+    speech_s : seconds of speech in the averages, up to ``memory_s``
     """
 
     def __init__(self, normalisation: Normalisation, spec: FrontEndSpec) -> None:
@@ -85,30 +85,30 @@ class RunningNormaliser:
         self.reset()
 
     def reset(self) -> None:
-        """A new stream: back to the prior."""
-        self.heard_s = 0.0
+        """Start a new stream from the prior."""
+        self.speech_s = 0.0
         self._mean = self._prior_mean.copy()
         self._deviation = self._prior_deviation.copy()
 
     def snapshot(self) -> tuple[float, ...]:
-        """What the stream has taught so far, as plain numbers; what comes later does not change them."""
-        return (self.heard_s, *self._mean.tolist(), *self._deviation.tolist())
+        """The averages as plain numbers, independent of later updates."""
+        return (self.speech_s, *self._mean.tolist(), *self._deviation.tolist())
 
     def restore(self, numbers: Sequence[float]) -> None:
-        """Go on, to the bit, where ``snapshot`` was taken.
+        """Continue from a ``snapshot``, bit for bit.
 
         Raises
         ------
-        ModelError : the numbers are not of this normalisation. Nothing has changed then.
+        ModelError : the numbers do not fit this normalisation. Nothing has changed then.
         """
         size = len(self._prior_mean)
         if len(numbers) != 1 + 2 * size or not all(map(math.isfinite, numbers)):
             raise ModelError(f"a voice's state: {1 + 2 * size} finite numbers are needed, not {len(numbers)}")
-        heard_s = float(numbers[0])
+        speech_s = float(numbers[0])
         mean, deviation = np.array(numbers[1 : 1 + size], np.float32), np.array(numbers[1 + size :], np.float32)
-        if not (0 <= heard_s <= self._prior.memory_s and (deviation > 0).all()):
+        if not (0 <= speech_s <= self._prior.memory_s and (deviation > 0).all()):
             raise ModelError("a voice's state: seconds or deviations out of range")
-        self.heard_s, self._mean, self._deviation = heard_s, mean, deviation
+        self.speech_s, self._mean, self._deviation = speech_s, mean, deviation
 
     def normalise(self, features: FloatArray, hop_s: float) -> FloatArray:
         """Take a window of speech into the averages and return it relative to them.
@@ -116,18 +116,18 @@ class RunningNormaliser:
         Parameters
         ----------
         features : float32, a window as the front end gives it
-        hop_s : seconds since the last such window, which is what this one weighs
+        hop_s : seconds since the last such window: the weight of this one
 
         Returns
         -------
         float32 of the same shape: statistics in deviations of the prior; log-mel in dB about 0 with a deviation of about
         ``DEVIATION_DB``, whatever the recording's level
         """
-        self.heard_s = min(self.heard_s + hop_s, self._prior.memory_s)
-        return self._relative(features, np.float32(hop_s / (self._prior.prior_s + self.heard_s)))
+        self.speech_s = min(self.speech_s + hop_s, self._prior.memory_s)
+        return self._relative(features, np.float32(hop_s / (self._prior.prior_s + self.speech_s)))
 
     def relative(self, features: FloatArray) -> FloatArray:
-        """What ``normalise`` returns, without learning from the window."""
+        """As ``normalise``, without updating the averages."""
         return self._relative(features, np.float32(0))
 
     def _relative(self, features: FloatArray, rate: np.float32) -> FloatArray:

@@ -1,8 +1,9 @@
 """Fundamental frequency and voicing per frame.
 
 The autocorrelation method of Boersma (1993), "Accurate short-term analysis of the fundamental frequency and the harmonics-to-
-noise ratio of a sampled sound", on the band below 4 kHz: the autocorrelation comes from the power spectrum that the front end
-already has, is divided by the window's own, and its highest peak gives the period. No path search: functionals need no track.
+noise ratio of a sampled sound", on the band below 4 kHz: the autocorrelation is computed from the front end's power spectrum
+and divided by that of the window, and its highest peak gives the period. There is no path search, because functionals need no
+smooth track.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from realtime_ser.records import FloatArray
 
 _BAND_HZ = 4000.0
 _OCTAVE_COST = 0.02  # per octave of period: of two equal peaks the shorter period wins
-# Spacing of the periods tried, in samples of the band: at 1, a peak between two samples can lose to one twice as late.
+# Spacing of the candidate periods, in samples of the band: at 1, a peak between two samples can be missed in favour of one at
+# twice the period.
 _LAG_STEP = 0.5
 _AROUND = np.array([[0], [1], [2]])
 
@@ -29,12 +31,12 @@ class PitchTracker:
         length = 2 * self._bins
         self._rate = spec.sample_rate * length / spec.n_fft
         low = max(2, int(self._rate / spec.pitch_max_hz))
-        # Past half the window too little signal overlaps its shifted self for the division below to mean anything.
+        # Beyond half the window too little signal overlaps for the division below to be accurate.
         high = min(int(np.ceil(self._rate / spec.pitch_min_hz)), length // 2 - 2)
         self._lags = np.arange(low, max(high, low + 1) + _LAG_STEP / 2, _LAG_STEP).astype(np.float32)
         window_power = np.abs(np.fft.rfft(hann(spec.n_fft)))[: self._bins + 1] ** 2
-        # One product instead of an inverse FFT of which a quarter is used: column 0 gives the autocorrelation at lag 0, the
-        # others those around the periods looked for, divided by the window's own.
+        # One product replaces an inverse FFT of which only a quarter is needed: column 0 gives the autocorrelation at lag 0,
+        # the others at the candidate periods, divided by the window's autocorrelation.
         lags = np.concatenate(([0], [low - _LAG_STEP], self._lags, [self._lags[-1] + _LAG_STEP]))
         transform = np.cos(2 * np.pi / length * np.outer(np.arange(self._bins + 1), lags)) / length
         transform[1:-1] *= 2

@@ -1,7 +1,7 @@
-"""What the voice does over a window: how pitch moves, in which rhythm it speaks, how its contours swing.
+"""Prosody of a window: movement of the pitch, rhythm, and modulation of the contours.
 
-The kinds of description that paralinguistics has long used (Schuller and Batliner 2013, "Computational Paralinguistics",
-chapters 6 and 8), on the columns that the front end has anyway. None depends on the level.
+Common paralinguistic descriptors (Schuller and Batliner 2013, "Computational Paralinguistics", chapters 6 and 8), computed from
+the front end's columns. None depends on the level.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import numpy.typing as npt
 
 from realtime_ser.records import FloatArray
 
-PITCH, RHYTHM = 17, 11  # numbers that each gives
+PITCH, RHYTHM = 17, 11  # lengths of the two vectors
 SWINGS_HZ = ((0.5, 2.0), (2.0, 4.0), (4.0, 8.0), (8.0, 16.0), (16.0, 32.0))
 PERCENTILES = (0.1, 0.5, 0.9)
 _EXTREMES = (0.03, 0.97)
-_STEP = np.float32(0.02)  # octaves from one frame to the next: less is a steady pitch
+_STEP = np.float32(0.02)  # octaves from one frame to the next: smaller changes count as steady pitch
 _LOUDEST_DB = np.float32(6.0)
-_NUCLEUS_DB = np.float32(25.0)  # a syllable's peak lies no further below the loudest frame
-_SMOOTH = 5  # frames over which the level is averaged before its peaks are sought
+_NUCLEUS_DB = np.float32(25.0)  # peaks further below the loudest frame are no syllable
+_SMOOTH = 5  # frames over which the level is averaged before peaks are detected
 _SMOOTHING = np.full(_SMOOTH, 1 / _SMOOTH, np.float32)
 _LEAST_POWER = np.float32(1e-6)
 
@@ -30,7 +30,7 @@ Frames = npt.NDArray[np.bool_]
 
 
 def pitch_movement(pitch: FloatArray, voicing: FloatArray, level: FloatArray, voiced: Frames, frame_s: float) -> FloatArray:
-    """How the pitch of a window's voiced frames lies and moves.
+    """Position and movement of the pitch in a window's voiced frames.
 
     Parameters
     ----------
@@ -83,13 +83,13 @@ def pitch_movement(pitch: FloatArray, voicing: FloatArray, level: FloatArray, vo
 
 
 def rhythm(level: FloatArray, active: Frames, voiced: Frames, floor_db: np.float32, frame_s: float) -> FloatArray:
-    """When a window's speech sounds, and when it is voiced.
+    """Timing of active and voiced frames in a window.
 
     Parameters
     ----------
     level : float32 (frames,) in dB
     active, voiced : frames that hold speech, and those of them that are periodic
-    floor_db : what lies this far below the loudest frame counts as silence
+    floor_db : frames this far below the loudest count as silence
 
     Returns
     -------
@@ -102,11 +102,11 @@ def rhythm(level: FloatArray, active: Frames, voiced: Frames, floor_db: np.float
     active_s = n_active * frame_s
     out[0] = n_active / len(active)
     out[1] = np.count_nonzero(voiced) / n_active
-    # Runs and peaks are a handful: plain numbers are quicker than arrays of so few.
+    # There are few runs and peaks: plain numbers are faster than small arrays.
     runs = run_lengths(voiced).tolist()
     out[2] = len(runs) / active_s
     peak = level.max()
-    # Not mode "same", which of fewer frames than the kernel makes more.
+    # Not mode "same", which returns more values than frames if the kernel is longer.
     height = np.convolve(np.maximum(level - (peak - floor_db), np.float32(0)), _SMOOTHING)[_SMOOTH // 2 :][: len(level)]
     inner = height[1:-1]
     tops = 1 + np.flatnonzero((inner > height[:-2]) & (inner >= height[2:]) & (inner > floor_db - _NUCLEUS_DB))
@@ -131,12 +131,12 @@ def rhythm(level: FloatArray, active: Frames, voiced: Frames, floor_db: np.float
 
 
 def swings(contours: FloatArray, share: FloatArray, frame_s: float) -> FloatArray:
-    """How fast contours swing: the modulation spectrum, in octaves from 0.5 to 32 Hz.
+    """Modulation spectrum of contours, in octaves from 0.5 to 32 Hz.
 
     Parameters
     ----------
     contours : float32 (n, frames)
-    share : float32 (frames,), weights of the frames that count, summing to one; the others are taken to be at the mean
+    share : float32 (frames,), weights of the frames that count, summing to one; the others are set to the mean
 
     Returns
     -------
@@ -175,7 +175,7 @@ def percentiles(ordered: FloatArray, shares: tuple[float, ...], out: FloatArray)
 
 @lru_cache(maxsize=512)
 def _places(count: int, shares: tuple[float, ...]) -> tuple[npt.NDArray[np.intp], FloatArray]:
-    """For each percentile the two sorted values around it, of ``count``, and the weight of each."""
+    """For each percentile of ``count`` sorted values, the two positions around it and their weights."""
     places, weights = [], []
     for share in shares:
         position = share * (count - 1)

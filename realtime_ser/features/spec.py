@@ -1,4 +1,4 @@
-"""What a model's card says about its front end."""
+"""The front end's parameters, as on a model's card."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from realtime_ser.config_build import build
 from realtime_ser.errors import ModelError
 
 RECIPES = ("flat268", "flatstats", "stacked", "joint", "waveform")
-# What a front end may need at once, in numbers of 4 bytes: several arrays of this size exist for a moment.
+# Largest array of a front end, in values of 4 bytes: several of this size exist at once.
 _MOST_VALUES = 2**23
 
 
 @dataclass(frozen=True, slots=True)
 class FrontEndSpec:
-    """The front end, as numbers. Frames are not centred: frame i covers samples [i * hop_length, i * hop_length + n_fft).
+    """Parameters of the front end. Frames are not centred: frame i covers samples [i * hop_length, i * hop_length + n_fft).
 
     Attributes
     ----------
@@ -28,10 +28,10 @@ class FrontEndSpec:
     n_mels, n_mfcc, n_chroma : number of bands, coefficients and pitch classes
     fmin, fmax : range of the mel bank in Hz
     top_db : log-mel is clamped this far below the window's loudest value, in dB
-    frame_db : flatstats: and this far below each frame's loudest band, so that a band which a microphone or a codec leaves
-        empty says little more than one in which the voice is weak
+    frame_db : flatstats: also clamped this far below each frame's loudest band; limits how far a band that a microphone or
+        codec leaves empty falls below the loudest
     active_db : flatstats: frames this far below the window's loudest frame do not count, in dB
-    pitch_min_hz, pitch_max_hz : flatstats: where to look for the fundamental
+    pitch_min_hz, pitch_max_hz : flatstats: search range of the fundamental
     """
 
     recipe: str
@@ -51,7 +51,7 @@ class FrontEndSpec:
 
     def __post_init__(self) -> None:
         if self.recipe not in RECIPES:
-            raise ModelError(f"front end: unknown recipe {self.recipe!r}; this version knows {', '.join(RECIPES)}")
+            raise ModelError(f"front end: unknown recipe {self.recipe!r}; this version supports {', '.join(RECIPES)}")
         if not 4000 <= self.sample_rate <= 192_000:
             raise ModelError(f"front end: sample_rate {self.sample_rate} Hz is outside 4000 to 192000")
         if not 1 <= self.hop_length <= self.n_fft <= 65536:
@@ -68,8 +68,8 @@ class FrontEndSpec:
             raise ModelError(f"front end: pitch range {self.pitch_min_hz:g} to {self.pitch_max_hz:g} Hz makes no sense")
         ranges = {name: getattr(self, name) for name in ("top_db", "frame_db", "active_db")}
         if not all(0 < value <= 1000 for value in ranges.values()):
-            told = ", ".join(f"{name} ({value:g})" for name, value in ranges.items())
-            raise ModelError(f"front end: {told} must lie in 0 to 1000")
+            given = ", ".join(f"{name} ({value:g})" for name, value in ranges.items())
+            raise ModelError(f"front end: {given} must lie in 0 to 1000")
         if self.recipe == "waveform" and self.n_fft != self.hop_length:
             raise ModelError("front end: a waveform recipe has n_fft equal to hop_length, the grid of its windows")
 

@@ -1,8 +1,8 @@
 """The ``flatstats`` vector: statistics of the active frames of a window.
 
-Level is removed (the vector of a recording 20 dB quieter is the same), pauses and silence are left out by a threshold relative
-to the window's loudest frame, and pitch counts only where the voice is periodic. Everything that concerns one frame or its
-neighbours is a column already, so that a window costs a few matrix products.
+Level is removed (the vector of a recording 20 dB quieter is the same), pauses and silence are excluded by a threshold relative
+to the window's loudest frame, and pitch is used only in voiced frames. Quantities of single frames and their neighbours are
+already columns, so that a window costs a few matrix products.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.records import FloatArray
 
 _VOICED = 0.45  # Boersma's voicing threshold
-_LOUD_DB = np.float32(12.0)  # frames so near to the loudest are the heart of its vowels
-_FEW = 3  # frames of a kind that are too few to say something about it
-_PAST = 3  # frames: the change of the flux looks back two frames at a flux that looks back one
-_CEPSTRA = 4  # MFCC whose swings count, beside level and centroid
+_LOUD_DB = np.float32(12.0)  # frames this close to the loudest are mostly vowels
+_FEW = 3  # fewer frames of a kind give zeros
+_PAST = 3  # frames: the change of the flux spans two frames, the flux one
+_CEPSTRA = 4  # MFCC with a modulation spectrum, beside level and centroid
 
 
 class StatisticsVector:
@@ -74,7 +74,7 @@ class StatisticsVector:
         float32 (size,)
         """
         rows, bands = self._rows, self._bands
-        # The first frames' changes look back beyond the window: those frames only give the others a past.
+        # The first frames' changes refer to frames before the window: use those frames only as the others' past.
         view = view[:, min(_PAST, view.shape[1] - 1) :]
         base, change, level = view[:rows], view[self._change], view[self._level]
         peak = level.max()
@@ -83,7 +83,7 @@ class StatisticsVector:
         unvoiced = active & ~voiced
         share = _even(active)
         slope, curvature = _shape(share, self._frame_s)
-        # Sums as products with weights: one product reads the columns once for everything that is linear in them.
+        # Compute everything linear in the columns by one product with weights, which reads them once.
         kinds = np.stack((share, slope, _even(level > peak - _LOUD_DB), curvature, _even(voiced), _even(unvoiced)), axis=1)
         sums = base @ kinds
         mean, offset = sums[:, 0], sums[:bands, 0].sum() / np.float32(bands)
@@ -101,7 +101,7 @@ class StatisticsVector:
         ordered.sort(axis=1)
         percentiles(ordered, PERCENTILES, table[7:])
         for places in (table[0], table[5], *table[7:]):
-            # Remove the level: what a gain adds to every band and to the level itself.
+            # Remove the level, which a gain adds to every band and to the level row.
             places[:bands] -= offset
             places[self._level] -= offset
         for place, which, column in ((part[1][:bands], voiced, 4), (part[1][bands:], unvoiced, 5)):

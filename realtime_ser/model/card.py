@@ -1,6 +1,6 @@
-"""A bundle's card, ``NAME.json``: it owns the front end, the labels and the scores, and is read and checked here.
+"""Reads and checks a bundle's card, ``NAME.json``, which defines the front end, the labels and the scores.
 
-What cannot be right on a card is refused in one line that names the file; its network is not opened.
+An invalid card is refused in one line that names the file, before its network is opened.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ class StreamGraph:
     Attributes
     ----------
     state, next_state : tensors float32 (size,); all zeros at a stream's start
-    hop_s : tensor float32 (1,), seconds at the window's end that no earlier window held
+    hop_s : tensor float32 (1,), seconds at the window's end that no earlier window covered
     size : numbers in a state
-    recent_s : seconds; the output's second row is of so much at the window's end
-    nobody : the output's last column, beside the labels', is that nobody speaks
+    recent_s : the output's second row is for this many seconds at the window's end
+    nobody : whether the output has a last column, after the labels, for "nobody speaks"
     """
 
     state: str
@@ -47,7 +47,7 @@ class StreamGraph:
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """The keys of a card that the live path needs; what else is on it is kept unread."""
+    """The keys of a card that the live path needs; others are kept unread."""
 
     format: int
     name: str
@@ -65,19 +65,19 @@ class _Written:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a bundle says about itself.
+    """The content of a bundle's card.
 
     Attributes
     ----------
     spec : the front end
-    normalisation : of what the front end gives, running along with the stream; None: none
+    normalisation : running normalisation of the front end's output; None: none
     window_s, min_window_s : longest and shortest window it was trained for, in seconds
     labels : one per output
     input_name, output_name : tensors of the ONNX graph
-    stream : how the graph carries a stream's state; None: it has none
-    standardised : a waveform's samples are brought to zero mean and unit variance, window by window
+    stream : tensors of the stream's state in the graph; None: it has none
+    standardised : whether each window of a waveform is scaled to zero mean and unit variance
     logits : the output is logits, to be divided by ``temperature`` and softmaxed here; else it is probabilities
-    headline : the honest score in one line
+    headline : the speaker-independent score in one line
     raw : the whole card
     """
 
@@ -110,7 +110,7 @@ def read_card(path: Path) -> Card:
 
     Raises
     ------
-    ModelError : unreadable, not JSON, or a key is missing, ill-typed or senseless
+    ModelError : unreadable, not JSON, or a key is missing, ill-typed or invalid
     """
     try:
         with path.open("rb") as file:
@@ -134,7 +134,7 @@ def _card(path: Path, raw: Any) -> Card:
     known = {key: value for key, value in raw.items() if key in _Written.__dataclass_fields__}
     read = build(_Written, known, "", "", error=ModelError, what="key")
     if read.format != CARD_FORMAT:
-        raise ModelError(f"format {read.format} is not {CARD_FORMAT}, the one that this version reads; upgrade realtime-ser")
+        raise ModelError(f"format {read.format} is not {CARD_FORMAT}, the one that this version supports; upgrade realtime-ser")
     if len(read.labels) < 2 or not all(read.labels) or len(set(read.labels)) != len(read.labels):
         raise ModelError("'labels' must be at least two different names")
     if not 0.05 <= read.min_window_s <= read.window_s <= 60:

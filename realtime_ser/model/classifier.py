@@ -1,7 +1,7 @@
 """A model bundle: ``NAME.onnx`` and its card ``NAME.json``.
 
-The card owns the front end, the labels and the scores. Nothing is ever unpickled, and the ONNX file is loaded from bytes whose
-hash the card gives and which name no other file, so that a bundle is what its card says or is refused.
+The card defines the front end, the labels and the scores. Nothing is unpickled. The ONNX file must match the card's hash and
+refer to no other file, otherwise the bundle is refused.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Classifier:
 
     Parameters
     ----------
-    card : what the bundle claims; every claim that can be checked is
+    card : checked against the network
 
     Raises
     ------
@@ -53,9 +53,7 @@ class Classifier:
         self._warm_up()
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError(
-            "a loaded model cannot be pickled or copied: hand over its path and call load_model in the other process"
-        )
+        raise TypeError("a loaded model cannot be pickled or copied: pass its path and call load_model in the other process")
 
     @property
     def spec(self) -> FrontEndSpec:
@@ -67,7 +65,7 @@ class Classifier:
         return FrontEnd(self.card.spec, window_s or self.card.window_s)
 
     def normaliser(self) -> RunningNormaliser | None:
-        """A new running normaliser for this model, at a stream's start; None where its card asks for none."""
+        """A new running normaliser for this model, at a stream's start; None where its card has none."""
         normalisation = self.card.normalisation
         return None if normalisation is None else RunningNormaliser(normalisation, self.card.spec)
 
@@ -80,12 +78,12 @@ class Classifier:
 
         Returns
         -------
-        float32 (B, C), calibrated probabilities, each row summing to one; of a graph that carries a stream's state, B is one
+        float32 (B, C), calibrated probabilities, each row summing to one; for a graph that carries a stream's state, B is one
         and the window is a stream's first
 
         Raises
         ------
-        ModelError : the network refuses the shape or returns something that is no probability
+        ModelError : the network refuses the shape or returns values that are no probabilities
         """
         if self.card.stream is not None:
             rows, _ = self.follow(features, self.first_state(), self.card.min_window_s)
@@ -98,7 +96,7 @@ class Classifier:
         return self._probabilities(output, (len(features), len(self.labels)))
 
     def first_state(self) -> FloatArray:
-        """The state of a stream that has just begun, float32 (size,), for ``follow``; empty where the graph has none."""
+        """Initial state of a stream, float32 (size,), for ``follow``; empty where the graph has none."""
         return np.zeros(self.card.stream.size if self.card.stream else 0, np.float32)
 
     def follow(self, features: FloatArray, state: FloatArray, hop_s: float) -> tuple[FloatArray, FloatArray]:
@@ -107,12 +105,12 @@ class Classifier:
         Parameters
         ----------
         features : float32 (1, n), see the recipe
-        state : float32 (size,), what the last window returned, or ``first_state``
-        hop_s : seconds at its end that no earlier window held
+        state : float32 (size,), the next state of the previous window, or ``first_state``
+        hop_s : seconds at its end that no earlier window covered
 
         Returns
         -------
-        probs : float32 (2, C) or, where the graph knows nobody, (2, C + 1): of the window, and of its last seconds
+        probs : float32 (2, C) or, with a "nobody speaks" output, (2, C + 1): of the window, and of its last seconds
         next state : float32 (size,)
 
         Raises
@@ -151,12 +149,12 @@ class Classifier:
     def _scaled(self, features: FloatArray) -> FloatArray:
         if not self.card.standardised:
             return features
-        # As the feature extractor of wav2vec2 does; the small number is its, too.
+        # As the feature extractor of wav2vec2 does, with the same epsilon.
         centred = features - features.mean(axis=1, keepdims=True)
         return np.asarray(centred / np.sqrt(np.mean(centred**2, axis=1, keepdims=True) + 1e-7), np.float32)
 
     def _warm_up(self) -> None:
-        # The first runs allocate; a fault in shape or labels shows here and not in the middle of a stream.
+        # The first runs allocate memory; they also detect a wrong shape or number of labels before a stream starts.
         front_end = self.front_end()
         noise = np.random.default_rng(0).normal(0, 0.01, self.spec.samples_in(front_end.window_frames))
         front_end.push(noise.astype(np.float32))
@@ -171,7 +169,7 @@ def open_network(path: Path, sha256: str) -> Any:
 
     Raises
     ------
-    ModelError : unreadable, another file than the hash says, one that reads other files, or no graph that loads
+    ModelError : unreadable, a file with another hash, one that reads other files, or no graph that loads
     """
     content = read_network(path, sha256)
     import onnxruntime
@@ -179,11 +177,11 @@ def open_network(path: Path, sha256: str) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    # Spinning would burn the core that the audio callback needs.
+    # Spinning would occupy the core that the audio callback needs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4
     try:
-        # enable_fallback: else a damaged network makes ONNX Runtime print on standard output and try again.
+        # Without enable_fallback=0 ONNX Runtime prints on standard output and tries again when a network is damaged.
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except Exception as error:
         raise ModelError(f"{path} does not load: {one_line(error, 300)}") from error
@@ -199,7 +197,7 @@ def load_model(model: str | Path = "mlp") -> Classifier:
     Raises
     ------
     ConfigError : there is no such bundle, or ``model`` is neither a name nor a path
-    ModelError : it is damaged or does not hold what its card says
+    ModelError : it is damaged or does not match its card
     """
     return Classifier(read_card(find_card(model)))
 

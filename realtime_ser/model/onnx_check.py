@@ -1,9 +1,9 @@
-"""The bytes of a network: the file that its card describes, and nothing beside it.
+"""Checks an ONNX file before it is loaded: the hash on its card, and no reference to other files.
 
-A tensor in an ONNX file may say that its numbers lie in another file, and name any path; some versions of ONNX Runtime look for
-it from the current folder when given bytes, or take an address in memory for a path. None of that is needed here, so such files
-are refused before they are loaded. This walks the protobuf wire format of onnx.proto3 (field numbers below); what it cannot
-follow is refused too, so that a second reader cannot understand more of a file than this one.
+A tensor in an ONNX file may refer to another file by any path; some versions of ONNX Runtime resolve it from the current folder
+when given bytes, or accept a memory address as a path. Such files are refused before they are loaded. This module parses the
+protobuf wire format of onnx.proto3 (field numbers below) and refuses anything that it cannot parse, so that ONNX Runtime cannot
+find references that this parser missed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MAX_BYTES = 512 * 2**20
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _DEEPEST = 60
 
-# message -> field -> the message it holds; fields that cannot lead to a tensor are left out.
+# message -> field -> message type of the field; fields without tensors below them are left out.
 _CHILDREN: dict[str, dict[int, str]] = {
     "model": {7: "graph", 20: "training", 25: "function"},
     "training": {1: "graph", 2: "graph"},
@@ -37,7 +37,7 @@ def read_network(path: Path, sha256: str) -> bytes:
 
     Raises
     ------
-    ModelError : unreadable, another file than the hash says, no ONNX model, or one that reads other files
+    ModelError : unreadable, a file with another hash, no ONNX model, or one that reads other files
     """
     try:
         size = path.stat().st_size
@@ -61,7 +61,7 @@ def read_network(path: Path, sha256: str) -> bytes:
 
 
 def external_tensor(content: bytes) -> str | None:
-    """Name of the first tensor whose data lie outside the file ("?" if it has none), or None.
+    """Name of the first tensor whose data are in another file ("?" for one without a name), or None.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def _outside(tensor: memoryview) -> str | None:
     for field, wire, value in _fields(tensor):
         if field == _TENSOR_NAME and wire == _BYTES:
             name = bytes(value).decode("utf-8", "replace") or "?"
-        # Whatever the location says: a file without external data has neither field, or an explicit 0.
+        # A file without external data has neither field, or an explicit 0, whatever the location field holds.
         outside |= field == _EXTERNAL_DATA or (field == _DATA_LOCATION and any(value))
     return name if outside else None
 

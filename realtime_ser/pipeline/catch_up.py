@@ -1,4 +1,4 @@
-"""A machine that is too slow: drop old audio when processing lags."""
+"""Drops old audio when processing lags."""
 
 from __future__ import annotations
 
@@ -9,22 +9,21 @@ from dataclasses import replace
 from realtime_ser.engine.engine import Engine
 from realtime_ser.records import Block, Notice
 
-# Long enough that a machine at its limit does not say "behind" and "caught up" in turn.
+# Long enough that a machine at its limit does not alternate between "behind" and "caught up".
 _STEADY = 2.0
 
 
 class Backlog:
-    """Stands between a live source and the engine and lets the engine skip what has become too old.
+    """Makes the engine skip audio of a live source that has waited too long.
 
-    A source hands over all that it has, so what waits is known without any clock of the device's: the rest of the block in
-    hand, and whatever came since it was handed over. Audio for which more than ``max_lag_s`` of it waits is too old. Then
-    everything is skipped up to the newest second or so: just enough for one window, so that an estimate follows at once. What
-    is skipped is dropped and counted by the engine; the recorder still gets it. The stream has caught up when nothing was
-    skipped for twice ``max_lag_s`` and less than a hop waits.
+    A source delivers all audio that it has, so the waiting audio is the rest of the current block plus the audio captured since
+    then; no device clock is needed. When more than ``max_lag_s`` of audio waits, everything is skipped except the newest audio,
+    enough for one window, so that an estimate follows at once. The engine drops and counts the skipped samples; the recorder
+    still gets them. The stream has caught up when nothing was skipped for twice ``max_lag_s`` and less than a hop waits.
 
     Parameters
     ----------
-    engine : its caller pushes what is not skipped; what is skipped goes to ``Engine.skip``
+    engine : skipped blocks go to ``Engine.skip``; the caller pushes the others
     max_lag_s : in seconds of the clock; None: never skip
     clock : in seconds
     speed : seconds of audio per second of the clock
@@ -40,15 +39,15 @@ class Backlog:
         self._skipped_s = self._last_skip = 0.0
 
     def pieces(self, block: Block, waiting_s: float = 0.0) -> Iterator[Block | Notice]:
-        """What is to be pushed of a block, hop by hop, and notices of kind "behind" and "caught_up".
+        """The parts of a block to push, hop by hop, and notices of kind "behind" and "caught_up".
 
-        Take one piece at a time: each is judged as its turn comes. A block without ``captured_at`` is not live and passes as it
-        is.
+        Take one piece at a time: whether to skip is decided at each piece. A block without ``captured_at`` is not live and is
+        returned unchanged.
 
         Parameters
         ----------
-        block : all that came
-        waiting_s : seconds of the clock's worth of audio that could follow at once
+        block : all audio that the source delivered
+        waiting_s : audio that waits behind the block, in seconds of the clock
         """
         if self._max_lag_s is None or block.captured_at is None or not len(block.samples):
             yield block

@@ -1,9 +1,9 @@
-"""Source + engine + sinks, on one screen.
+"""Connects a source, the engine and the sinks.
 
-What runs at once: the audio thread (or the pacing thread of a replay) fills a ring; the calling thread reads the ring, runs the
-engine and writes the sinks; the dashboard draws on a thread of its own from the latest values. The first two meet in the ring,
-the last two in the dashboard's cell. Only the calling thread may block on a disk or pipe, and then the ring absorbs, or counts,
-the audio.
+Threads: the audio thread (or the pacing thread of a replay) fills a ring; the calling thread reads the ring, runs the engine
+and writes the sinks; the dashboard draws the latest values on its own thread. The first two share the ring, the last two the
+dashboard's cell. Only the calling thread may block on a disk or pipe; meanwhile the ring buffers the audio, and counts what it
+overwrites.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ def run(source: Source, engine: Engine, sinks: SinkGroup, config: Config, *, dur
     ----------
     source : opened; ``stop()`` ends the run with everything flushed
     engine : reset here
-    sinks : get the session first and the summary last, whatever fails in between
+    sinks : get the session first and the summary last, also after a failure
     config : recorded in the session
     duration_s : stop after this much stream time
 
     Raises
     ------
-    SourceError, ModelError : the source or the model failed; the notice that says so and the summary have been written. Any
-        other exception of the source or the engine passes through in the same way.
+    SourceError, ModelError : the source or the model failed; a notice about it and the summary have been written. Any other
+        exception of the source or the engine is raised in the same way.
     """
     session = _session(source, engine, config.stream.max_lag_s)
     sinks.write(session.start(config, source=source.name, source_rate=source.rate, duration_s=source.duration_s))
@@ -49,7 +49,7 @@ def run(source: Source, engine: Engine, sinks: SinkGroup, config: Config, *, dur
             sinks.write(record)
             if sinks.exhausted:
                 source.stop()
-    except Exception as error:  # whatever it is, the outputs are finished first
+    except Exception as error:  # of any kind: finish the outputs first
         fault = error
     last = session.close(fault)
     for record in last:
@@ -71,8 +71,8 @@ def listen(
 ) -> Iterator[Record]:
     """Read an opened source: its blocks and notices, and the engine's estimates (with latency), segments and health.
 
-    When the source or the model fails, everything that came before is yielded before the exception. A live or paced source
-    skips to its newest audio when estimates would come over ``max_lag_s`` late (None: never), see ``Backlog``.
+    When the source or the model fails, all earlier records are yielded before the exception. A live or paced source skips to
+    its newest audio when estimates would come over ``max_lag_s`` late (None: never), see ``Backlog``.
     """
     session = _session(source, engine, max_lag_s, clock)
     fault: Exception | None = None
@@ -92,7 +92,7 @@ def _session(
 
 
 def _pull(source: Source, session: StreamSession, duration_s: float | None) -> Iterator[Record]:
-    """Everything up to the end of the source; each block goes before what follows from it."""
+    """All records up to the end of the source; each block comes before the records that follow from it."""
     for item in source.blocks():
         if isinstance(item, Notice):
             yield from session.records(item)
@@ -102,7 +102,7 @@ def _pull(source: Source, session: StreamSession, duration_s: float | None) -> I
         yield block
         try:
             yield from session.records(block, waiting_s=waiting_s)
-        except SourceError as error:  # the engine does not know the source's name
+        except SourceError as error:  # add the source's name
             raise SourceError(f"{source.name}: {error}") from error
         if last:
             break
@@ -119,13 +119,13 @@ def stream(
     speed: float | str | None = None,
     channel: int | None = None,
 ) -> Iterator[Estimate]:
-    """Estimates of a file, an array or the microphone, as they come.
+    """Estimates of a file, an array or the microphone, as they are computed.
 
     Parameters
     ----------
     source : audio file ("-": standard input), its content as bytes, a binary file object, or float or integer samples (n,) or
         (n, channels) at ``sample_rate``
-    mic : hear the microphone instead; ends when the loop is left
+    mic : read the microphone instead; ends when the loop is left
     device : which microphone: index or unique part of the name; None: the default
     sample_rate : rate of an array, in Hz
     model : shipped name, path of a bundle, or a loaded one; None: the one that ``config`` names

@@ -1,8 +1,8 @@
-"""One stream as an object: samples and losses in, records out, in the order of the stream.
+"""A push-style stream: samples and losses in, records out, in the order of the stream.
 
-``run``, ``listen`` and ``stream()`` pull a source and push what it yields in here; a server pushes what a client sends. Nothing
-here starts a thread or does I/O, and the clock is handed in. A session is used by one thread at a time; any number of them run
-side by side over one loaded model, each with an engine of its own.
+``run``, ``listen`` and ``stream()`` push the blocks of a source, a server those of a client. This module starts no thread and
+does no I/O, and takes the clock as a parameter. A session is used by one thread at a time; any number of sessions, each with
+its own engine, may share a loaded model.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _KINDS: tuple[tuple[type[Exception], str], ...] = (
 
 
 class StreamSession:
-    """The engine, the latency of its estimates, skipping when late, notices and the final account of one stream.
+    """One stream: engine, latency of estimates, skipping when processing lags, notices and summary.
 
-    Call ``start`` once, ``push`` and ``gap`` as audio comes, and ``close`` once, whatever happened in between.
+    Call ``start`` once, ``push`` and ``gap`` as audio arrives, and ``close`` once, also after a failure.
 
     Parameters
     ----------
@@ -47,12 +47,12 @@ class StreamSession:
         this; None: never
     speed : pace of the stream in seconds of audio per second of the clock; 1 for a microphone
     health : also give a ``Health`` after the records of each push that completed a window
-    clock : monotonic, in seconds, the one that ``Block.captured_at`` is read from
+    clock : monotonic, in seconds, the clock of ``Block.captured_at``
 
     Attributes
     ----------
     engine : for ``engine.health`` at any moment
-    fault : why the stream ended before its end, or None
+    fault : the exception that ended the stream, or None
 
     Examples
     --------
@@ -81,18 +81,18 @@ class StreamSession:
         self._latencies, self._seconds = LatencyHistogram(), defaultdict[str, float](float)
         self._rate = engine.sample_rate
         self._end = 0  # source index of the next sample, at ``_rate``
-        self._held: list[Record] = []  # what a push that failed had given before it failed
+        self._held: list[Record] = []  # records of a push that failed, from before the failure
         self._engine_failed = self._closed = False
 
     def start(self, config: Config, *, source: str, source_rate: int = 0, duration_s: float | None = None) -> Session:
-        """The first record: what runs on what.
+        """The first record: model, source and settings.
 
         Parameters
         ----------
         config : recorded
         source : name of the audio, as its user knows it
-        source_rate : in Hz; the rate at which ``gap`` and arrays count until a block says otherwise; 0: the model's
-        duration_s : length, where it is known
+        source_rate : in Hz; the rate of ``gap`` and of arrays until a block has another; 0: the model's
+        duration_s : length, if known
         """
         self._rate = source_rate or self._rate
         return session_record(self.engine, config, source=source, source_rate=source_rate, duration_s=duration_s)
@@ -104,7 +104,7 @@ class StreamSession:
         ----------
         item : a ``Block``; a notice (without a time it gets the stream's); or samples as ``Engine.push`` takes them, at the
             model's rate, or at ``source_rate`` if that was given, that follow the last ones and are live: captured now
-        waiting_s : how much audio waits behind this block in a queue of the caller's, in seconds of the clock
+        waiting_s : audio that waits behind this block in the caller's queue, in seconds of the clock
 
         Returns
         -------
@@ -113,27 +113,27 @@ class StreamSession:
         Raises
         ------
         SourceError : as ``Engine.push`` does
-        ModelError : the model failed; ``close`` gives what came before that
+        ModelError : the model failed; ``close`` returns the records from before the failure
         """
         records: list[Record] = []
         try:
             for record in self.records(item, waiting_s=waiting_s):
-                records.append(record)  # one by one: what came before an exception is kept
+                records.append(record)  # one by one, to keep those from before an exception
         except Exception:
             self._held = records
             raise
         return records
 
     def records(self, item: Block | npt.ArrayLike | Notice, *, waiting_s: float = 0.0) -> Iterator[Record]:
-        """As ``push``, but each record at its moment, and what was found before a fault comes before the exception.
+        """As ``push``, but yields each record as soon as it exists, so that records come before an exception.
 
-        Nothing happens until it is iterated, and the whole of it must be taken before the next push.
+        Processing happens during iteration, which must be complete before the next push.
         """
         if self._closed:
             raise SourceError("the session is closed; start another for more audio")
         if isinstance(item, Notice):
             if item.kind == "device_lost":
-                # Nothing more of this piece will come: classify what is there now and not when the device returns.
+                # The piece is over: classify its last hop now instead of when the device returns.
                 yield from self._results(self.engine.flush, self._clock())
             yield item if item.at is not None else replace(item, at=self.engine.health.captured, sample_rate=self._model_rate)
             return
@@ -144,7 +144,7 @@ class StreamSession:
             item = Block(to_mono(check_samples(item, "push")), self._rate, self._end, captured_at=began)
         for piece in self._backlog.pieces(item, waiting_s):
             if isinstance(piece, Notice):
-                yield from self.engine.take_records()  # skipping ends a segment
+                yield from self.engine.take_records()  # skipping may end a segment
                 yield piece
             else:
                 yield from self._results(partial(self.engine.push, piece), began)
@@ -170,22 +170,22 @@ class StreamSession:
 
         Parameters
         ----------
-        fault : why the source ended early, if it failed; kept in ``fault`` unless there is one already
+        fault : the source's exception, if it failed; kept in ``fault`` unless there is one already
 
         Returns
         -------
-        the last records; a notice of kind "source_failed", "model_failed" or "failed" if there was a fault; the summary. Once
-        closed: nothing. A model that fails here is such a fault and raises nothing.
+        the last records; a notice of kind "source_failed", "model_failed" or "failed" if there was a fault; the summary. A
+        second call returns nothing. A model that fails here sets ``fault`` and raises nothing.
         """
         if self._closed:
             return []
         records, self._held = self._held, []
-        # An engine whose model fails would fail again.
+        # An engine whose model failed would fail again.
         if not self._engine_failed:
             try:
                 for record in self._results(self.engine.flush, self._clock()):
                     records.append(record)
-            except Exception as error:  # it is kept, and said below
+            except Exception as error:  # reported below
                 self.fault = self.fault or error
         self._closed = True
         self.fault = self.fault or fault
@@ -201,12 +201,12 @@ class StreamSession:
         return self.engine.sample_rate
 
     def _results(self, step: Callable[[], list[Estimate]], began: float) -> Iterator[Estimate | Segment | Health]:
-        """What a step of the engine gives, stamped with its latency: from capture where that is known, else from ``began``."""
+        """Records of a step of the engine, with latency: from capture if known, otherwise from ``began``."""
         fault: Exception | None = None
         try:
             step()
         except SourceError:
-            raise  # such a block is refused before it changes anything
+            raise  # the engine is unchanged
         except Exception as error:
             fault = self.fault = error
             self._engine_failed = True
@@ -249,7 +249,7 @@ def session_record(
 
 
 def _described(fault: Exception) -> str:
-    """A fault in one line: ours as it is, one that nobody foresaw with its type."""
+    """A fault in one line; an exception that is not a SerError with its type."""
     text = one_line(fault)
     if isinstance(fault, SerError):
         return text

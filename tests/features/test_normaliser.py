@@ -66,7 +66,7 @@ def test_memory_is_bounded_so_that_a_new_voice_takes_over() -> None:
     running = RunningNormaliser(prior(1, memory_s=10.0), FLAT)
     for _ in range(4000):
         running.normalise(np.array([0.0], np.float32), 0.25)
-    assert running.heard_s == 10.0
+    assert running.speech_s == 10.0
     for _ in range(80):  # 20 s of somebody else
         out = running.normalise(np.array([30.0], np.float32), 0.25)
     assert float(out[0]) < 0.3 * 3.0
@@ -80,7 +80,7 @@ def test_reset_forgets_and_the_past_never_changes() -> None:
         running.normalise(window, 0.25)
     assert np.array_equal(first, kept)
     running.reset()
-    assert running.heard_s == 0
+    assert running.speech_s == 0
     assert np.array_equal(running.normalise(windows(1)[0], 0.25), kept)
 
 

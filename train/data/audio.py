@@ -19,7 +19,7 @@ from train.data.manifest import Manifest, Row
 
 RATE = 16000
 _FRAME = 160
-_QUIET_DB = 35.0  # this far below a clip's loudest frame nobody speaks
+_QUIET_DB = 35.0  # frames this far below a clip's loudest are no speech
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def load_audio(root: Path, rows: Sequence[Row], cache: Path, *, progress: bool =
             samples = read_clip(root / row.path, RATE)
             parts.append(np.clip(np.round(samples * 32767), -32768, 32767).astype(np.int16))
             offsets.append(offsets[-1] + len(samples))
-            # A sound is used from end to end.
+            # Sounds are used whole.
             voice.append((0, len(samples)) if row.corpus == "sounds" else _extent(samples))
         with replacing(file) as temporary, temporary.open("wb") as out:
             np.save(out, np.concatenate(parts))
@@ -64,7 +64,7 @@ def load_audio(root: Path, rows: Sequence[Row], cache: Path, *, progress: bool =
 
 
 def _extent(samples: FloatArray) -> tuple[int, int]:
-    """Where the voice begins and ends, by its level above 60 Hz."""
+    """Start and end of the voice, by its level above 60 Hz."""
     frames = high_passed(samples, RATE)[: len(samples) // _FRAME * _FRAME].reshape(-1, _FRAME)
     level = 10 * np.log10(np.mean(frames**2, axis=1) + 1e-10)
     loud = np.flatnonzero(level > level.max(initial=-np.inf) - _QUIET_DB)

@@ -1,4 +1,4 @@
-"""What is computed of every clip: in parallel processes, once, and kept on disk under a key of all that it depends on."""
+"""Per-clip results, computed once in parallel processes and cached on disk under a key of everything they depend on."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from train.atomic import replacing
 from train.data.manifest import Row
 from train.sampling.augment import Variant
 
-# What the live path does to audio before its features, and the version of the code that does so here: raise it when the code
-# changes what it computes. Goes into the keys of speech activity, frames and vectors, and into the identity of training runs.
+# Preprocessing of the live path and the version of the code that applies it here: raise it when the code computes something
+# else. Goes into the keys of speech activity, frames and vectors, and into the identity of training runs.
 LIVE: Mapping[str, Any] = {
     "version": 15,
     "gate": asdict(GateConfig()),
     "high_pass": [high_pass.STOP_HZ, high_pass.STOP_DB, high_pass.ORDER],
 }
-_OF_STREAMS = ("activity", "frames", "vectors")  # kinds of cache that hold what a stream gives
+_OF_STREAMS = ("activity", "frames", "vectors")  # kinds of cache that depend on the stream's preprocessing
 TALKERS = 6  # behind a voice
-FEW = 40  # clips for which starting processes is not worth it
+FEW = 40  # up to this many clips are computed without starting processes
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Item:
     number : its place among all clips
     channel : its speaker's number
     speech : its speech activity, where known
-    talkers : files of those who talk in the background
+    talkers : files of the background speakers
     """
 
     path: Path
@@ -70,11 +70,11 @@ def per_clip(
     *,
     progress: bool = True,
 ) -> dict[str, npt.NDArray[Any]]:
-    """What ``work`` makes of every clip, from the cache or computed: whole clips, no windows.
+    """Results of ``work`` for every clip, cached or computed: whole clips, no windows.
 
     Parameters
     ----------
-    kind : name of the cache's files; with ``spec`` and ``rows`` it must tell all that ``work`` depends on
+    kind : name of the cache's files; with ``spec`` and ``rows`` it must cover everything that ``work`` depends on
     work : a module's function (it goes to other processes); its arrays are joined along their last axis
 
     Returns
@@ -85,10 +85,10 @@ def per_clip(
 
 
 def file_of(cache: Path, kind: str, spec: FrontEndSpec | None, variant: Variant | None, rows: Sequence[Row]) -> Path:
-    """Where the features of these clips lie, by everything they depend on."""
+    """Path of the features of these clips, with a key of everything they depend on."""
     settings = [item and item.as_dict() for item in (spec, variant)]
     if spec and spec.recipe != "flatstats":
-        del settings[0]["frame_db"]  # changes nothing there
+        del settings[0]["frame_db"]  # has no effect there
     version: Any = LIVE if kind in _OF_STREAMS else 4
     identity = json.dumps([version, kind, *settings, [(row.path, row.sha256) for row in rows]])
     key = hashlib.sha256(identity.encode()).hexdigest()[:20]
@@ -150,7 +150,7 @@ def _items(
 
 
 def _talkers(rows: Sequence[Row], seed: int) -> list[tuple[str, ...]]:
-    """Who talks behind each clip: other clips of the same speaker, so that no split by speakers can leak through them."""
+    """Background speech for each clip: other clips of the same speaker, so that no split by speakers can leak through it."""
     of_speaker: dict[str, list[str]] = defaultdict(list)
     for row in rows:
         of_speaker[row.speaker].append(row.path)
@@ -163,7 +163,7 @@ def _talkers(rows: Sequence[Row], seed: int) -> list[tuple[str, ...]]:
 
 
 def _begin_worker() -> None:
-    """A worker is one of as many as there are cores, where BLAS threads would only fight; it ends with its run."""
+    """Prepare a worker: one BLAS thread, because there is one worker per core, and end with the parent."""
     import threadpoolctl
 
     threadpoolctl.threadpool_limits(1)
@@ -171,7 +171,7 @@ def _begin_worker() -> None:
 
 
 def _end_with_parent() -> None:
-    # Of a parent that was killed a worker hears nothing: it would wait for its next clip for ever.
+    # A worker is not notified when its parent is killed: it would wait for its next clip for ever.
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

@@ -1,4 +1,4 @@
-"""The encoder's file: where it comes from, and how ``whisper-tiny-en.npz`` is made of what is published.
+"""Gets the encoder's published weights and converts them to ``whisper-tiny-en.npz``.
 
 The CTranslate2 file of OpenAI's Whisper tiny.en, ``model.bin``, holds its weights; the first half of its encoder is kept.
 Format, little-endian: uint32 version; string (uint16 length with the closing zero, bytes); uint32 revision; uint32 count; then
@@ -47,7 +47,7 @@ _NAMES = (
 
 
 def encoder_file(corpora: Path | None = None) -> Path:
-    """Where the encoder lies: ``$REALTIME_SER_ENCODERS``, else ``encoders`` beside the corpora's folder."""
+    """Path of the encoder: ``$REALTIME_SER_ENCODERS``, else ``encoders`` beside the corpora's folder."""
     given = os.environ.get("REALTIME_SER_ENCODERS")
     if given:
         return Path(given).expanduser() / FILE
@@ -56,7 +56,7 @@ def encoder_file(corpora: Path | None = None) -> Path:
 
 
 def missing(place: Path) -> str:
-    """What to do where there is no encoder, in one line."""
+    """How to get the encoder, in one line."""
     return f"no encoder at {place}; run `python -m train get encoder`, which takes it ({LICENCE}) from {ADDRESS}"
 
 

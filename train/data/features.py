@@ -1,12 +1,12 @@
-"""Corpus audio -> what the systems learn from, through the live front end only, cached on disk.
+"""Corpus audio -> training features, through the live front end only, cached on disk.
 
 Two kinds of cache, each under a key of the front end, the manifest and the augmentation:
 
 - ``Frames``: for every clip the log-mel of all its frames and which of them hold speech. A window is a slice of columns.
 - ``Vectors``: for every clip the ``flatstats`` (or ``flat268``) vectors of its windows, cut as the engine cuts them.
 
-A window ends on the stream's hop grid, is 1 to 3 s long, and counts only if it holds speech: the engine's own gate says which
-of a clip's chunks are speech, and its rule which windows hold enough of it. As in a stream a high-pass comes before both.
+A window ends on the stream's hop grid, is 1 to 3 s long, and counts only if it holds speech: the engine's gate classifies a
+clip's chunks, and its rule decides which windows hold enough speech. As in a stream, a high-pass comes before both.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from train.data.cache import Item, computed, file_of
 from train.data.manifest import Row
 from train.sampling.augment import Variant, vary
 
-WINDOW_S, MIN_WINDOW_S = 3.0, 1.0  # as the cards ask
+WINDOW_S, MIN_WINDOW_S = 3.0, 1.0  # as on the cards
 HOP_S = StreamConfig().hop_s
-GATE = GateConfig()  # the shipped one, whatever the stream's settings are
+GATE = GateConfig()  # default settings, independent of the stream's
 VAD_RATE = 16000
-CHUNK = 512  # samples that Silero's detector judges at a time, at 16 kHz
+CHUNK = 512  # samples per decision of Silero's detector, at 16 kHz
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def read_clip(path: Path, rate: int) -> FloatArray:
 
 @functools.lru_cache(maxsize=1)
 def _gate() -> SpeechGate:
-    # Loading its detector takes longer than a clip does.
+    # Cached, because loading the detector takes longer than processing a clip.
     return SpeechGate(GATE, VAD_RATE, WINDOW_S)
 
 
@@ -129,7 +129,7 @@ def vectors(
 def fill(
     root: Path, rows: Sequence[Row], spec: FrontEndSpec, cache: Path, variants: Sequence[Variant], *, progress: bool = True
 ) -> None:
-    """See that the cache holds the rows under each variant; what it holds already is not read."""
+    """Fill the cache for the rows under each variant, without reading existing entries."""
     make = frames if spec.recipe == "stacked" else vectors
     kind = "frames" if spec.recipe == "stacked" else "vectors"
     for variant in variants:

@@ -35,7 +35,7 @@ class Row(Clip):
 
 @dataclass(frozen=True)
 class Manifest:
-    """``rows`` in the order of corpus and path; ``left_out`` names each file that is not among them, with the reason."""
+    """``rows`` in the order of corpus and path; ``left_out`` has each excluded file with the reason."""
 
     rows: tuple[Row, ...]
     left_out: tuple[tuple[str, str], ...] = ()
@@ -69,7 +69,7 @@ def build(root: Path, corpora: Sequence[str] | None = None, *, memory: Path | No
 
     Raises
     ------
-    ConfigError : nothing usable was found; the message says why
+    ConfigError : nothing usable was found; the message has the reason
     """
     found = scan(root, corpora)
     left_out = list(found.left_out)
@@ -101,7 +101,7 @@ def build(root: Path, corpora: Sequence[str] | None = None, *, memory: Path | No
 
 
 def _why_nothing(root: Path, corpora: Sequence[str] | None, left_out: Sequence[tuple[str, str]]) -> str:
-    """In one line, the first reasons why no clip is left, each with a file as an example and how many more it holds for."""
+    """The first reasons why no clip is left, in one line, each with an example file and the number of others."""
     if left_out:
         count = Counter(reason for _, reason in left_out)
         example = {reason: path for path, reason in reversed(left_out)}
@@ -122,7 +122,7 @@ def _why_nothing(root: Path, corpora: Sequence[str] | None, left_out: Sequence[t
 
 
 def _stamp(path: Path) -> str:
-    """Path, size and time of change: while they are the same, so is the audio."""
+    """Path, size and time of change, which identify unchanged audio."""
     try:
         about = path.stat()
     except OSError:
@@ -131,7 +131,7 @@ def _stamp(path: Path) -> str:
 
 
 def _remembered(memory: Path | None) -> dict[str, tuple[float, str] | str]:
-    """What ``build`` knew the last time; nothing where the file is absent or damaged: it is only a cache."""
+    """Results of the last ``build``; empty where the file is absent or damaged, because it is only a cache."""
     try:
         found = json.loads(memory.read_text(encoding="utf-8")) if memory is not None else {}
         return {stamp: fact if isinstance(fact, str) else (float(fact[0]), str(fact[1])) for stamp, fact in found.items()}
@@ -140,7 +140,7 @@ def _remembered(memory: Path | None) -> dict[str, tuple[float, str] | str]:
 
 
 def _facts(path: Path) -> tuple[float, str] | str:
-    """Length and hash of a file, or the reason why it is of no use."""
+    """Length and hash of a file, or the reason to leave it out."""
     try:
         samples, rate = soundfile.read(path, dtype="int16", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:

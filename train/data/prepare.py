@@ -1,4 +1,4 @@
-"""From the corpora to what training uses: the manifest, cached features, the clips in use, and an audit of their splits."""
+"""Prepares training data: the manifest, cached features, the clips in use, and an audit of their splits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from train.settings import SYSTEMS, TrainSettings
 
 
 def prepare(paths: Paths, settings: TrainSettings) -> Manifest:
-    """Write the manifest, say what is left out, and fill the feature cache for every system.
+    """Write the manifest, report excluded files, and fill the feature cache for every system.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def prepare(paths: Paths, settings: TrainSettings) -> Manifest:
 
 
 def rows_in_use(paths: Paths, settings: TrainSettings) -> tuple[Row, ...]:
-    """The clips in use that have one of our labels: all that splits are made of.
+    """The clips in use that have one of our labels, from which splits are made.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def audit(
 
 
 def _none_in_use(rows: Sequence[Row], settings: TrainSettings) -> str:
-    """Why none of the manifest's clips can be learned from, and what to do."""
+    """Why none of the manifest's clips can be used for training, and what to do."""
     used = Counter(row.emotion for row in rows if row.corpus in settings.use)
     if used:
         corpora, labels = ", ".join(settings.use), ", ".join(sorted(used))

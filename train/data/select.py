@@ -15,7 +15,7 @@ from train.data.manifest import Row
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What to keep.
+    """Which clips to keep.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Which clips train and which test. A split is honest when ``audit`` finds nobody on both sides."""
+"""Splits into training and test clips. ``audit`` finds speakers that are on both sides."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PROTOCOLS: tuple[str, ...] = get_args(Protocol)
 
 @dataclass(frozen=True)
 class Split:
-    """One fold: ``train`` fits weights, ``dev`` chooses (epochs, temperature), ``test`` is only ever scored."""
+    """One fold: ``train`` fits weights, ``dev`` chooses (epochs, temperature), ``test`` is only scored."""
 
     name: str
     train: tuple[Row, ...]
@@ -103,7 +103,7 @@ def loso(rows: Sequence[Row], *, dev_speakers: int = 2, seed: int = 0) -> list[S
     """Leave one speaker out: a fold for each, all of whose recordings test."""
     names = sorted({row.speaker for row in rows})
     if len(names) < 2:
-        raise ConfigError("leaving one speaker out needs at least two; random takes one, and says nothing of strangers")
+        raise ConfigError("leaving one speaker out needs at least two; random takes one, but does not measure unseen speakers")
     splits = []
     for name in names:
         rest = tuple(row for row in rows if row.speaker != name)
@@ -113,9 +113,9 @@ def loso(rows: Sequence[Row], *, dev_speakers: int = 2, seed: int = 0) -> list[S
 
 
 def sentence(rows: Sequence[Row], *, folds: int = 5, seed: int = 0) -> list[Split]:
-    """Grouped by what is said: every sentence is tested once, by speakers who also train. Clips without one are left out.
+    """Grouped by sentence: every sentence is tested once, by speakers who are also in training. Clips without one are left out.
 
-    With fewer sentences than ``folds`` each has its own fold. ``audit(..., sentences=True)`` holds it to its word.
+    With fewer sentences than ``folds`` each has its own fold. Check with ``audit(..., sentences=True)``.
     """
     known = [row for row in rows if row.sentence]
     texts = sorted({row.sentence for row in known})
@@ -202,7 +202,7 @@ def audit(split: Split, *, speakers: bool = True, sentences: bool = False) -> li
 
     Parameters
     ----------
-    speakers : a speaker on both sides is a leak; only splits that ask another question (by sentence) pass False
+    speakers : a speaker on both sides is a leak; pass False only for splits by sentence
     sentences : a sentence on both sides is a leak too
     """
     kinds = ["sha256", *(["speaker"] if speakers else []), *(["sentence"] if sentences else [])]

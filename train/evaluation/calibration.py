@@ -1,7 +1,7 @@
-"""Does a confidence mean what it says, and what is gained by saying "unsure"?
+"""Calibration of confidences, and the effect of answering "unsure".
 
-Two kinds of answer are judged: a clip's (the mean of its windows) and the screen's (each window's smoothed label, what a person
-sees). Both come from folds whose temperature was fitted on other speakers.
+Two kinds of answer are evaluated: a clip's (the mean of its windows) and the screen's (each window's smoothed label, as
+displayed). Both come from folds whose temperature was fitted on other speakers.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Bin:
-    """Answers of similar confidence: how many, how sure on average, how often right (0 to 1)."""
+    """Answers of similar confidence: count, mean confidence and share that is right (0 to 1)."""
 
     count: int
     confidence: float
@@ -53,13 +53,13 @@ class Bin:
 
 
 def of_clips(clips: Clips) -> Answers:
-    """Each clip's answer; clips in which nobody was heard gave none."""
+    """Each clip's answer; clips without detected speech have none."""
     spoken = clips.probs.sum(1) > 0
     return Answers(clips.probs[spoken].max(1).astype(np.float64), (clips.guess == clips.target)[spoken])
 
 
 def of_screen(clips: Clips, smoothing: SmoothingConfig) -> Answers:
-    """What the screen would show after each window, were it never unsure. Pauses within a clip are passed over."""
+    """The label after each window if "unsure" were disabled. Pauses within a clip are skipped."""
     smoother = Smoother(LABELS, replace(smoothing, unsure_below=0.0))
     confidence, right = [], []
     for row, windows in zip(clips.rows, clips.windows, strict=True):
@@ -86,7 +86,7 @@ def calibration_error(answers: Answers) -> float:
 
 
 def coverage(answers: Answers) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Share of answers given, rising, and how often those are right, when the least confident are withheld first."""
+    """Share of answers given, rising, and the share of those that is right, when the least confident are withheld first."""
     order = np.argsort(-answers.confidence, kind="stable")
     count = np.arange(1, len(order) + 1)
     return count / max(1, len(order)), np.cumsum(answers.right[order]) / count
@@ -148,7 +148,7 @@ def picture(clips: Clips, smoothing: SmoothingConfig, name: str, path: Path) -> 
     axis = axes["withheld"]
     for answers, tint, what in ((clip, CLIP, "a clip's answer"), (screen, SCREEN, "the screen")):
         share, right = coverage(answers)
-        # The first handful of answers is all or nothing.
+        # The curve is too noisy for the first few answers.
         shown = share >= 0.02
         point = at(answers, smoothing.unsure_below)
         text = f"{what}: {point['answered']:.0f} % answered, {_percent(point['accuracy'])} of them right"
@@ -159,7 +159,7 @@ def picture(clips: Clips, smoothing: SmoothingConfig, name: str, path: Path) -> 
     axis.set_title(f"Saying nothing when unsure (dots: below {smoothing.unsure_below:g})", fontsize=10)
     axis.legend(frameon=False, fontsize=8, loc="lower left")
     plain(axis)
-    figure.suptitle(f"{name}: does its confidence mean what it says? (speakers never heard in training)", fontsize=11)
+    figure.suptitle(f"{name}: calibration (speakers not in the training data)", fontsize=11)
     return save(figure, path)
 
 
@@ -177,7 +177,7 @@ def _reliability(axis: Axes, below: Axes, answers: Answers, tint: str, title: st
             f"{b.count:,}", (middle, b.count), (0, 2), textcoords="offset points", ha="center", fontsize=7, color="#666666"
         )
     shown = [b for b in bins if b.count >= 10]
-    axis.plot([0, 100], [0, 100], color="#999999", lw=1, ls="--", label="as it should be")
+    axis.plot([0, 100], [0, 100], color="#999999", lw=1, ls="--", label="perfect calibration")
     axis.plot([100 * b.confidence for b in shown], [100 * b.accuracy for b in shown], "o-", color=tint, ms=6)
     axis.set(xlim=(0, 100), ylim=(0, 102), ylabel="% right")
     axis.legend(frameon=False, fontsize=8, loc="upper left")

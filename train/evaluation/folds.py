@@ -1,4 +1,4 @@
-"""A protocol's folds: trained, played through the engine clip by clip, scored; and their networks as listeners of streams."""
+"""A protocol's folds: training, scoring clip by clip through the engine, and their networks for streams."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from train.paths import Paths
 from train.settings import Setup, TrainSettings
 
 _CLIPS = "each clip streamed through the engine, mean of the windows that hold nearly as much speech as its fullest"
-_BY_SPEAKER = "the same, a speaker's clips in random order as one stream, so that the running normalisation knows the voice"
+_BY_SPEAKER = "the same, a speaker's clips in random order as one stream, so that the running normalisation adapts to the voice"
 _CROSS = (
-    "leave-one-corpus-out: nothing of the tested corpus was learned. stream: a speaker's clips in random order as one stream;"
-    " clip: each clip a stream of its own. four: neutral, happy, sad, angry; all: the labels both sides know"
+    "leave-one-corpus-out: the tested corpus is not in the training data. stream: a speaker's clips in random order as one;"
+    " clip: each clip a stream of its own. four: neutral, happy, sad, angry; all: the labels of both sides"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is trained and scored: a system under a protocol; ``threads`` of torch."""
+    """A system and a protocol to train and score; ``threads`` of torch."""
 
     system: str = "mlp"
     protocol: str = "emobox"
@@ -105,7 +105,7 @@ def score(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job, count: int 
 
 
 def listeners(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job, only: Sequence[int] = ()) -> list[Fold]:
-    """The folds' networks of the first seed, calibrated on the other folds' speakers, each with its own unseen ones.
+    """The folds' networks of the first seed, calibrated on the other folds' speakers, each with its unseen speakers.
 
     ``only`` : numbers of the folds, from 1; empty: all
     """
@@ -144,8 +144,8 @@ def fit(
     Parameters
     ----------
     only : numbers of the protocol's folds, from 1; empty: every clip trains
-    seeds : so many times
-    dev_speakers : do not train; their UAR is in the history
+    seeds : number of repetitions
+    dev_speakers : held out; their UAR is in the history
     """
     data = ensemble.load_data(paths.corpora, rows, settings, system, paths.cache)
     chosen: list[tuple[str, Sequence[Row], Sequence[Row]]] = [("all", rows, ())]
@@ -166,7 +166,7 @@ def _numbered(folds: Sequence[splits.Split], only: Sequence[int], protocol: str)
 
 
 def _honest_folds(protocol: str, settings: TrainSettings, rows: Sequence[Row]) -> list[splits.Split]:
-    """The protocol's folds; but for ``random``, which is known to, none may leak."""
+    """The protocol's folds. Only those of ``random`` may leak."""
     folds = folds_of(protocol, rows, settings)
     problems = [problem for fold in folds for problem in splits.audit(fold)]
     if problems and protocol != "random":
@@ -175,7 +175,7 @@ def _honest_folds(protocol: str, settings: TrainSettings, rows: Sequence[Row]) -
 
 
 def _place(paths: Paths, job: Job, name: str, number: int = 0) -> Path:
-    """Where a fold's bundle lies."""
+    """Path of a fold's bundle."""
     return paths.runs / job.system / (name if number == 0 else f"{name}-again-{number}")
 
 
@@ -184,7 +184,7 @@ def _scores_file(paths: Paths, job: Job) -> Path:
 
 
 def folds_of(protocol: str, rows: Sequence[Row], settings: TrainSettings) -> list[splits.Split]:
-    """Leave-one-corpus-out is about all corpora in use, the other protocols about those of ``within``."""
+    """The corpora of a protocol: all in use for leave-one-corpus-out, ``within`` for the others."""
     inside = [row for row in rows if row.corpus in settings.within]
     if protocol != "cross" and not inside:
         raise ConfigError(f"{protocol} folds are made of {settings.within}, which the manifest lacks; see train.within")
@@ -192,14 +192,14 @@ def folds_of(protocol: str, rows: Sequence[Row], settings: TrainSettings) -> lis
 
 
 def _temperatures(folds: Sequence[Clips]) -> list[float]:
-    """A fold's temperature comes from the other folds' test speakers, whom its own score never sees."""
+    """A fold's temperature, fitted on the other folds' test speakers, which its own score does not include."""
     if len(folds) < 2:
         return [1.0] * len(folds)
     return [scoring.best_temperature(scoring.join([part for part in folds if part is not one])) for one in folds]
 
 
 def scored(paths: Paths, settings: TrainSettings, job: Job) -> dict[str, Any]:
-    """What ``score`` wrote; empty where it has not run, or with other corpora."""
+    """The results of ``score``; empty where it has not run, or with other corpora."""
     file = _scores_file(paths, job)
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     return found if found.get("corpora") == _corpora(settings) else {}

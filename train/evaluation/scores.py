@@ -1,4 +1,5 @@
-"""Scores, through the engine: every clip is played as a stream, its answer is the mean probability of its fullest windows."""
+"""Scores, through the engine: every clip is played as a stream, and its answer is the mean probability of the windows with most
+speech."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ from train.data.corpora import LABELS
 from train.data.features import read_clip
 from train.data.manifest import Row
 
-FOUR = ("neutral", "happy", "sad", "angry")  # what every corpus knows
+FOUR = ("neutral", "happy", "sad", "angry")  # labels of every corpus
 Change = Callable[[FloatArray, int, Row], tuple[FloatArray, int]]
 
 BINS = 10  # of confidence, for the calibration error
@@ -30,16 +31,16 @@ BINS = 10  # of confidence, for the calibration error
 
 @dataclass(frozen=True)
 class Clips:
-    """What the engine said about clips.
+    """The engine's results for clips.
 
     Attributes
     ----------
     rows : the clips
-    windows : for each clip float32 (windows with speech, labels), probabilities; no row where the gate heard no speech
-    speech_s : for each clip float32 (windows with speech,), seconds of speech in each window, as the gate heard it
+    windows : for each clip float32 (windows with speech, labels), probabilities; no row where the gate found no speech
+    speech_s : for each clip float32 (windows with speech,), seconds of speech in each window, by the gate
     probs : float32 (clips, labels), mean over each clip's fullest windows by ``speech_s``; zeros where there is none
     target : index of each clip's true label
-    guess : index of the most probable label; -1, which is never right, where no window held speech
+    guess : index of the most probable label; -1, which counts as wrong, where no window held speech
     """
 
     rows: tuple[Row, ...]
@@ -74,12 +75,12 @@ def stream_clips(
 
     Parameters
     ----------
-    by_speaker : a speaker's clips are one stream, in random order, with a break between clips that no window spans: what
-        the running normalisation has learned of a voice stays. Else every clip is a stream of its own
+    by_speaker : a speaker's clips are one stream, in random order, with a break between clips that no window spans: the running
+        normalisation keeps its adaptation to the voice. Otherwise every clip is a separate stream
     seed : of that order
     config : of the engine; None: the defaults
-    change : what befalls the audio on its way: (float32 (n,), rate in Hz, row) -> (float32 (m,), rate in Hz). For clips that
-        are streams of their own
+    change : degradation of the audio: (float32 (n,), rate in Hz, row) -> (float32 (m,), rate in Hz). For clips that are streams
+        of their own
     """
     engine = Engine(classifier, config)
     order = list(range(len(rows)))
@@ -87,7 +88,7 @@ def stream_clips(
         order = sorted(np.random.default_rng(seed).permutation(len(rows)).tolist(), key=lambda i: rows[i].speaker)
     windows: dict[int, FloatArray] = {}
     speech_s: dict[int, FloatArray] = {}
-    # A bundle may know fewer labels, and in another order.
+    # A bundle may have fewer labels, and in another order.
     place = [LABELS.index(label) for label in classifier.card.labels]
     voice = None
     for i in tqdm(order, "streaming", disable=not progress, leave=False):
@@ -108,7 +109,7 @@ def stream_clips(
 
 
 def among(clips: Clips, labels: Sequence[str]) -> Clips:
-    """The clips of these labels, asked which of them it is: other labels' probabilities are set to zero."""
+    """The clips of these labels, with the other labels' probabilities set to zero."""
     keep = [i for i, row in enumerate(clips.rows) if row.emotion in labels]
     open_ = np.array([label in labels for label in LABELS], np.float32)
     windows = [clips.windows[i] * open_ for i in keep]
@@ -151,7 +152,7 @@ def calibration_error(clips: Clips) -> float:
 
 
 def confusion(clips: Clips) -> npt.NDArray[np.int64]:
-    """Clips per true label (rows) and answer (columns; the last one: no speech heard)."""
+    """Clips per true label (rows) and answer (columns; the last one: no speech found)."""
     table = np.zeros((len(LABELS), len(LABELS) + 1), np.int64)
     np.add.at(table, (clips.target, clips.guess), 1)
     return table
@@ -169,7 +170,7 @@ def tempered(clips: Clips, temperature: float) -> Clips:
 def best_temperature(clips: Clips) -> float:
     """The temperature that makes held-out probabilities most likely to be right (lowest negative log-likelihood).
 
-    Clips and windows count alike: scores are of clips, but what a person sees are windows, which know less.
+    Clips and windows have equal weight: scores are of clips, but the display shows windows, which are less accurate.
     """
     spoken = np.flatnonzero(clips.probs.sum(1) > 0)
     target = clips.target[spoken]
@@ -189,7 +190,7 @@ def _surprise(probs: FloatArray, target: npt.NDArray[np.int64]) -> float:
 
 
 def scores(seeds: Sequence[Sequence[Clips]]) -> dict[str, Any]:
-    """Everything a card says about a protocol's folds, for each of several seeds; percent with one decimal."""
+    """A card's scores of a protocol's folds, for each of several seeds; percent with one decimal."""
     every = join([fold for folds in seeds for fold in folds])
     each = np.mean([[uar(fold) for fold in folds] for folds in seeds], axis=0)
     by_seed = [float(np.mean([uar(fold) for fold in folds])) for folds in seeds]
@@ -223,8 +224,8 @@ def cross_scores(folds: Sequence[tuple[str, Sequence[str], Clips, Clips]]) -> di
 
     Parameters
     ----------
-    folds : for each corpus left out: its name, the labels that the others know too, its clips each as a stream of its own,
-        and its speakers' clips as one stream each
+    folds : for each corpus left out: its name, the labels that the others have too, its clips each as a separate stream, and
+        its speakers' clips as one stream each
     """
     table: dict[str, Any] = {"corpora": {}}
     for name, known, apart, joined in folds:
@@ -247,7 +248,7 @@ def cross_scores(folds: Sequence[tuple[str, Sequence[str], Clips, Clips]]) -> di
 
 
 def interval(clips: Clips, draws: int = 1000) -> list[float]:
-    """95 % confidence interval of the UAR, percent, by the bootstrap over speakers; they differ more than clips do."""
+    """95 % confidence interval of the UAR, percent, by the bootstrap over speakers, which differ more than clips do."""
     speakers = sorted({row.speaker for row in clips.rows})
     place = np.array([speakers.index(row.speaker) for row in clips.rows])
     total, right = (np.zeros((len(speakers), len(LABELS))) for _ in range(2))

@@ -1,4 +1,4 @@
-"""Look at the corpora before training on them: pictures and one HTML page."""
+"""Explore the corpora before training: pictures and one HTML page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of aggregates: how many, how loud, how long, how high, and where voices and emotions lie."""
+"""Charts of aggregates: counts, level, duration, pitch, and the distribution of voices and emotions."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ NAMES = {
 
 
 def colour(emotion: str) -> str:
-    """Of an emotion; those of no model are dark grey."""
+    """Colour of an emotion; labels that no model has are dark grey."""
     return COLOURS.get(emotion, "#444444")
 
 
 def named(corpus: str) -> str:
-    """A corpus as people write it."""
+    """Display name of a corpus."""
     return NAMES.get(corpus, corpus)
 
 
@@ -46,7 +46,7 @@ def ordered(emotions: Sequence[str] | set[str]) -> list[str]:
 
 
 def counts(rows: Sequence[Row], path: Path) -> Path:
-    """Clips per corpus and emotion, women and men told apart where the corpus does."""
+    """Clips per corpus and emotion, by gender where the corpus has it."""
     corpora = list(dict.fromkeys(row.corpus for row in rows))
     emotions = ordered({row.emotion for row in rows})
     table = np.array([[sum(row.corpus == c and row.emotion == e for row in rows) for e in emotions] for c in corpora])
@@ -100,7 +100,7 @@ def boxes(rows: Sequence[Row], values: Values, path: Path, *, title: str, unit: 
 
 
 def pitch(rows: Sequence[Row], values: Values, path: Path) -> Path:
-    """Median and quartiles of the clips' pitch for each emotion, women beside men, for corpora that say who is who."""
+    """Median and quartiles of the clips' pitch for each emotion, women beside men, for corpora with genders."""
     corpora = [c for c in dict.fromkeys(row.corpus for row in rows) if any(row.gender for row in rows if row.corpus == c)]
     figure, axes = plt.subplots(
         1, len(corpora), figsize=(2.9 * len(corpora), 3.8), sharey=True, squeeze=False, layout="constrained"
@@ -169,7 +169,7 @@ def scatter(
 
 
 def _ellipse(axis: Axes, points: Values, tint: Any) -> None:
-    """Where about half of a normal cloud lies."""
+    """Ellipse that holds about half of a normal distribution."""
     values, vectors = np.linalg.eigh(np.cov(points.T))
     width, height = 2 * 1.177 * np.sqrt(np.maximum(values[::-1], 0))
     angle = np.degrees(np.arctan2(vectors[1, 1], vectors[0, 1]))
@@ -178,7 +178,7 @@ def _ellipse(axis: Axes, points: Values, tint: Any) -> None:
 
 
 def nearest(found: dict[str, Neighbours], path: Path) -> Path:
-    """What a clip's nearest neighbour shares with it, for each corpus."""
+    """Attributes that a clip shares with its nearest neighbour, for each corpus."""
     figure, axis = plt.subplots(figsize=(8.2, 0.9 + 0.75 * len(found)), layout="constrained")
     rows = list(found.items())
     series = (

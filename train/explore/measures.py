@@ -1,4 +1,4 @@
-"""What is measured of every clip, by the live front end: level, pitch, length; and how far a voice betrays its clip."""
+"""Measures every clip with the live front end: level, pitch, length, and how well its vector identifies the speaker."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def standardised(vectors: npt.NDArray[np.float32]) -> Values:
 def plane(x: Values) -> tuple[Values, tuple[float, float]]:
     """The first two principal components (n, 2), and the shares of the variance they hold."""
     _, singular, directions = np.linalg.svd(x, full_matrices=False)
-    # The sign of a component is free; the largest entry shall be positive, so that a picture does not flip.
+    # The sign of a component is arbitrary; make the largest entry positive, so that pictures are reproducible.
     directions = directions[:2]
     directions *= np.sign(directions[np.arange(2), np.abs(directions).argmax(axis=1)])[:, None]
     share = singular**2 / np.sum(singular**2)
@@ -104,7 +104,7 @@ def plane(x: Values) -> tuple[Values, tuple[float, float]]:
 
 
 def explained(groups: Sequence[str], x: Values) -> float:
-    """Share of the variance of ``x`` (clips, D) that the groups' means hold, 0 to 1."""
+    """Share of the variance of ``x`` (clips, D) explained by the groups' means, 0 to 1."""
     names = np.array(groups)
     centre = x.mean(axis=0)
     between = sum(np.sum(names == name) * np.sum((x[names == name].mean(axis=0) - centre) ** 2) for name in sorted(set(groups)))

@@ -1,4 +1,4 @@
-"""One HTML page with everything inside it: no file beside it, no network."""
+"""A self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ p.note{color:#555}"""
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, what was found, the pictures that show it, and text to be shown as it is."""
+    """A heading, findings, pictures, and preformatted text."""
 
     title: str
     found: tuple[str, ...] = ()
@@ -27,7 +27,7 @@ class Section:
 
 
 def write(sections: Sequence[Section], path: Path, title: str) -> Path:
-    """Write the page; pictures go into it."""
+    """Write the page with the pictures embedded."""
     parts = [f"<h1>{html.escape(title)}</h1>"]
     for section in sections:
         parts.append(f"<h2>{html.escape(section.title)}</h2>")

@@ -1,4 +1,4 @@
-"""Pictures of single clips: one actor, one line, every emotion, spoken above sung. For one's own eyes, not for publication."""
+"""Pictures of single clips: one actor, one line, every emotion, spoken above sung. For private use, not for publication."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ _UNITS = {
 def _panel(axis: Any, kind: str, samples: FloatArray) -> None:
     seconds = len(samples) / SPEC.sample_rate
     if kind == "waveform":
-        # The outline at 400 points is what the eye sees of it.
+        # 400 points are enough for the outline.
         step = max(1, len(samples) // 400)
         part = samples[: len(samples) // step * step].reshape(-1, step)
         time = np.arange(len(part)) * step / SPEC.sample_rate

@@ -1,4 +1,4 @@
-"""What a bundle's card says beside its graph: what it is, what it learned from, how good it is, where it fails."""
+"""The readable part of a bundle's card: description, training data, scores and limits."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ TESTED = {
 }
 SHARE_ALIKE = "CC BY-NC-SA 4.0"
 _FAILURES = (
-    "in a stream's first half minute it hardly knows voice and microphone: scores are then those of single clips, lower",
+    "in a stream's first half minute it has hardly adapted to voice and microphone: scores are then as low as for single clips",
     "a voice that shows one emotion for minutes becomes in part the normal that the model compares with",
     "calm and neutral, sad and neutral, happy and fearful are taken for one another",
     "in a bare room, in loud noise and with other people talking behind the voice it is right much less often"
     " (docs/results/stream)",
-    "no use for decisions about people: it hears how a voice sounds, not what a person feels",
+    "no use for decisions about people: it classifies how a voice sounds, not what a person feels",
 )
 
 
@@ -45,39 +45,39 @@ def commit() -> str | None:
 
 
 def protocol_of(scores: Mapping[str, Any]) -> str:
-    """The protocol that scores of folds were printed under, such as "emobox"."""
+    """The protocol of the folds' scores, such as "emobox"."""
     return str(scores["protocol"]).partition(":")[0]
 
 
 def tested(scores: Mapping[str, Any]) -> str:
-    """Whose voices a protocol's scores are for, in words."""
+    """The voices that a protocol tests, in words."""
     return TESTED[protocol_of(scores)]
 
 
 def headline(scores: Mapping[str, Any] | None, strangers: Mapping[str, Any] | None) -> str:
-    """The honest score, short enough for a line of the dashboard."""
+    """The speaker-independent score, short enough for a line of the dashboard."""
     if not scores:
         return "not yet scored"
     emotions, uar = len(scores["per_class_recall"]), scores["uar_mean"]
     if strangers:
-        # What a stranger may expect comes first.
+        # The score on unseen corpora comes first.
         four = strangers["four_stream"]["mean"]
         return f"unseen corpora, 4 emotions: {four:.1f} % UAR; {tested(scores)}, {emotions}: {uar:.1f} %"
     return f"{uar:.1f} % UAR, {emotions} emotions, {tested(scores)}"
 
 
 def licence(corpora: Sequence[str]) -> str:
-    """What the corpora that a network learned from allow to do with it."""
+    """Licence of the weights that follows from the corpora's licences."""
     terms = {name: CORPORA[name].licence for name in corpora if not is_folder(name)}
     if SHARE_ALIKE in terms.values():
         return SHARE_ALIKE
     if not terms:
-        return "its owner's: learned from own recordings alone"
-    return "see what it learned from: " + "; ".join(f"{name}: {text}" for name, text in terms.items())
+        return "its owner's: trained on own recordings alone"
+    return "see its training data: " + "; ".join(f"{name}: {text}" for name, text in terms.items())
 
 
 def known_failures(corpora: Sequence[str]) -> list[str]:
-    """What a user must expect to go wrong."""
+    """Known limits of the model."""
     languages = ", ".join(sorted({CORPORA[name].language for name in corpora if not is_folder(name)}))
     first = [f"trained on actors ({languages}); spontaneous speech and other languages are guesses"] if languages else []
     if any(map(is_folder, corpora)):
@@ -98,9 +98,9 @@ def facts(
 
     Parameters
     ----------
-    scores, strangers : what ``evaluate`` wrote for a protocol's folds and for leave-one-corpus-out, or None before it ran
-    seconds : that training took
-    command : that does it again
+    scores, strangers : results of ``evaluate`` for a protocol's folds and for leave-one-corpus-out, or None before it ran
+    seconds : duration of the training
+    command : reproduces the bundle
     """
     recipe = settings.recipe(system)
     corpora = sorted({row.corpus for row in rows})

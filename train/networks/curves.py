@@ -1,4 +1,4 @@
-"""A training run's curves: its loss, and the UAR of speakers held out to watch it, as PNG."""
+"""A training run's curves: its loss, and the UAR of held-out speakers, as PNG."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def draw(history: Sequence[Mapping[str, float]], path: Path, title: str) -> None
         1, 1 + bool(watched), figsize=(4.6 * (1 + bool(watched)), 3.2), squeeze=False, layout="constrained"
     )
     axes[0][0].plot([entry["epoch"] for entry in history], [entry["loss"] for entry in history], color=LOSS)
-    # Mixed and smoothed targets: the loss ends far above zero however well the clips are known.
+    # With mixed and smoothed targets the loss stays far above zero.
     axes[0][0].set(xlabel="epoch", ylabel="training loss", ylim=(0, None))
     if watched:
         last = watched[-1]

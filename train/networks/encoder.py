@@ -1,7 +1,7 @@
 """The speech encoder that ``large`` begins with: the stem and the first three blocks of Whisper tiny.en.
 
-OpenAI, MIT licence; Radford et al. 2022, https://arxiv.org/abs/2212.04356. ``python -m train get encoder`` says where it comes
-from. Everything from samples on is one torch module, the STFT included, so that the exported graph needs nothing beside it.
+OpenAI, MIT licence; Radford et al. 2022, https://arxiv.org/abs/2212.04356. ``python -m train get encoder`` fetches it.
+Everything from samples on, the STFT included, is one torch module, so that the exported graph is self-contained.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ WIDTH, HEADS, BLOCKS = 384, 6, 3
 N_FFT, HOP, N_MELS = 400, 160, 80
 TOKENS_PER_S = 50
 LONGEST_TOKENS = 150
-_RANGE = 8.0  # decades: what lies further below the window's maximum is cut
+_RANGE = 8.0  # decades: values further below the window's maximum are clamped
 
 
 class LogMel(nn.Module):
@@ -83,11 +83,11 @@ class Encoder(nn.Module):
         return x + cast("Tensor", self.positions)[: x.shape[1]]
 
     def low(self, samples: Tensor) -> Tensor:
-        """What training leaves as it is: samples (batch, n) -> (batch, tokens, 384) after the first block."""
+        """The frozen part: samples (batch, n) -> (batch, tokens, 384) after the first block."""
         return cast("Tensor", self.blocks[0](self.stem(self.log_mel(samples))))
 
     def high(self, low: Tensor) -> list[Tensor]:
-        """What leaves each further block."""
+        """Outputs of the further blocks."""
         found = []
         for block in list(self.blocks)[1:]:
             low = block(low)

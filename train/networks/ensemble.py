@@ -1,4 +1,4 @@
-"""What a system consists of: networks of one kind, or of two kinds joined, as they are trained and as they are exported."""
+"""Trains and exports a system: networks of one kind, or of two kinds joined."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ class Ensemble:
 
 
 def parts_of(settings: TrainSettings, system: str) -> tuple[str, ...]:
-    """The systems whose networks a system averages: itself, and the one that its recipe is joined with."""
+    """The systems whose networks a system averages: itself, and the one in ``joined`` of its recipe."""
     joined = settings.recipe(system).joined
     return (system, joined) if joined else (system,)
 
 
 def load_data(root: Path, rows: Sequence[Row], settings: TrainSettings, system: str, cache: Path) -> dict[str, Data]:
-    """What each part of a system learns from."""
+    """Training data of each part of a system."""
     return {part: Data(root, rows, settings.recipe(part), cache) for part in parts_of(settings, system)}
 
 
@@ -88,9 +88,9 @@ def train(
     ----------
     data : of every part, the system itself first
     runs : each network has its folder ``PART/NAME-SEED`` in it
-    number : of the repetition: each takes as many further seeds as there are networks
-    dev : clips whose UAR is looked at on the way, and nothing more
-    test : what will test them: of these corpora nothing else is learned either
+    number : of the repetition: each uses as many further seeds as there are networks
+    dev : clips whose UAR is recorded during training, without influence on it
+    test : their test clips; other clips of these corpora are excluded from training too
     """
     torch.set_num_threads(threads)
     rows = [row for row in rows if row.emotion in LABELS]
@@ -98,7 +98,7 @@ def train(
     for part, learned in data.items():
         count, later = learned.recipe.networks, learned.recipe.others_first
         other = _taught_by_others(learned, [*rows, *dev, *test], settings, runs / part) if later else None
-        # Alike they would err alike.
+        # Vary the initialisation to decorrelate errors.
         begin = [None] * (count - later) + [other] * later
         across = [learned.recipe.across] * (count - later) + [0.0] * later
         trained[part] = [
@@ -122,7 +122,7 @@ def train(
 
 
 def _taught_by_others(data: Data, kept_apart: Sequence[Row], settings: TrainSettings, runs: Path) -> nn.Module | None:
-    """A network that has learned from the corpora of which none of these clips is; None where there is no other.
+    """A network trained on the corpora of which none of these clips is; None where there is no other.
 
     RAVDESS speech and song are one corpus: they share their actors.
     """
@@ -145,7 +145,7 @@ def join_parts(
 ) -> Ensemble:
     """Networks on log-mel and networks on statistics, as one on ``joint`` features.
 
-    The first recipe says how the vote is shared: they hear different things, however many there are of each.
+    The first recipe's ``joined_share`` weights the two kinds, independent of the number of networks of each.
 
     Raises
     ------
@@ -154,7 +154,7 @@ def join_parts(
     if not 0 < recipes[0].joined_share < 1:
         raise ConfigError(f"joined_share is a part of the vote, between 0 and 1, not {recipes[0].joined_share:g}")
     spec, other = (recipe.spec for recipe in recipes)
-    # How each frame is clamped is a matter of the statistics alone.
+    # frame_db concerns only the statistics.
     alike = replace(other, recipe="stacked", frame_db=spec.frame_db)
     if (spec.recipe, other.recipe) != ("stacked", "flatstats") or alike != spec:
         raise ConfigError("a joined system takes a stacked and a flatstats front end that are otherwise the same")

@@ -27,7 +27,7 @@ from train.data.corpora import LABELS
 from train.data.features import MIN_WINDOW_S, WINDOW_S
 from train.networks.networks import Calibrated, parameters_of
 
-OPSET = 17  # onnxruntime 1.19 knows it, and every later version
+OPSET = 17  # supported by onnxruntime 1.19 and later
 TOLERANCE = 1e-5
 
 
@@ -51,8 +51,8 @@ def export(
     path : ``.../NAME.onnx``; the card lies beside it
     temperature : goes into the graph
     shares : each network's weight in the average; None: all alike
-    normalisation : the running one that the networks expect
-    labels : those that the bundle is to tell apart, in the order of ``LABELS``: what a network never heard it cannot know
+    normalisation : the running normalisation of the networks' input
+    labels : the bundle's labels, in the order of ``LABELS``: those in the training data
     facts : further keys of the card: description, training, scores, ...
 
     Raises
@@ -69,7 +69,7 @@ def export(
     free = {axis: size.split()[0] for axis, size in enumerate(shape) if isinstance(size, str)}
     axes = {"features": free, "probs": {0: "batch"}}
     with replacing(path) as temporary, warnings.catch_warnings():
-        # The TorchScript exporter announces its retirement; the new one writes graphs that older runtimes refuse.
+        # The TorchScript exporter warns that it is deprecated, but graphs of the new one fail in older runtimes.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             model,
@@ -113,7 +113,7 @@ def export(
 
 
 def window_ms(classifier: Classifier, window: FloatArray, repeats: int = 100) -> float:
-    """Median milliseconds of one prediction, batch of one, one thread, on this machine as it is now."""
+    """Median milliseconds of one prediction, batch of one, one thread, on this machine under its current load."""
     taken = []
     for _ in range(repeats):
         began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What a training step minimises, and how fast the weights move: loss and learning rate."""
+"""Loss and learning rate of a training step."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def schedule(share: float) -> float:
 
 @functools.cache
 def multiplies_bfloat16() -> bool:
-    """Whether this processor has instructions for bfloat16: one that must emulate them is sixteen times slower."""
-    # A torch too old to say trains in full width, which is right everywhere.
+    """Whether this processor has instructions for bfloat16: emulating them is sixteen times slower."""
+    # An older torch without this query trains in float32, which works everywhere.
     can = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(can.get("avx512_bf16") or can.get("amx_bf16"))
 
@@ -39,7 +39,7 @@ def loss_of(network: Any, x: Tensor, target: Tensor, side: Tensor, recipe: Recip
         x = share * x + (1 - share) * x[other]
         wanted = share * wanted + (1 - share) * wanted[other]
         side = share * side + (1 - share) * side[other]
-    # Half-width floats double the speed of the convolutions; the weights and the optimiser stay in full width.
+    # bfloat16 doubles the speed of the convolutions; weights and optimiser stay in float32.
     with torch.autocast("cpu", torch.bfloat16, enabled=x.ndim > 2 and multiplies_bfloat16()):
         logits = network.each(x)
     logits = logits.float()

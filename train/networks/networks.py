@@ -1,8 +1,8 @@
-"""The networks. Normalisation is their first layer and travels in the graph; they return logits,
-``Calibrated`` returns probabilities.
+"""The networks. Normalisation is their first layer and part of the graph; they return logits, ``Calibrated`` returns
+probabilities.
 
-``mlp`` takes a window's ``flatstats`` vector, ``cnn`` its log-mel. Both have auxiliary outputs (gender, intensity) that only
-the training loss sees.
+``mlp`` takes a window's ``flatstats`` vector, ``cnn`` its log-mel. Both have auxiliary outputs (gender, intensity) for the
+training loss only.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ AUXILIARY = 2  # logits of "female" and "strong"
 
 
 class Mlp(nn.Module):
-    """A few small perceptrons on one vector; their mean is the answer.
+    """The mean of a few small perceptrons on one vector.
 
     Parameters
     ----------
     size : length of the vector
     classes : number of labels
     hidden : units of each member's two layers
-    members : how many; each is drawn and trained on its own, side by side in one batched product
+    members : number of perceptrons; each is initialised and trained separately, all in one batched product
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Level(nn.Module):
     """Log-mel in dB -> input planes, free of the level.
 
     The level is the mean log-mel of the active frames (those within ``active_db`` of the loudest), so that pauses and silence
-    at either end do not move it. What lies more than ``range_db`` below it is floor.
+    at either end do not move it. Values more than ``range_db`` below it are clamped.
     """
 
     def __init__(self, active_db: float = 35.0, range_db: float = 40.0, scale_db: float = 15.0) -> None:
@@ -99,7 +99,7 @@ class Level(nn.Module):
 
 
 class Scaled(nn.Module):
-    """Normalised log-mel -> input planes; what lies ``range_db`` beyond the mean is cut."""
+    """Normalised log-mel -> input planes; clamped at ``range_db`` from the mean."""
 
     def __init__(self, range_db: float = 40.0, scale_db: float = 15.0) -> None:
         super().__init__()
@@ -128,7 +128,7 @@ class Pooling(nn.Module):
 
 
 class Cnn(nn.Module):
-    """Residual 2-D convolutions on log-mel, then attentive pooling over however many frames there are.
+    """Residual 2-D convolutions on log-mel, then attentive pooling over any number of frames.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ class OnStatistics(nn.Module):
 
 
 class OnLogMel(nn.Module):
-    """A network on what follows the first ``size`` numbers of ``joint`` features, the log-mel."""
+    """A network on ``joint`` features after the first ``size`` numbers, the log-mel."""
 
     def __init__(self, network: nn.Module, size: int, n_mels: int) -> None:
         super().__init__()
@@ -202,12 +202,12 @@ class OnLogMel(nn.Module):
 
 
 class Calibrated(nn.Module):
-    """What is exported: one network or several, to the mean of their probabilities at a temperature.
+    """The exported module: the mean of one or several networks' probabilities at a temperature.
 
     Parameters
     ----------
     shares : each network's weight in the mean; None: all alike
-    kept : places of the labels that are asked for, whose probabilities then sum to one; None: all
+    kept : indices of the labels to keep, whose probabilities then sum to one; None: all
     """
 
     def __init__(
@@ -233,5 +233,5 @@ class Calibrated(nn.Module):
 
 
 def parameters_of(network: nn.Module) -> int:
-    """Number of weights that training sets."""
+    """Number of trained weights."""
     return sum(parameter.numel() for parameter in network.parameters())

@@ -1,6 +1,6 @@
 """One training run, top to bottom: windows in, a network out. Same seed, same machine: same weights, bit for bit.
 
-A run's folder holds ``history.json`` and ``checkpoint.pt``; a killed run goes on from its last checkpoint.
+A run's folder holds ``history.json`` and ``checkpoint.pt``; a killed run resumes from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ CHECKPOINT_EVERY = 10  # epochs
 
 
 class Data:
-    """Everything a recipe learns from, for all clips of the manifest: ``variants`` in the order of the recipe, plain first."""
+    """A recipe's training data, for all clips of the manifest: ``variants`` in the order of the recipe, plain first."""
 
     def __init__(self, root: Path, rows: Sequence[Row], recipe: Recipe, cache: Path, *, progress: bool = True) -> None:
         self.recipe, self.spec = recipe, recipe.spec
@@ -53,7 +53,7 @@ class Data:
         self.profiles = [clip_profiles(variant, self.spec) for variant in self.variants] if self.stacked and recipe.norm else []
 
     def batches(self, rows: Sequence[Row], *, across: float = 0.0) -> FrameBatches | VectorBatches:
-        """What to train on, for some of the clips (those with a label we know); ``across``: see ``FrameBatches``."""
+        """Batches of some of the clips (those with a known label); ``across``: see ``FrameBatches``."""
         rows = [row for row in rows if row.path in self._place]
         index = [self._place[row.path] for row in rows]
         if self.stacked:
@@ -110,19 +110,19 @@ def fit(
     across: float = 0.0,
     progress: bool = True,
 ) -> nn.Module:
-    """Train one network on ``train``; ``dev`` is only looked at, for the history.
+    """Train one network on ``train``; ``dev`` is only scored, for the history.
 
-    ``first`` gives the weights to begin with; None: random ones. ``across``: see ``FrameBatches``.
+    ``first`` : initial weights; None: random ones. ``across``: see ``FrameBatches``.
 
     Returns
     -------
     the running mean of the weights, in evaluation mode
     """
     recipe = data.recipe
-    # How many networks are averaged later, and how, is no concern of one of them.
+    # The number of networks that are averaged later does not affect the training of one.
     settings = asdict(replace(recipe, networks=1, joined=None))
     del settings["joined_share"], settings["others_first"], settings["across"]
-    # What is computed of a clip may change while the settings do not.
+    # The computation of features may change while the settings do not.
     learned = [settings, seed, sorted(row.path for row in train), feature_cache.LIVE]
     if first is not None:
         learned.append(_digest(first))
@@ -182,7 +182,7 @@ def fit(
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 5.0)
             optimizer.step()
-            # Early on the mean would drag the first, random weights along: it warms up.
+            # Warm up the mean, which would otherwise keep the initial random weights for long.
             keep = min(recipe.average, (1 + len(losses) + epoch * 30) / (10 + len(losses) + epoch * 30))
             torch._foreach_lerp_(averages, current, 1 - keep)
             for kept, new in counters:
@@ -205,7 +205,7 @@ def fit(
                     "numpy": json.dumps(rng.bit_generator.state),
                     "history": json.dumps(history),
                 }
-                # torch calls a full disk an internal error; a file does not.
+                # torch reports a full disk as an internal error, a file as OSError.
                 whole = io.BytesIO()
                 torch.save(state, whole)
                 temporary.write_bytes(whole.getbuffer())
@@ -215,7 +215,7 @@ def fit(
 
 
 def _digest(network: nn.Module) -> str:
-    """Of a network's weights."""
+    """Hash of a network's weights."""
     content = hashlib.sha256()
     for value in network.state_dict().values():
         content.update(value.contiguous().numpy().tobytes())
@@ -223,7 +223,7 @@ def _digest(network: nn.Module) -> str:
 
 
 def _checked(checkpoint: Path, identity: str) -> dict[str, Any]:
-    """A checkpoint's content, if it is of this very run."""
+    """A checkpoint's content, if it belongs to this run."""
     state: dict[str, Any] = torch.load(checkpoint, weights_only=True)
     if state["identity"] != identity:
         raise ConfigError(
@@ -233,7 +233,7 @@ def _checked(checkpoint: Path, identity: str) -> dict[str, Any]:
 
 
 def _finished(checkpoint: Path, identity: str, data: Data) -> nn.Module | None:
-    """The network of a run that has come to its end; None: there is still something to learn."""
+    """The network of a finished run; None: the run is not finished."""
     if not checkpoint.exists():
         return None
     state = _checked(checkpoint, identity)
@@ -251,7 +251,7 @@ def normaliser(network: Any, recipe: Recipe) -> RunningNormaliser | None:
 
 
 def normalisation(network: Any, recipe: Recipe) -> Normalisation | None:
-    """What a trained network's card says about it; None: it expects none."""
+    """The running normalisation for a trained network's card; None: it has none."""
     if recipe.norm is None:
         return None
     mean, deviation = (tuple(round(float(value), 4) for value in part) for part in network.prior)
@@ -260,7 +260,8 @@ def normalisation(network: Any, recipe: Recipe) -> Normalisation | None:
 
 @torch.no_grad()
 def clip_probs(network: nn.Module, data: Data, rows: Sequence[Row]) -> Tensor:
-    """Mean probability over each clip's windows, (clips, classes): a quick stand-in for the engine; zeros where none speaks."""
+    """Mean probability over each clip's windows, (clips, classes): a fast approximation of the engine; zeros for clips without
+    speech."""
     network.eval()
     running = normaliser(network, data.recipe)
     windows = []

@@ -1,4 +1,4 @@
-"""Every published system, trained and scored again: as its authors did, and on speakers that it never heard."""
+"""Trains and scores every published system: as its authors did, and on unseen speakers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from train.data.manifest import Manifest, Row
 from train.published import family_a, family_b, family_c, inputs, report, training
 from train.published.experiment import Experiment
 
-# The cheap ones first: an interrupted run has most of the table.
+# The fast ones first, so that an interrupted run has most of the table.
 _ORDER = ("B-svm", "C-dnn", "A-flat", "B-cnn", "A-cnn", "B-rnn")
 
 
@@ -39,7 +39,7 @@ def reproduce(
     every: Sequence[Experiment] | None = None,
     progress: bool = True,
 ) -> Path:
-    """Run what is not done yet, then write the table.
+    """Run the missing rows, then write the table.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def reproduce(
             continue
         kind = "stack" if experiment.inputs.startswith("stack") else experiment.inputs
         if kind not in loaded:
-            # Inputs are loaded once, for all clips that any row wants; the large ones one kind at a time.
+            # Load inputs once, for all clips of any row; large ones one kind at a time.
             loaded = {name: value for name, value in loaded.items() if not name.startswith(("stack", "sequences"))}
             loaded[kind] = _load(kind, every, root, manifest.rows, cache, progress)
         x, place = loaded[kind]

@@ -1,4 +1,4 @@
-"""One row of the table: which clips, which protocol, which inputs, which network, for how long, and what was published."""
+"""One row of the table: clips, protocol, inputs, network, training length, and the published figures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from train.data.manifest import Row
 from train.data.select import Selection, select
 from train.data.splits import Split
 
-VERSION = 1  # goes into every row's identity: raise it when the code changes what a row means
+VERSION = 1  # part of every row's identity: raise it when a code change affects results
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Experiment:
 
     Attributes
     ----------
-    system, data, variant : as the table shows them; together with ``protocol`` they name the row
-    corpora : that its authors used; those that are not here are named in the row
+    system, data, variant : as in the table; together with ``protocol`` they identify the row
+    corpora : that its authors used; missing ones are named in the row
     emotions, channels, balance : the rest of its selection
     protocol : "random" (as its authors did: speakers overlap) or "speaker" (grouped folds: nobody on both sides)
     test, dev : shares of a random split
@@ -34,11 +34,11 @@ class Experiment:
         "sequences" (log-mel and 20 MFCC over time)
     scaled : standardise each input by the training clips
     network : makes it from the inputs' shape and the number of classes; None: a linear support vector machine
-    published_epochs : as its authors trained; None where they don't say
+    published_epochs : as its authors trained; None if not published
     epochs, batch, rate : of Adam
     unseen : further corpora to score, none of which trained
     published : figures of the authors, in percent and seconds
-    note : what the table says of this row
+    note : remark in the table
     """
 
     system: str
@@ -78,7 +78,7 @@ class Experiment:
         return select(every, Selection(self.corpora, self.emotions, self.channels, self.balance))
 
     def absent(self, every: Sequence[Row]) -> list[str]:
-        """The corpora of its authors that are not here."""
+        """The corpora of its authors that are missing here."""
         return sorted(set(self.corpora) - {row.corpus for row in every})
 
     def make_folds(self, rows: Sequence[Row], seed: int = 0) -> list[Split]:
@@ -89,7 +89,7 @@ class Experiment:
         return splits.speaker(rows, folds=count, dev_speakers=0, seed=seed)
 
     def identity(self, rows: Sequence[Row], epochs: int) -> str:
-        """Changes with anything that a row's figures depend on."""
+        """A hash of everything that a row's figures depend on."""
         network = self.network.__qualname__ if self.network else "svm"
         settings = [VERSION, self.id, epochs, network, self.inputs, self.scaled, self.batch, self.rate, self.test, self.dev]
         clips = [(row.path, row.sha256) for row in rows]

@@ -1,4 +1,4 @@
-"""What the published systems take: whole-clip means and spectrogram transforms over time, by the live front end only.
+"""Inputs of the published systems: whole-clip means and spectrogram transforms over time, by the live front end only.
 
 Their authors used librosa at its defaults (2,048 samples a frame, 512 a hop, 128 mel bands); ours is the same front end as the
 live path's ``flat268`` at 16 kHz, equal to librosa's with ``center=False, tuning=0``.
@@ -66,7 +66,7 @@ def _front_end(seconds: int) -> FrontEnd:
 
 def means(samples: FloatArray) -> FloatArray:
     """The 268 values of a whole clip, float32 (268,): means of 128 MFCC, 12 chroma and 128 mel powers."""
-    # Front ends are made for 8, 16, 24, ... s and used again.
+    # Front ends are made for 8, 16, 24, ... s and reused.
     front_end = _front_end(8 * math.ceil((len(samples) + 1) / SPEC.sample_rate / 8))
     front_end.reset()
     front_end.push(samples)

@@ -21,7 +21,7 @@ PUBLISHED = {"remark": "small ResLSTM 62.3; HuBERT-large, frozen, 70.0; Whisper-
 
 
 def our_rows(weights: Path | None = None) -> list[dict[str, Any]]:
-    """One row for each bundle that is there and has been scored on ``emobox``; a card without scores gives an empty score."""
+    """One row for each existing bundle with scores on ``emobox``; a card without scores gives an empty score."""
     folder = weights or resource("weights")
     rows = []
     for name in SYSTEMS:
@@ -32,7 +32,7 @@ def our_rows(weights: Path | None = None) -> list[dict[str, Any]]:
             card = read_card(path)
             latency = _latency(Classifier(card))
         except ModelError:
-            # A bundle between two exports; the next run of the table has it.
+            # A bundle that is being exported; the next run of the table includes it.
             continue
         raw = card.raw
         scores = raw.get("scores") or {}

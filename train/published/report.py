@@ -32,7 +32,7 @@ _HEAD = [
 ]
 _INTRO = """\
 Each system is trained again from its description and scored twice: as its authors did (a random split, so that the same
-speakers are on both sides), and on speakers that it never heard (grouped folds, mean over all of them; ± is the deviation of
+speakers are on both sides), and on unseen speakers (grouped folds, mean over all of them; ± is the deviation of
 the folds' UAR). Figures are percent of test clips. UAR is the mean of the classes' recalls. Nothing is chosen on a test clip:
 the last epoch counts.
 
@@ -114,7 +114,7 @@ def _number(value: float | None) -> str:
 
 
 def findings(rows: Sequence[Row]) -> list[str]:
-    """What the rows say of the authors' own remarks."""
+    """Checks of the authors' own remarks against the rows."""
     found = []
     by_id = {row["id"]: row for row in rows}
     for row in rows:
@@ -261,6 +261,6 @@ def _pictures(rows: Sequence[Row], ours: Sequence[Row], folder: Path) -> list[st
 
 
 def _lean(row: Row) -> dict[str, Any]:
-    """Curves to a tenth of a percent: a results file should be readable."""
+    """Round curves to a tenth of a percent, to keep the results file readable."""
     history = [{key: round(value, 3) for key, value in entry.items()} for entry in row.get("history", ())]
     return {**row, "history": history}

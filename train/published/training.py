@@ -1,4 +1,4 @@
-"""Train and score one published system: Adam and cross entropy, the last epoch counts, nothing is chosen on a test clip."""
+"""Train and score one published system: Adam and cross entropy, the last epoch is scored, nothing is chosen on test clips."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def fit(
     epochs: int,
     seed: int = 0,
 ) -> Fitted:
-    """Train on ``x`` (n, ...) and ``y`` (n,); ``watched`` is only looked at, for the learning curve."""
+    """Train on ``x`` (n, ...) and ``y`` (n,); ``watched`` is only scored, for the learning curve."""
     if experiment.network is None:
         return _fit_svm(experiment, x, y)
     torch.manual_seed(seed)
@@ -119,7 +119,7 @@ def _fit_svm(experiment: Experiment, x: npt.NDArray[Any], y: npt.NDArray[np.int6
     model = make_pipeline(StandardScaler(), machine) if experiment.scaled else make_pipeline(machine)
     began = time.process_time()
     with warnings.catch_warnings():
-        # Raw inputs differ by six orders of magnitude; that it does not converge is part of what was published.
+        # Raw inputs differ by six orders of magnitude and training does not converge, as in the published system.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(x.astype(np.float64), y)
     seconds = time.process_time() - began
@@ -159,7 +159,7 @@ def latency_ms(fitted: Fitted, example: npt.NDArray[Any], front_end: Callable[[F
 def _least(work: Callable[[], Any], runs: int = 30) -> float:
     times = []
     for _ in range(runs):
-        # Not the clock on the wall: what else the machine does is not this system's.
+        # CPU time, which other programs do not affect.
         began = time.process_time()
         work()
         times.append(time.process_time() - began)

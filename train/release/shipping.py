@@ -19,9 +19,9 @@ from train.settings import Setup
 
 
 def ship(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job) -> Card:
-    """Train on all speakers, or load what has been trained, and write the bundle with its card into ``weights``.
+    """Train on all speakers, or load the finished training, and write the bundle with its card into ``weights``.
 
-    ``job.protocol`` is the one whose scores and temperature the card gets.
+    The card gets the scores and temperature of ``job.protocol``.
     """
     settings, system = setup.train, job.system
     folds = scored(paths, settings, job)

@@ -1,4 +1,4 @@
-"""``weights/README.md``: what the cards say, for people."""
+"""Writes ``weights/README.md`` from the cards."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a training step draws, and what befalls it."""
+"""Sampling of training windows and augmentation."""

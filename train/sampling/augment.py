@@ -1,6 +1,6 @@
-"""What happens to a voice before it is learned: other speakers' pitch and tempo, rooms, microphones, noise, levels.
+"""Augmentation of the audio: pitch and tempo, rooms, microphones, noise, levels.
 
-Done to the audio before the front end, once per variant, and cached. What changes anew in every epoch lives in ``masking``.
+Applied before the front end, once per variant, and cached. ``masking`` has the augmentation that changes in every epoch.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from realtime_ser.records import FloatArray
 
 _PHONE_RATE, _PHONE_HZ, _MU = 8000, (300.0, 3400.0), 255
 _TALKER_SPEED = (0.75, 1.33)
-_TALKER_FLOOR = 0.03  # of a clip's peak: what is softer before and after it is no voice
+_TALKER_FLOOR = 0.03  # of a clip's peak: softer audio at its start and end is no voice
 _MP3_DELAY = 1105  # samples: 576 of the encoder, 529 of the decoder
 _CODECS = (("MP3", "MPEG_LAYER_III", 0.9), ("OGG", "OPUS", 1.0), ("OGG", "OPUS", 0.9))
 
@@ -33,16 +33,16 @@ class Variant:
     Attributes
     ----------
     name : for file names
-    speed : faster and higher (above 1) or slower and lower; the sampling rate is bent, as a tape would
+    speed : faster and higher (above 1) or slower and lower; resampled, as with a tape's speed
     eq_db : largest rise or fall of a random smooth equaliser over the band, in dB
     snr_db : range of the level of added coloured noise below the voice, in dB; None: no noise
     reverb_s : longest reverberation time (RT60) of a random exponential room; 0: none
-    codec : MP3 or Opus at a low rate, by chance
+    codec : MP3 or Opus at a low rate, at random
     phone : the telephone band, 300 to 3,400 Hz, with the steps of mu-law
-    line : a band limit and nothing else: the telephone's for most speakers, for the others any below 8 kHz
-    babble_db : range of the level of other people's talk below the voice, in dB; None: nobody else talks
+    line : only a band limit: the telephone's for most speakers, for the others any below 8 kHz
+    babble_db : range of the level of background speech below the voice, in dB; None: no background speech
     seed : makes two variants with the same settings differ
-    share : how often it is drawn, relative to the other variants
+    share : relative frequency among the variants
     """
 
     name: str
@@ -58,10 +58,10 @@ class Variant:
     share: float = between(0.001, 1000, default=1.0)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for a cache key: all that changes the audio."""
+        """Plain values for a cache key: everything that affects the audio."""
         values = asdict(self)
         del values["share"]
-        # Caches from before there were lines and talkers stay good.
+        # Keys without lines and talkers stay as they were before these were added.
         for late in ("line", "babble_db"):
             if not values[late]:
                 del values[late]
@@ -87,9 +87,9 @@ def vary(
     ----------
     samples : float32 (n,) at ``rate`` Hz
     speech : bool (m,), activity on any even grid over the clip
-    seed : with the variant's own it decides what differs from clip to clip: the noise, the codec
-    channel : the same for the room and the microphone, which a speaker keeps from clip to clip
-    talkers : clips float32 (any length,) of those who talk in the background, for ``babble_db``
+    seed : together with the variant's seed it determines the noise and the codec of the clip
+    channel : seed of the room and the microphone, which are the same for all clips of a speaker
+    talkers : clips float32 (any length,) of background speakers, for ``babble_db``
     """
     rng = np.random.default_rng([seed, variant.seed])
     room = np.random.default_rng([channel, variant.seed, 1])
@@ -117,13 +117,13 @@ def vary(
 
 
 def _over(samples: FloatArray, noise: FloatArray, snr_db: float) -> FloatArray:
-    """With noise of unit RMS so far below the level of the whole clip."""
+    """Add noise of unit RMS, scaled to ``snr_db`` below the level of the whole clip."""
     loud = float(np.sqrt(np.mean(samples**2)))
     return samples + noise * np.float32(loud * 10 ** (-snr_db / 20))
 
 
 def _babble(talkers: Sequence[FloatArray], length: int, rate: int, rng: np.random.Generator) -> FloatArray:
-    """All of them at once, over and over, unit RMS. Each is bent to another pitch and tempo, and so to another voice."""
+    """Mix all of them, repeated, at unit RMS. Each is resampled to another pitch and tempo, which makes another voice."""
     total = np.zeros(length, np.float32)
     for clip in talkers:
         bent = np.asarray(soxr.resample(clip, rate * rng.uniform(*_TALKER_SPEED), rate, quality="MQ"), np.float32)
@@ -146,7 +146,7 @@ def _line(rng: np.random.Generator) -> tuple[float, float]:
 
 
 def _limited(samples: FloatArray, rate: int, low_hz: float, high_hz: float) -> FloatArray:
-    """What lies outside of the band falls to nothing within a sixth of an octave: nothing is coded, nothing is added."""
+    """Band-pass with edges a sixth of an octave wide, without coding or noise."""
     size = next_fast_len(len(samples), real=True)
     hz = np.maximum(np.fft.rfftfreq(size, 1 / rate), 1.0)
     gain = np.clip(0.5 + 6 * np.log2(high_hz / hz), 0, 1)
@@ -161,7 +161,7 @@ def telephone(samples: FloatArray, rate: int) -> FloatArray:
     size = next_fast_len(len(narrow), real=True)
     spectrum = np.fft.rfft(narrow, size)
     hz = np.fft.rfftfreq(size, 1 / _PHONE_RATE)
-    # Edges of an octave's tenth: as steep as a line's filter, without ringing.
+    # Edges a tenth of an octave wide: as steep as a telephone filter, without ringing.
     edges = 1 / (1 + np.exp(-np.log2(np.maximum(hz, 1) / 300) * 60)) / (1 + np.exp(np.log2(np.maximum(hz, 1) / 3400) * 60))
     narrow = np.clip(np.fft.irfft(spectrum * edges, size)[: len(narrow)], -1, 1)
     pressed = np.sign(narrow) * np.log1p(_MU * np.abs(narrow)) / np.log1p(_MU)
@@ -175,12 +175,12 @@ def telephone(samples: FloatArray, rate: int) -> FloatArray:
 def coded(samples: FloatArray, rate: int, kind: str, subtype: str, level: float) -> FloatArray:
     """Through a lossy codec of libsndfile and back; ``level`` 0 (best) to 1 (smallest)."""
     file = io.BytesIO()
-    # Codecs clip at full scale; a scaled copy does not.
+    # Scale the copy, because codecs clip at full scale.
     peak = max(1.0, float(np.abs(samples).max(initial=0)) * 1.1)
     soundfile.write(file, samples / peak, rate, format=kind, subtype=subtype, compression_level=level)
     file.seek(0)
     heard, _ = soundfile.read(file, dtype="float32")
-    # An MP3 decoder hands over the encoder's delay too.
+    # Remove the encoder's delay from the MP3 decoder's output.
     late = _MP3_DELAY if kind == "MP3" else 0
     return _fitted(heard[late:] * np.float32(peak), len(samples))
 
@@ -192,7 +192,7 @@ def _fitted(samples: FloatArray, length: int) -> FloatArray:
 
 def _filtered(samples: FloatArray, points_db: npt.NDArray[np.float64]) -> FloatArray:
     """Apply a zero-phase equaliser given by its gain in dB at points evenly spaced on a square-root frequency axis."""
-    # A prime length would cost ten times as much; the equaliser reaches only a little way around the end.
+    # Pad, because an FFT of prime length takes ten times as long; the equaliser wraps around the end only a little.
     spectrum = np.fft.rfft(samples, next_fast_len(len(samples), real=True))
     axis = np.sqrt(np.linspace(0, 1, len(spectrum)))
     gain = np.interp(axis, np.linspace(0, 1, len(points_db)), points_db)
@@ -201,7 +201,7 @@ def _filtered(samples: FloatArray, points_db: npt.NDArray[np.float64]) -> FloatA
 
 
 def _reverb(samples: FloatArray, rt60_s: float, rate: int, rng: np.random.Generator) -> FloatArray:
-    """Convolve with decaying noise after a direct sound; the level stays."""
+    """Convolve with decaying noise after a direct sound, at constant level."""
     length = int(rt60_s * rate)
     tail = rng.standard_normal(length) * 10 ** (-3 * np.arange(length) / length)
     tail *= rng.uniform(0.2, 0.8) / np.sqrt(np.sum(tail**2))

@@ -1,4 +1,4 @@
-"""Windows in batches: which clip, which variant of it, which cut. Everything random comes from one seeded generator."""
+"""Batches of windows: draws clips, variants and cuts from one seeded generator."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ from train.sampling.past import Past
 from train.sampling.windows import Earlier, valid_ends, window_across
 from train.settings import Masking, NormRecipe
 
-FULL = 5  # how much more often windows have full length than each shorter one
+FULL = 5  # frequency of full windows relative to each shorter length
 FROM_START = 0.25  # share of windows that begin with the clip, as a stream begins
-CLIP_S = 2.0  # seconds of speech windows that a clip of these corpora gives
+CLIP_S = 2.0  # mean seconds of speech windows per clip of these corpora
 
 
 @dataclass(frozen=True)
 class Batch:
-    """``x`` features; ``target`` (n,) class; ``side`` (n, 2): female, strong as 0 or 1, NaN where the corpus does not say."""
+    """``x`` features; ``target`` (n,) class; ``side`` (n, 2): female, strong as 0 or 1, NaN where the corpus has no such
+    data."""
 
     x: Tensor
     target: Tensor
@@ -36,7 +37,7 @@ class Batch:
 
 
 def clip_profiles(frames: Frames, spec: FrontEndSpec) -> FloatArray:
-    """What the running normaliser averages of every clip, float32 (clips, 2, n_mels): each band's mean and deviation."""
+    """The running normaliser's statistics of every clip, float32 (clips, 2, n_mels): each band's mean and deviation."""
     band = speech_band(spec)
     columns = zip(frames.offsets[:-1], frames.offsets[1:], strict=True)
     found = [band_profile(frames.log_mel[:, a:b].astype(np.float32), band, spec.active_db)[1:] for a, b in columns]
@@ -59,9 +60,9 @@ class FrameBatches:
 
     Parameters
     ----------
-    rows, index : the clips to use and their places in every ``Frames``
+    rows, index : the clips to use and their indices in every ``Frames``
     variants : the same clips under each variant of the audio
-    chances : probability of each variant; None: all alike
+    chances : probability of each variant; None: uniform
     profiles : ``clip_profiles`` of every clip under each variant, for ``norm``
     norm : the running normalisation, or None
     corpus_power, most : see ``draws.draws``
@@ -102,14 +103,14 @@ class FrameBatches:
 
     @property
     def clips(self) -> int:
-        """About how many clips an epoch has."""
+        """Approximate number of clips per epoch."""
         return min(len(self.rows), self.most or len(self.rows))
 
     def epoch(self, rng: np.random.Generator) -> Iterator[Batch]:
-        """Every clip about once."""
+        """Draw every clip about once."""
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         order = draws(self.rows, rng, self.corpus_power, self.most)
-        # A full window is what a running stream sees: much more often than each shorter one.
+        # Streams have mostly full windows: draw these much more often than each shorter length.
         chance = np.ones(len(self._lengths))
         chance[-1] = FULL
         for first in range(0, max(1, len(order) - self.size // 2), self.size):
@@ -140,7 +141,7 @@ class FrameBatches:
         heard_s, average = self.past.draw(chosen, version, rng)
         heard, past = torch.from_numpy(heard_s)[:, None], torch.from_numpy(average)
         level, _, _ = profile_batch(x, self._band, self.spec.active_db)
-        # The past went through the same microphone: it passes as one more frame, at the window's level.
+        # Apply the window's channel to the past too: append it as one more frame, at the window's level.
         frame = (past[:, 0] + level[:, None])[:, :, None]
         both = channel_batch(torch.cat((x, frame), dim=2), self.masking, generator)
         x, frame = both[:, :, :-1], both[:, :, -1]
@@ -172,7 +173,7 @@ class FrameBatches:
         length: int,
         rng: np.random.Generator,
     ) -> npt.NDArray[np.float32]:
-        """A window with speech in it: some from the clip's start, as a stream begins, the others from anywhere."""
+        """A window with speech: some from the clip's start, as at the start of a stream, the others from anywhere."""
         frames = log_mel.shape[1]
         if frames < length:
             quiet = np.percentile(log_mel.astype(np.float32), 10, axis=1, keepdims=True)
@@ -186,7 +187,7 @@ class FrameBatches:
         elif ends[0] == length and rng.random() < FROM_START:
             end = length
         else:
-            # A window tells as much about the emotion as it holds speech.
+            # Weight by speech: windows with more of it carry more information about the emotion.
             total = np.concatenate(([0], np.cumsum(speech)))
             held = (total[ends] - total[ends - length]).astype(float)
             end = int(rng.choice(ends, p=held / held.sum()))
@@ -231,16 +232,16 @@ class VectorBatches:
 
     @property
     def clips(self) -> int:
-        """About how many clips an epoch has."""
+        """Approximate number of clips per epoch."""
         return len(self.rows)
 
     def epoch(self, rng: np.random.Generator) -> Iterator[Batch]:
-        """Every clip about ``per_clip`` times."""
+        """Draw every clip about ``per_clip`` times."""
         order = np.concatenate([draws(self.rows, rng, self.corpus_power) for _ in range(self.per_clip)])
         for first in range(0, max(1, len(order) - self.size // 2), self.size):
             chosen = order[first : first + self.size]
             version = rng.choice(len(self._chances), size=len(chosen), p=self._chances)
-            # In some variants of a clip the detector may hear no speech.
+            # The detector may find no speech in some variants of a clip.
             spoken = self._count[version, chosen] > 0
             chosen, version = chosen[spoken], version[spoken]
             windows = self._first[version, chosen] + (rng.random(len(chosen)) * self._count[version, chosen]).astype(int)
@@ -263,7 +264,7 @@ class VectorBatches:
 
 
 def _clip_means(x: FloatArray, clip: npt.NDArray[np.int64], clips: int) -> FloatArray:
-    """Mean vector of each clip's windows, float32 (clips, 1, D); that of all where a clip has none."""
+    """Mean vector of each clip's windows, float32 (clips, 1, D); the mean of all for clips without windows."""
     total = np.zeros((clips, x.shape[1]))
     np.add.at(total, clip, x)
     count = np.bincount(clip, minlength=clips)

@@ -1,4 +1,4 @@
-"""What befalls a voice on its way into a file, drawn anew for every group of windows: room, microphone, noise, line, level.
+"""Random channel for each group of windows: room, microphone, noise, line, level.
 
 ``train.sampling.augment`` makes a few cached versions of each clip; this is for training that reads the audio at every step.
 """
@@ -27,11 +27,11 @@ Draw = Callable[[int], FloatArray]  # so many samples of another voice, or of a 
 
 @dataclass
 class Channel:
-    """A draw of everything that a speaker keeps from one utterance to the next.
+    """One draw, constant over a speaker's utterances.
 
     Attributes
     ----------
-    speed : of the tape, which is another voice
+    speed : resampling factor, which changes the voice
     """
 
     rng: np.random.Generator
@@ -61,8 +61,8 @@ class Channel:
 
         Parameters
         ----------
-        talk, sound : draw what else is to be heard
-        speech : False: nobody speaks in ``samples``, and nobody talks behind them
+        talk, sound : draw background speech and sounds
+        speech : False: ``samples`` hold no speech, and none is added in the background
         """
         x = samples
         if self._microphone is not None:
@@ -110,17 +110,17 @@ class Channel:
 
 
 def level_of(samples: FloatArray) -> float:
-    """RMS; never quite zero."""
+    """RMS, with a small positive minimum."""
     return float(np.sqrt(np.mean(samples**2))) + 1e-7
 
 
 def at_level(samples: FloatArray, level: float) -> FloatArray:
-    """The same at an RMS of ``level``."""
+    """Scale to an RMS of ``level``."""
     return np.asarray(samples * np.float32(level / level_of(samples)), np.float32)
 
 
 def convolved(samples: FloatArray, response: FloatArray) -> FloatArray:
-    """Through an impulse response, cut to the same length."""
+    """Convolve with an impulse response, cut to the same length."""
     size = next_fast_len(len(samples) + len(response), real=True)
     return np.asarray(np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(response, size), size)[: len(samples)], np.float32)
 
@@ -143,7 +143,7 @@ def equalised(samples: FloatArray, points_db: npt.NDArray[np.float64]) -> FloatA
 
 
 def limited(samples: FloatArray, low_hz: float, high_hz: float) -> FloatArray:
-    """What lies outside of the band falls to nothing within a sixth of an octave."""
+    """Band-pass with edges a sixth of an octave wide."""
     size = next_fast_len(len(samples), real=True)
     hz = np.maximum(np.fft.rfftfreq(size, 1 / RATE), 1.0)
     gain = np.clip(0.5 + 6 * np.log2(high_hz / hz), 0, 1)

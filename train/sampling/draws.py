@@ -1,4 +1,4 @@
-"""Which clips an epoch hears, and what is asked of each."""
+"""The clips of an epoch, and their targets."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def targets(rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
 def draws(
     rows: Sequence[Row], rng: np.random.Generator, corpus_power: float = 1.0, most: int | None = None
 ) -> npt.NDArray[np.int64]:
-    """One epoch's clips in random order: as many as there are, every emotion equally often within its corpus.
+    """One epoch's clips in random order: the same number in total, every emotion equally often within its corpus.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""What a step of ``large`` learns from: groups of one speaker's utterances through one channel, readers, and sounds.
+"""Batches for ``large``: groups of one speaker's utterances through one channel, readers, and sounds.
 
-The utterances of a group are each other's past: what a stream had learned of the voice before.
+The utterances of a group serve as each other's past, to which a stream would have adapted.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from train.sampling.channel import Channel
 ACTED, READ, SOUND = 0, 1, 2
 NOBODY_PLACE = len(LABELS)
 LENGTHS_S, _LENGTH_SHARES = (1.0, 1.5, 2.0, 2.5, 3.0), (0.1, 0.2, 0.2, 0.2, 0.3)
-_SETTLES = 1600  # samples in front of a window, in which the high-pass settles
+_SETTLES = 1600  # samples before a window, in which the high-pass settles
 _ONE_MOOD = 0.3  # share of groups with at most two emotions
 _ACROSS, _ACROSS_FROM_S = 0.25, 2.0  # share of long enough windows that begin in an earlier utterance
 _SAME = 0.6  # of those, how often in the same emotion
@@ -56,7 +56,7 @@ class Groups:
     Parameters
     ----------
     audio : clips that may train; those of no known label are left out
-    readers, sounds : share of groups that are readers, and sounds
+    readers, sounds : share of groups with readers, and with sounds
     groups, size : of a batch
     power : a corpus's share of the acted groups goes with its clips to this power
     """
@@ -91,7 +91,7 @@ class Groups:
             elif row.emotion in LABELS:
                 acted[row.corpus][row.speaker][row.emotion].append(i)
                 count[row.corpus] += 1
-        # Readers talk in the background: no fold tests them.
+        # Readers serve as background speech, because no fold tests them.
         self._voices = self._voices or [i for i, row in enumerate(audio.rows) if row.emotion != NOBODY]
         self._acted = [[list(voice.items()) for voice in voices.values()] for voices in acted.values()]
         weight = np.array([count[corpus] ** power for corpus in acted])
@@ -180,7 +180,7 @@ class Groups:
         """A window of a clip with silence beyond its ends, or one that begins in the clip ``before``."""
         rng, total = self.rng, length + _SETTLES
         if before is None and rng.random() < _LEAD:
-            # As a stream begins: the room, then some voice.
+            # As at the start of a stream: background, then some voice.
             lead = int(rng.uniform(*_LEAD_SHARE) * length)
             first = int(self._audio.voice[clip][0])
             samples = np.pad(self._bent(clip, speed, before=lead), (max(0, lead - first), 0))[:length]
@@ -197,7 +197,7 @@ class Groups:
         else:
             first = int(rng.integers(len(samples) - total + 1))
             samples = samples[first : first + total]
-        # A converter's own noise: digital silence is no room's.
+        # Add a converter's noise, because rooms have no digital silence.
         return samples + (rng.standard_normal(total) * 1e-5).astype(np.float32)
 
     def _bent(self, clip: int, speed: float, before: int = RATE // 10) -> FloatArray:

@@ -1,6 +1,6 @@
-"""What happens to a batch of log-mel, anew in every epoch: microphones, voices, noise, and SpecAugment.
+"""Augmentation of a batch of log-mel, drawn anew in every epoch: microphones, voices, noise, and SpecAugment.
 
-The level needs no change: the networks remove it. Mixup belongs to ``networks.loss``.
+The level is not changed, because the networks remove it. Mixup belongs to ``networks.loss``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ VOICES = 6  # of a babble
 
 
 def channel_batch(log_mel: torch.Tensor, masking: Masking, generator: torch.Generator) -> torch.Tensor:
-    """Another microphone, room and vocal tract for each window of a batch.
+    """Simulate another microphone, room and vocal tract for each window of a batch.
 
     Babble of other windows, a tilt and a bend of the spectrum, a warp of the mel axis (vocal tract length),
     noise added as power, a band limit.
@@ -35,11 +35,11 @@ def channel_batch(log_mel: torch.Tensor, masking: Masking, generator: torch.Gene
 
     if masking.babble_probability:
         log_mel = _babble(log_mel, masking, generator)
-    # The mel axis, bent linearly: positions from which each band reads.
+    # Warp the mel axis linearly: source position of each band.
     axis = torch.arange(bands, dtype=torch.float32)
     shift = (uniform(batch, 1) * 2 - 1) * masking.shift_bands
     position = (axis + shift * (axis / bands + 0.25)).clamp(0, bands - 1)
-    # Linear interpolation as one product: band j counts for a position by how near, within one band, it lies.
+    # Linear interpolation as one product: weights fall linearly with the distance, to zero at one band.
     x = torch.bmm((1 - (position[:, :, None] - axis).abs()).clamp(min=0), log_mel)
 
     unit = torch.linspace(-1, 1, bands)
@@ -60,7 +60,7 @@ def channel_batch(log_mel: torch.Tensor, masking: Masking, generator: torch.Gene
 
     if masking.limit_probability:
         limited = uniform(batch) < masking.limit_probability
-        # From 2.5 to 8 kHz upwards and, for half of them, from 100 to 400 Hz downwards little is left.
+        # Attenuate above 2.5 to 8 kHz and, for half of them, below 100 to 400 Hz.
         top = bands * (0.55 + 0.45 * uniform(batch, 1))
         bottom = bands * 0.12 * uniform(batch, 1) * (uniform(batch, 1) < 0.5)
         beyond = (axis - top).clamp(min=0) + (bottom - axis).clamp(min=0)
@@ -69,7 +69,8 @@ def channel_batch(log_mel: torch.Tensor, masking: Masking, generator: torch.Gene
 
 
 def _babble(log_mel: torch.Tensor, masking: Masking, generator: torch.Generator) -> torch.Tensor:
-    """Behind some windows six others of the batch talk at once: powers add, as the phases of different voices are unrelated."""
+    """Add six other windows of the batch as babble to some windows; powers add, because the phases of different voices are
+    unrelated."""
     talked = torch.rand(len(log_mel), generator=generator) < masking.babble_probability
     count = int(talked.sum())
     if not count:
@@ -87,7 +88,7 @@ def _babble(log_mel: torch.Tensor, masking: Masking, generator: torch.Generator)
 
 
 def _power(decibels: torch.Tensor) -> torch.Tensor:
-    """10 ** (decibels / 10), by the exponential, which is twice as quick."""
+    """10 ** (decibels / 10), by the exponential, which is twice as fast."""
     return torch.exp(decibels * (math.log(10) / 10))
 
 

@@ -1,7 +1,7 @@
-"""What a stream would have heard of a speaker before a training window: the running normaliser's state, drawn.
+"""Draws the running normaliser's state before a training window.
 
-Live, ``realtime_ser.features.normaliser`` averages over the stream so far. In training the stream so far is a draw of the same
-speaker's other clips through the same microphone: none (a stream that begins) up to a minute of speech.
+Live, ``realtime_ser.features.normaliser`` averages over the stream so far. In training the past is drawn from the same
+speaker's other clips through the same microphone: from none (the start of a stream) to a minute of speech.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from realtime_ser.records import FloatArray
 from train.data.manifest import Row
 
 MOST_CLIPS = 24
-COLD = 0.4  # share of windows whose stream has just begun
-ONE_MOOD = 0.3  # share of the others whose past knows one emotion only
+COLD = 0.4  # share of windows without a past
+ONE_MOOD = 0.3  # share of the others whose past has one emotion only
 
 
 class Past:
@@ -26,7 +26,7 @@ class Past:
     Parameters
     ----------
     rows : the clips that train
-    tables : for each variant of the audio float32 (clips, parts, D): what the normaliser averages, per clip
+    tables : for each variant of the audio float32 (clips, parts, D): the normaliser's statistics per clip
     seconds : of speech windows that a clip adds to a stream
     """
 
@@ -52,7 +52,7 @@ class Past:
     def draw(
         self, chosen: npt.NDArray[np.int64], variant: npt.NDArray[np.int64], rng: np.random.Generator
     ) -> tuple[FloatArray, FloatArray]:
-        """For each chosen clip under its variant: seconds heard (n,), and their averages (n, parts, D)."""
+        """For each chosen clip under its variant: seconds of past speech (n,), and their averages (n, parts, D)."""
         heard = np.zeros(len(chosen), np.float32)
         average = np.zeros((len(chosen), *self._tables[0].shape[1:]), np.float32)
         for place, (clip, version) in enumerate(zip(chosen, variant, strict=True)):

@@ -1,4 +1,4 @@
-"""Where a window may lie in what is known of a clip's frames: as the engine cuts a stream, and across two utterances."""
+"""Positions of training windows in a clip's frames: as the engine cuts a stream, and across two utterances."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from realtime_ser.features.spec import FrontEndSpec
 from train.data.features import CHUNK, GATE, VAD_RATE, WINDOW_S, Frames, chunk_of_frame, window_ends
 from train.data.manifest import Row
 
-SAME = 0.6  # how often an utterance follows one of the same emotion
+SAME = 0.6  # probability that an utterance follows one of the same emotion
 PAUSE_S = (0.3, 2.0)  # between them, if the clips hold as much
-NEW_S = 0.5  # of speech in which another emotion shows
+NEW_S = 0.5  # of speech that a new emotion needs
 
 Clip = tuple[npt.NDArray[np.float16], npt.NDArray[np.bool_]]  # log-mel (n_mels, frames) and which frames hold speech
 
 
 def valid_ends(speech: npt.NDArray[np.bool_], length: int, spec: FrontEndSpec) -> npt.NDArray[np.int64]:
-    """Where a window of ``length`` frames may end (exclusive) so that it holds enough speech, some of it recent."""
+    """End positions (exclusive) of windows of ``length`` frames that hold enough speech, some of it recent."""
     per_s = spec.sample_rate / spec.hop_length
     total = np.concatenate(([0], np.cumsum(speech)))
     ends = np.arange(length, len(speech) + 1)
@@ -34,7 +34,7 @@ def streamed_windows(frames: Frames, clip: int, spec: FrontEndSpec) -> list[npt.
     columns = slice(frames.offsets[clip], frames.offsets[clip + 1])
     log_mel, speech = frames.log_mel[:, columns], frames.speech[columns]
     samples = spec.samples_in(len(speech))
-    # Frames are shorter than chunks: each chunk's decision is that of the first frame in it, and of the last one at the end.
+    # Frames are shorter than chunks: take each chunk's decision from its first frame, and the final one from the last frame.
     chunks = np.arange(samples * VAD_RATE // (spec.sample_rate * CHUNK))
     first = np.minimum(np.searchsorted(chunk_of_frame(len(speech), spec), chunks), len(speech) - 1)
     found = []
@@ -46,7 +46,7 @@ def streamed_windows(frames: Frames, clip: int, spec: FrontEndSpec) -> list[npt.
 
 
 class Earlier:
-    """What a speaker may have said before a clip: another one of theirs, in the same mood six times in ten."""
+    """Draws a preceding clip of the same speaker, with the same emotion in 60 % of draws."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
         by_voice: dict[object, list[int]] = defaultdict(list)
@@ -59,7 +59,7 @@ class Earlier:
         self._mood = [by_mood[row.corpus, row.speaker, row.emotion] for row in rows]
 
     def draw(self, clip: int, rng: np.random.Generator) -> tuple[int, float]:
-        """The place of an earlier clip, and the seconds of speech that the later one must bring into a window."""
+        """Index of an earlier clip, and the seconds of speech that a window needs from the later one."""
         pool = (self._mood if rng.random() < SAME else self._voice)[clip]
         other = pool[int(rng.integers(len(pool)))]
         return other, GATE.min_speech_s if self._emotions[other] == self._emotions[clip] else NEW_S
@@ -73,7 +73,7 @@ def window_across(
     Parameters
     ----------
     length : of the window, in frames
-    least_s : speech of the second clip that it must hold, in seconds; the more it holds, the more often it is drawn
+    least_s : speech of the second clip that it must hold, in seconds; windows with more are drawn more often
 
     Returns
     -------

@@ -1,6 +1,6 @@
-"""The public corpora: where each is to be had, and what its file names mean.
+"""The public corpora: where to get each, and how to parse its file names.
 
-They are looked for in ``--corpora DIR``, else ``$REALTIME_SER_CORPORA``, else the setting ``train.corpora``, else in
+The search path is ``--corpora DIR``, else ``$REALTIME_SER_CORPORA``, else the setting ``train.corpora``, else in
 ``../shared/corpora`` beside the repository. Every corpus is a folder of that name in it.
 """
 
@@ -40,7 +40,7 @@ CORPORA = {
 
 @dataclass
 class Found:
-    """What a scan saw: ``clips``, the files it left out with the reason, and the corpora that are not there."""
+    """Result of a scan: ``clips``, the files left out with the reason, and the missing corpora."""
 
     clips: list[Clip] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
@@ -71,14 +71,14 @@ def corpora_folder(given: str | Path | None = None, configured: object = None) -
 
 
 def scan(root: Path, names: Sequence[str] | None = None) -> Found:
-    """Parse every audio file of the named corpora (None: all known). A name that does not parse is listed, never guessed."""
+    """Parse every audio file of the named corpora (None: all known). A name that does not parse is listed in ``left_out``."""
     found = Found()
     own = sorted(path.name for path in root.iterdir() if path.is_dir() and path.name.startswith("folder_"))
     for name in names or [*CORPORA, *own]:
         if name not in CORPORA and not folder.is_folder(name):
             raise ConfigError(f"unknown corpus {name!r}; known are {', '.join(CORPORA)} and folder_NAME")
         if not (root / name).is_dir():
-            # A user need not have recordings of his own.
+            # A folder for the user's own recordings is optional.
             if names or not folder.is_folder(name):
                 found.absent.append(name)
         elif folder.is_folder(name):

@@ -1,4 +1,4 @@
-"""ASED: ``n2-01-01-01-05.wav``. Emotion (English initial), sentence, repetition, gender, speaker. A test of strangers only."""
+"""ASED: ``n2-01-01-01-05.wav``. Emotion (English initial), sentence, repetition, gender, speaker. For tests only."""
 
 from __future__ import annotations
 

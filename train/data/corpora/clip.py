@@ -1,4 +1,4 @@
-"""What the name of a corpus file says about the recording, in one vocabulary for every corpus."""
+"""A recording's metadata from its file name, in one vocabulary for every corpus."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _EMOTIONS = {
     "sadness": "sad", "sad": "sad",
     "surprise": "surprised", "surprised": "surprised", "ps": "surprised",
     "boredom": "bored", "bored": "bored",
-    # JL-Corpus has these beside the common ones; no shipped model knows them.
+    # Further labels of JL-Corpus, which no shipped model has.
     "excited": "excited", "anxious": "anxious", "apologetic": "apologetic", "assertive": "assertive",
     "concerned": "concerned", "encouraging": "encouraging",
 }  # fmt: skip
 
 
 class UnknownNameError(ValueError):
-    """A file name that the corpus's naming rule does not explain; the message says which part."""
+    """A file name that does not match the corpus's naming rule; the message names the part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Clip:
     corpus : name of the folder, such as "ravdess_speech"
     speaker : unique over all corpora, such as "ravdess-07"; song and speech of one actor share it
     emotion : harmonised label, such as "sad" for "sadness" and "SAD"
-    sentence : what is said, unique within the corpus; "" when the name does not tell
+    sentence : spoken text, unique within the corpus; "" when the name does not contain it
     intensity : "normal", "strong" or ""
     gender : "female", "male" or ""
     channel : "speech" or "song"
@@ -77,9 +77,9 @@ class Archive:
     Attributes
     ----------
     url : where
-    file : what it is called here
+    file : local name
     known_hash : "md5:..." as the host publishes it; None where the host publishes none: then the first download's SHA-256 is
-        recorded, reported, and held to from then on
+        recorded, reported, and checked from then on
     size : bytes, 0 where not known
     stable : False where the host packs the archive anew for each request, so that its bytes may differ each time
     """
@@ -93,15 +93,15 @@ class Archive:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """A corpus: its folder's name, what it is, where to ask for it, and how its file names read.
+    """A corpus: folder name, description, source, and parser of its file names.
 
     Attributes
     ----------
     parse : takes a path relative to the corpora's folder; raises ``UnknownNameError`` when the name breaks the rule
-    language : spoken in it; "" where nobody knows
+    language : spoken in it; "" if unknown
     size : of the original download, for people
-    archives : what ``python -m train get`` may fetch; empty where it may not
-    by_hand : what to do instead, where there is no archive to fetch
+    archives : files that ``python -m train get`` fetches; empty where that is not allowed
+    by_hand : manual steps, where there is no archive to fetch
     """
 
     name: str
@@ -120,5 +120,5 @@ AUDIO = SUFFIXES  # what the live path reads
 
 def audio_files(folder: Path) -> Iterable[Path]:
     """Every audio file under a folder, in the order of its path."""
-    # Apple's archiver and network drives put a shadow called ._NAME beside each file.
+    # macOS puts a metadata file called ._NAME beside each file in archives and on network drives.
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO and not path.name.startswith("._"))

@@ -1,4 +1,5 @@
-"""A table of clips as a spreadsheet writes it: any of its encodings, separators and headings -> rows of text by column."""
+"""Reads a table of clips as spreadsheets write it, with their encodings, separators and headings, into rows of text by
+column."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from train.data.corpora.clip import AUDIO, UnknownNameError
 from train.data.corpora.words import folded, is_label
 
 _SEPARATORS = ",;\t|"
-_LOOKED_AT = 200  # rows that decide which column is which, where no heading does
+_LOOKED_AT = 200  # rows examined to identify columns without headings
 # Headings without case, blanks, "_" and "-"; the earlier ones win where a table has several.
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "path": (
@@ -39,7 +40,7 @@ NEEDED = ("path", "label")
 
 
 class TableError(UnknownNameError):
-    """A file that is no table of clips; the message says why."""
+    """A file that is no table of clips; the message has the reason."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ def read_table(path: Path) -> list[Line]:
     """The rows of a table.
 
     Encodings are UTF-8, UTF-16 and, where it is none of these, Windows-1252; separators the comma, the semicolon, the tab and
-    the bar. Columns are known by their headings in any case ("Path", "file", "Emotion", "class", ...), or where no heading
-    tells by what they hold: names of audio files, and words for emotions.
+    the bar. Columns are identified by their headings in any case ("Path", "file", "Emotion", "class", ...), or without known
+    headings by their content: names of audio files, and words for emotions.
 
     Raises
     ------
@@ -85,7 +86,7 @@ def read_table(path: Path) -> list[Line]:
 def _text(raw: bytes) -> str:
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         return raw.decode("utf-16", "replace")
-    # Without a mark UTF-16 shows by the zero half of every plain letter.
+    # Without a byte order mark, UTF-16 is recognised by the zero byte of every ASCII letter.
     head = raw[:2000]
     for place, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
         if len(head) > 4 and head[place::2].count(0) > 0.7 * (len(head) // 2):
@@ -102,7 +103,7 @@ def _rows(text: str) -> tuple[list[tuple[int, list[str]]], str]:
     skipped = 0
     if hint:
         text, skipped = text[hint.end() :], 1
-    # What a spreadsheet or a database puts into a text by mistake; the reader takes it for the end of the file.
+    # NUL characters, which some programs leave in a text; the csv module takes them for the end of the file.
     text = text.replace("\0", "")
     best: tuple[tuple[int, int], list[tuple[int, list[str]]], str] | None = None
     for separator in hint.group(1) if hint else _SEPARATORS:
@@ -125,7 +126,7 @@ def _split(text: str, separator: str, skipped: int) -> Iterator[tuple[int, list[
 
 
 def _columns(heading: Sequence[str], body: Sequence[Sequence[str]]) -> dict[str, int]:
-    """Where each known column stands: by its heading, else path and label by what they hold."""
+    """Position of each known column: by its heading, otherwise path and label by their content."""
     place: dict[str, int] = {}
     for kind, names in _NAMES.items():
         named = sorted((names.index(_bare(cell)), i) for i, cell in enumerate(heading) if _bare(cell) in names)

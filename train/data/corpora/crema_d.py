@@ -1,4 +1,4 @@
-"""CREMA-D: ``1001_DFA_ANG_XX.wav``. Speaker, sentence (twelve codes), emotion, level (LO, MD, HI; XX: not asked for)."""
+"""CREMA-D: ``1001_DFA_ANG_XX.wav``. Speaker, sentence (twelve codes), emotion, level (LO, MD, HI; XX: unspecified)."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
 """A user's own recordings: ``folder/`` (or ``folder_NAME/``, several) beside the corpora.
 
-Either files whose folders or names say the emotion, or a table ``clips.csv``:
+Either files whose folders or names contain the emotion, or a table ``clips.csv``:
 
 - ``LABEL/file``, ``LABEL/SPEAKER/file``, ``SPEAKER/LABEL/file``, ``SPEAKER/anna_happy_01.wav`` or ``happy_01.wav``; folders
-  such as ``train`` and ``wav`` around these say nothing, ``female`` and ``male`` the gender;
+  such as ``train`` and ``wav`` around these are ignored, ``female`` and ``male`` give the gender;
 - the table has a column of paths and one of labels and, if wanted, ``speaker``, ``sentence``, ``intensity``, ``gender`` and
-  ``channel``; see ``clip_table``. Its paths are relative to the folder; of absolute ones, as another machine wrote them, the
-  end counts that is found here.
+  ``channel``; see ``clip_table``. Its paths are relative to the folder; absolute paths of another machine are matched by their
+  end.
 
-Labels are any corpus's words ("sad", "sadness", "SAD"). Where nothing names the speakers the whole folder counts as one, so
+Labels are any corpus's words ("sad", "sadness", "SAD"). Without names of speakers the whole folder counts as one speaker, so
 that no split can put the same voice on both sides.
 """
 
@@ -26,7 +26,7 @@ from train.data.corpora.words import channel_of, gender_of, intensity_of, is_gen
 TABLES = ("clips.csv", "clips.tsv", "clips.txt")
 _OTHER_TABLES = (".csv", ".tsv", ".xlsx", ".xls", ".ods")
 _CONVERTIBLE = frozenset({".m4a", ".aac", ".mp4", ".m4b", ".webm", ".wma", ".amr", ".3gp", ".mov", ".mkv"})
-# Around labels and speakers these say nothing of a clip.
+# Folder names without information about a clip.
 _PLAIN_NAMES = frozenset(
     (
         "train", "training", "test", "testing", "dev", "devel", "development", "val", "valid", "validation", "eval",
@@ -39,16 +39,16 @@ LeftOut = tuple[str, str]
 
 
 def is_folder(name: str) -> bool:
-    """Is this the name of a user's own corpus?"""
+    """Whether this is the name of a user's own corpus."""
     return name == "folder" or name.startswith("folder_")
 
 
 def parse(path: Path) -> Clip:
-    """A clip by its place, such as ``folder/LABEL/SPEAKER/file.wav``.
+    """A clip by its path, such as ``folder/LABEL/SPEAKER/file.wav``.
 
     Raises
     ------
-    UnknownNameError : no emotion or two in it, or no telling which folder is the speaker
+    UnknownNameError : no emotion or two in it, or the speaker's folder is ambiguous
     """
     corpus, *folders = path.parts[:-1]
     folders = [part for part in folders if part.lower() not in _PLAIN_NAMES]
@@ -65,7 +65,7 @@ def parse(path: Path) -> Clip:
 
 
 def _label(folders: list[str], stem: str) -> tuple[str, list[str]]:
-    """The label that a clip's folders or else its name tell, and the folders that are left."""
+    """The label in a clip's folders, or else in its name, and the remaining folders."""
     exact = [part for part in folders if is_label(part)]
     found = list(dict.fromkeys(map(label_of, exact)))
     if exact:
@@ -91,7 +91,7 @@ def _who(folders: list[str]) -> str:
 
 
 def listed(root: Path, name: str) -> tuple[list[Clip], list[LeftOut]]:
-    """The clips of one folder, and what is left out with the reason.
+    """The clips of one folder, and the files left out with the reason.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def listed(root: Path, name: str) -> tuple[list[Clip], list[LeftOut]]:
 
 
 class _Files:
-    """The audio of a folder, found by what a table may call it."""
+    """The audio files of a folder, by the paths that a table may use for them."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.name
@@ -162,7 +162,7 @@ class _Files:
             found = self._by("/".join(end))
             if found:
                 return self._only(found, written)
-        # A bare name, of a file that lies deeper.
+        # A bare name of a file in a subfolder.
         found = self._named[_key(parts[0])] if len(parts) == 1 else []
         if not found:
             raise UnknownNameError(f"{written!r} is no file in this folder")
@@ -184,7 +184,7 @@ class _Files:
 
 
 def _key(path: str) -> str:
-    """Other systems write a name in another case, or its accents in another form."""
+    """Normalise a name: other systems use another case or another Unicode form for accents."""
     return unicodedata.normalize("NFC", path).casefold()
 
 

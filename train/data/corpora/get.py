@@ -1,8 +1,8 @@
 """``python -m train get NAME``: fetch a corpus from its own host into the corpora folder, checked and resumable.
 
-An archive is whole or absent: it grows in ``NAME.part``, which a later call goes on with where the server allows it, is checked
-against the hash that its host publishes, then unpacked beside its place and moved into it. Where a host publishes no hash, the
-SHA-256 of the first download is recorded in ``downloads.json`` and later downloads are held to it.
+An archive is downloaded to ``NAME.part``, which a later call resumes where the server allows it, checked against the hash that
+its host publishes, unpacked to a temporary folder and moved into place. Where a host publishes no hash, the SHA-256 of the
+first download is recorded in ``downloads.json`` and later downloads are checked against it.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from train.data.corpora import CORPORA
 from train.data.corpora.clip import AUDIO, Archive, Corpus
 
 RECORD = "downloads.json"
-_CHUNK = 1 << 14  # what a broken connection can cost
+_CHUNK = 1 << 14  # most that a broken connection can lose
 _TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
 class Got:
-    """What a call did: ``clips`` audio files lie in ``folder``; ``sha256`` by archive."""
+    """Result of a call: ``clips`` audio files in ``folder``; ``sha256`` by archive."""
 
     folder: Path
     clips: int
@@ -37,7 +37,7 @@ class Got:
 
 
 def show_corpora() -> None:
-    """Print every corpus: how to come by it, its size, licence and address."""
+    """Print every corpus: how to get it, its size, licence and address."""
     for corpus in CORPORA.values():
         how = "get" if corpus.archives else "by hand"
         print(f"{corpus.name:15} {how:8} {corpus.size:22} {corpus.licence}; {corpus.about}; {corpus.url}")
@@ -71,7 +71,7 @@ def chosen(name: str) -> list[Corpus]:
 
 
 def instructions(corpus: Corpus, root: Path) -> str:
-    """What a person must do where nothing may be fetched."""
+    """Manual steps where nothing may be fetched."""
     return corpus.by_hand.format(url=corpus.url, folder=root / corpus.name)
 
 
@@ -104,7 +104,7 @@ def get(corpus: Corpus, root: Path, *, progress: bool = True, keep: bool = False
                 file.unlink()
         if not clips:
             raise SourceError(f"{corpus.archives[0].url}: the archive holds no audio")
-        # A temporary folder is its owner's alone; a corpus need not be.
+        # Temporary folders are private to their owner; a corpus need not be.
         Path(unpacked).chmod(0o755)
         shutil.move(unpacked, folder)
         Path(unpacked).mkdir()
@@ -142,7 +142,7 @@ def fetch(archive: Archive, root: Path, *, progress: bool = True) -> Path:
 
 
 def _reason(error: Exception) -> str:
-    """A failed request in a few words; what a broken connection cost is in its own."""
+    """Describe a failed request in a few words."""
     import requests
     import urllib3
 
@@ -156,11 +156,11 @@ def _reason(error: Exception) -> str:
 
 
 class Resuming:
-    """A downloader for pooch that goes on where an earlier call broke off, as long as the server still has the same file.
+    """A downloader for pooch that resumes an earlier call, as long as the server still has the same file.
 
     Parameters
     ----------
-    part : where the bytes gather; what the server said of the file's version lies beside it
+    part : the partial file; the server's version of the file is stored beside it
     size : expected bytes for the progress bar, 0 where not known
     """
 
@@ -178,7 +178,7 @@ class Resuming:
             headers |= {"Range": f"bytes={have}-", "If-Range": self.version.read_text(encoding="utf-8")}
         with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_S) as response:
             if response.status_code == requests.codes.requested_range_not_satisfiable:
-                # All of it was here, or the file has shrunk; the hash will tell once it is fetched afresh.
+                # The part was complete, or the file has shrunk: fetch it again and check the hash.
                 self._forget()
                 return self(url, output_file, pooch)
             response.raise_for_status()
@@ -186,7 +186,7 @@ class Resuming:
             if not resumed:
                 self._forget()
                 have = 0
-            # Only a strong validator makes sure that the rest belongs to the same file.
+            # Only a strong validator guarantees that the rest belongs to the same file.
             version = response.headers.get("ETag", "")
             if version.startswith("W/") or not version:
                 version = response.headers.get("Last-Modified", "")
@@ -255,7 +255,7 @@ def unpack(archive: Path, folder: Path) -> int:
     try:
         with zipfile.ZipFile(archive) as packed:
             members = [item for item in packed.infolist() if Path(item.filename).suffix.lower() in AUDIO and not item.is_dir()]
-            # Apple's archiver adds a shadow of each file.
+            # macOS archives contain a metadata file for each file.
             members = [item for item in members if "__MACOSX" not in item.filename]
             for item in members:
                 if not (folder / item.filename).resolve().is_relative_to(folder.resolve()):

@@ -1,6 +1,6 @@
-"""People who read aloud in their own voice and were asked for no emotion: ``speechocean`` and ``librispeech``.
+"""Reading in a natural voice without acted emotion: ``speechocean`` and ``librispeech``.
 
-Their clips have the label ``PLAIN``, which no model answers: training counts neutral and calm as right.
+Their clips have the label ``PLAIN``, which is no output of a model: training counts neutral and calm as correct.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _parse(corpus: str, name: re.Pattern[str], example: str) -> Callable[[Path],
 
 SPEECHOCEAN = Corpus(
     "speechocean",
-    "250 readers of English as a foreign language, own telephones, no emotion asked for",
+    "250 readers of English as a foreign language, own telephones, no acted emotion",
     "https://www.openslr.org/101",
     "Apache-2.0",
     _parse("speechocean", _SPEECHOCEAN, "030070135"),
@@ -47,7 +47,7 @@ SPEECHOCEAN = Corpus(
 )
 LIBRISPEECH = Corpus(
     "librispeech",
-    "261 readers of audiobooks, no emotion asked for",
+    "261 readers of audiobooks, no acted emotion",
     "https://www.openslr.org/12",
     "CC BY 4.0",
     _parse("librispeech", _LIBRISPEECH, "103-1240-0000"),

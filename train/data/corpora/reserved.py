@@ -1,4 +1,4 @@
-"""What tests and never trains, so that no figure is of something learned."""
+"""Data reserved for tests, which no training uses."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a microphone hears where nobody speaks: ESC-10, UrbanSound8K, the noises of Speech Commands. ``esc_dog_1-100032-A``.
+"""Sounds without speech: ESC-10, UrbanSound8K, the noises of Speech Commands. ``esc_dog_1-100032-A``.
 
-Their clips have the label ``NOBODY``. The kind of sound stands in ``sentence``.
+Their clips have the label ``NOBODY``. The kind of sound is in ``sentence``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from train.data.corpora.clip import Clip, Corpus, UnknownNameError
 
 NOBODY = "nobody"
-WITH_VOICES = ("urban_children_playing", "urban_street_music")  # these teach nothing: people are in them
+WITH_VOICES = ("urban_children_playing", "urban_street_music")  # not used for training: they contain voices
 _NAME = re.compile(r"((?:esc|urban|speechcommands)_[a-z_]+?)_?(\d[\w-]*)?")
 
 

@@ -1,4 +1,4 @@
-"""What people write for an emotion, a gender or an intensity in their own folders and tables."""
+"""Words for emotions, genders and intensities in users' folders and tables."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def label_of(text: str) -> str:
 
 
 def is_label(text: str) -> bool:
-    """Is this a word for an emotion?"""
+    """Whether this is a word for an emotion."""
     try:
         label_of(text)
     except UnknownNameError:
@@ -70,7 +70,7 @@ def gender_of(text: str) -> str:
 
 
 def is_gender(text: str) -> bool:
-    """Is this a whole word for a gender? Single letters are not."""
+    """Whether this is a whole word for a gender; single letters are not."""
     return len(text) > 1 and folded(text) in _GENDERS
 
 

@@ -1,6 +1,6 @@
-"""A stream, not clips: how a model does in conversation, in bad conditions, and where nobody speaks; and what settings suit it.
+"""Evaluation on streams: conversation, bad conditions, sounds without speech, and the choice of settings.
 
-``sounds`` are no speech, ``conversation`` joins clips into streams whose truth is known, ``conditions`` spoil audio,
-``scores`` compares what the engine said with the truth, ``robustness`` scores clips under each condition, ``report`` writes
-it all down, ``tune`` tries settings.
+``sounds`` makes sounds without speech, ``conversation`` joins clips into streams with known truth, ``conditions`` degrades
+audio, ``scores`` compares the engine's output with the truth, ``robustness`` scores clips under each condition, ``report``
+writes the results, ``tune`` tries settings.
 """

@@ -1,4 +1,4 @@
-"""The stream's pictures: curves of robustness, reaction, and what the screen shows for each emotion."""
+"""Figures of the stream evaluation: robustness curves, reaction times, and displayed labels for each emotion."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from train.figures import plain, save
 TITLES = {
     "gain": "gain", "white noise": "white noise, SNR", "pink noise": "pink noise, SNR", "babble": "babble of six, SNR",
     "bandwidth": "bandwidth", "coding": "coding", "room": "room", "window": "stream.window_s",
-    "heard": "voice heard so far, one window alone",
+    "heard": "seconds of voice so far, one window alone",
 }  # fmt: skip
 LINE, CLEAN, ALLOWED = "#1f5fa8", "#2b2b2b", "#dcebd5"
 NOISES = {"white noise": "#8a8f98", "pink noise": "#c2571a", "babble": "#1f5fa8"}
@@ -35,7 +35,7 @@ def draw(result: Mapping[str, Any], name: str, folder: Path) -> list[Path]:
 
 
 def robustness(result: Mapping[str, Any], name: str, path: Path) -> Path:
-    """UAR against gain and SNR, and under bandwidths, codings and rooms; what the bars allow is shaded."""
+    """UAR against gain and SNR, and under bandwidths, codings and rooms; the targets are shaded."""
     figure, axes = plt.subplots(1, 3, figsize=(13.5, 4.1), sharey=True, width_ratios=(1, 1.1, 1.35), layout="constrained")
     clean = result["clean"]["uar"]
     gain = sorted([*_curve(result, "gain"), (0.0, clean, clean, clean)])
@@ -60,7 +60,7 @@ def robustness(result: Mapping[str, Any], name: str, path: Path) -> Path:
 
 
 def windows(result: Mapping[str, Any], name: str, path: Path) -> Path:
-    """UAR against the window's length, and against how much of a voice has been heard."""
+    """UAR against the window's length, and against the seconds of a voice so far."""
     figure, axes = plt.subplots(1, 2, figsize=(9.2, 3.7), sharey=True, layout="constrained")
     clean = result["clean"]["uar"]
     texts = (
@@ -82,7 +82,7 @@ def windows(result: Mapping[str, Any], name: str, path: Path) -> Path:
 
 
 def conversation(result: Mapping[str, Any], name: str, path: Path) -> Path:
-    """What the screen shows while each emotion sounds, and how long a new emotion takes to get its label."""
+    """Displayed labels for each emotion, and the delay from a new emotion to its label."""
     figure, axes = plt.subplots(1, 2, figsize=(11.5, 3.9), width_ratios=(1.25, 1), layout="constrained")
     _shown(axes[0], result["conversation"]["per_emotion"])
     _reaction(axes[1], result["conversation"], result["delays_s"])
@@ -95,7 +95,7 @@ def conversation(result: Mapping[str, Any], name: str, path: Path) -> Path:
 
 
 def _shown(axis: Axes, per_emotion: Mapping[str, Mapping[str, float]]) -> None:
-    """For each emotion, what its voice's time went to; the emotion's own colour is the right label."""
+    """For each emotion, the share of its time under each displayed label; the emotion's own colour is the right label."""
     emotions = ordered(list(per_emotion))
     parts = {
         "another emotion": ([100 - sum(per_emotion[e].values()) for e in emotions], "#b9b9b9"),
@@ -105,7 +105,7 @@ def _shown(axis: Axes, per_emotion: Mapping[str, Mapping[str, float]]) -> None:
     left = np.array([per_emotion[e]["right"] for e in emotions])
     axis.barh(emotions, left, color=[colour(e) for e in emotions])
     for place, value in enumerate(left):
-        # Too narrow for its number inside: then it stands to the right, on grey.
+        # Too narrow for its number: put it to the right, on grey.
         inside = value >= 6
         where, tint = (value / 2, "w") if inside else (value + 2.5, "k")
         axis.text(where, place, f"{value:.0f}", ha="center", va="center", fontsize=9, fontweight="bold", color=tint)

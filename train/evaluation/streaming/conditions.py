@@ -1,7 +1,7 @@
-"""What stands between a voice and the model: level, noise, bandwidth, coding, rooms. Each a function of a clip's audio.
+"""Degradations of a clip's audio: level, noise, bandwidth, coding, rooms.
 
-A condition returns samples *and their rate*: a telephone's 8 kHz reach the engine as 8 kHz, as they would from a device.
-Everything random is drawn from the clip's own seed, so that a run can be repeated and clips differ.
+A condition returns samples *and their rate*: telephone audio reaches the engine at 8 kHz, as from a device. Everything random
+is drawn from the clip's own seed, so that a run can be repeated and clips differ.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Condition:
     Attributes
     ----------
     group : the curve: "gain", "noise", "babble", "bandwidth", "coding", "room"
-    name : what people read
-    value : where it lies on the curve's axis
+    name : shown in tables
+    value : position on the curve's axis
     apply : (samples float32 (n,), rate in Hz, row) -> (samples, rate)
     """
 
@@ -52,7 +52,7 @@ def seed_of(row: Row) -> int:
 
 
 def gained(samples: FloatArray, rate: int, row: Row, *, db: float) -> Heard:  # noqa: ARG001
-    """Louder or softer, as a 16-bit microphone would give it: rounded, and clipped at full scale."""
+    """Apply a gain, then round to 16 bits and clip at full scale, as a microphone does."""
     return quantised(samples * np.float32(10 ** (db / 20))), rate
 
 
@@ -140,13 +140,13 @@ def roomy(samples: FloatArray, rate: int, row: Row, *, rt60_s: float) -> Heard:
     tail[0] = 1.0
     size = len(samples) + length
     wet = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(tail, size), size)[: len(samples)]
-    # The level stays: what is asked is the room, not the distance.
+    # Keep the level: the condition models the room, not the distance.
     wet *= np.sqrt(np.mean(samples.astype(np.float64) ** 2) / max(float(np.mean(wet**2)), 1e-12))
     return np.asarray(wet, np.float32), rate
 
 
 def conditions(root: Path, rows: Sequence[Row]) -> list[Condition]:
-    """All points of all curves. ``rows`` are what babble is made of."""
+    """All points of all curves. ``rows`` are the clips for babble."""
     talk = Babble(root, rows)
     found = [Condition("gain", f"{db:+d} dB", db, partial(gained, db=db)) for db in (-40, -30, -20, -10, 10, 20)]
     for colour in ("white", "pink"):

@@ -1,4 +1,4 @@
-"""Clips of one speaker joined into a stream whose truth is known: who speaks when, with which emotion."""
+"""Joins clips of one speaker into a stream with known truth: when speech occurs, with which emotion."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PAUSE_S = (0.3, 2.0)  # between two utterances
 NOISE_DBFS = -65.0  # pink, throughout: a quiet room
 STRETCH = (2, 4)  # utterances of one emotion before the next
 _FRAME_S = 0.02
-_BELOW_PEAK_DB = 35.0  # what lies further below a clip's loudest frame is no voice
+_BELOW_PEAK_DB = 35.0  # frames further below a clip's loudest are no voice
 _MARGIN_S = 0.05  # kept on both sides of the voice
 _FADE_S = 0.02
 
@@ -51,7 +51,7 @@ class Scene:
     duration_s: float
 
     def without_audio(self) -> Scene:
-        """The truth alone."""
+        """The truth without the samples."""
         return replace(self, samples=np.zeros(0, np.float32))
 
     @property
@@ -67,9 +67,9 @@ class Scene:
 
 
 def voiced_span(samples: FloatArray, rate: int) -> tuple[int, int]:
-    """Where a clip's voice begins and ends, in samples: first and last frame of 20 ms within 35 dB of the loudest.
+    """Start and end of a clip's voice, in samples: first and last frame of 20 ms within 35 dB of the loudest.
 
-    By level alone, so that the truth does not depend on the voice detector that is being judged.
+    By level alone, so that the truth does not depend on the voice detector under test.
     """
     size = round(_FRAME_S * rate)
     whole = len(samples) // size
@@ -96,7 +96,7 @@ def conversation(root: Path, rows: Sequence[Row], rate: int, *, seed: int) -> Sc
         queue = [by_emotion[emotion][i] for i in rng.permutation(len(by_emotion[emotion]))]
         while queue:
             size = int(rng.integers(STRETCH[0], STRETCH[1] + 1))
-            # A last one alone joins the others.
+            # A single last one joins the others.
             size = len(queue) if len(queue) - size == 1 else size
             stretches.append(queue[:size])
             queue = queue[size:]
@@ -104,7 +104,8 @@ def conversation(root: Path, rows: Sequence[Row], rate: int, *, seed: int) -> Sc
 
 
 def steady(root: Path, rows: Sequence[Row], rate: int, *, seed: int) -> Iterator[Scene]:
-    """For each emotion of a speaker: all clips of it, joined as in ``conversation``. Nothing changes, nor should the label."""
+    """For each emotion of a speaker: all clips of it, joined as in ``conversation``. The emotion is constant, so each label
+    change is an error."""
     for number, emotion in enumerate(sorted({row.emotion for row in rows})):
         rng = np.random.default_rng([seed, number])
         own = [row for row in rows if row.emotion == emotion]
@@ -112,7 +113,7 @@ def steady(root: Path, rows: Sequence[Row], rate: int, *, seed: int) -> Iterator
 
 
 def _unlike_neighbours(stretches: Sequence[list[Row]], rng: np.random.Generator) -> list[list[Row]]:
-    """A random order in which another emotion follows each, as long as there is one."""
+    """A random order in which successive emotions differ as long as possible."""
     left: dict[str, list[list[Row]]] = defaultdict(list)
     for stretch in stretches:
         left[stretch[0].emotion].append(stretch)
@@ -120,7 +121,7 @@ def _unlike_neighbours(stretches: Sequence[list[Row]], rng: np.random.Generator)
     while left:
         names = [name for name in left if not order or name != order[-1][0].emotion] or list(left)
         count = np.array([len(left[name]) for name in names])
-        # One that has as many left as all others must come now, or would follow itself in the end.
+        # An emotion with as many left as all others together must come next, or it would follow itself at the end.
         crowded = 2 * count.max() >= sum(map(len, left.values()))
         name = names[int(count.argmax())] if crowded else names[int(rng.choice(len(names), p=count / count.sum()))]
         order.append(left[name].pop())

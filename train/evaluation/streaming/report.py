@@ -1,6 +1,6 @@
-"""``evaluate --stream``: conversations, steady speech, sounds and spoilt clips, held against the bars and written down.
+"""``evaluate --stream``: results on conversations, steady speech, sounds and degraded clips, compared with the targets.
 
-JSON has everything, Markdown is made from it for people, pictures stand beside both.
+Writes all figures as JSON, a report made from them as Markdown, and pictures.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LEVELS_DBFS = (-75, -60, -45, -30, -20, -10)
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A figure and what was asked of it: ``value`` at most ``limit``."""
+    """A figure and its target: ``value`` at most ``limit``."""
 
     what: str
     value: float
@@ -42,7 +42,7 @@ class Bar:
 
     @property
     def met(self) -> bool:
-        """Within the limit; a figure that is not known (NaN) is not."""
+        """Whether the value is within the limit; an unknown value (NaN) is not."""
         return self.value <= self.limit
 
     def __str__(self) -> str:
@@ -50,7 +50,7 @@ class Bar:
 
 
 def seed_of(name: str, seed: int) -> int:
-    """A seed for each speaker, whatever the others are."""
+    """A seed for each speaker, independent of the others."""
     return zlib.crc32(f"{name} {seed}".encode())
 
 
@@ -75,7 +75,7 @@ def steady_talk(fold: Fold, root: Path, *, seed: int) -> Iterator[Scene]:
 
 
 def talk(folds: Sequence[Fold], root: Path, config: Config, *, seed: int) -> tuple[Tally, Tally]:
-    """Conversations and steady speech of all folds' speakers, each heard by the fold's own model."""
+    """Conversations and steady speech of all folds' speakers, each classified by the fold's own model."""
     changing, same = Tally(), Tally()
     for fold in tqdm(folds, "conversations", leave=False):
         engine = Engine(fold.classifier, config)
@@ -107,7 +107,7 @@ def score(folds: Sequence[Fold], root: Path, config: Config, *, clips: int, seed
     Parameters
     ----------
     clips : of each fold, for the curves; 0: all
-    others : what babble is made of
+    others : clips for babble
     """
     changing, same = talk(folds, root, config, seed=seed)
     sounds = false_emotions(folds[0], config, seed=seed)
@@ -136,7 +136,7 @@ def score(folds: Sequence[Fold], root: Path, config: Config, *, clips: int, seed
 
 
 def bars(result: Mapping[str, Any]) -> list[Bar]:
-    """The figures against what was asked."""
+    """The figures compared with their targets."""
 
     def drop(*wanted: tuple[str, str]) -> float:
         chosen = [each["drop"] for each in result["points"] if (each["group"], each["name"]) in wanted]
@@ -184,7 +184,7 @@ def markdown(result: Mapping[str, Any], name: str, pictures: Iterable[str]) -> s
         "",
         f"    {result['command']}",
         "",
-        "| asked | measured | bar | |",
+        "| target | measured | limit | |",
         "|---|---|---|---|",
         *(
             f"| {bar.what} | {bar.value:.2f} {bar.unit} | at most {bar.limit:g} | {'met' if bar.met else '**short**'} |"
@@ -203,7 +203,7 @@ def markdown(result: Mapping[str, Any], name: str, pictures: Iterable[str]) -> s
         f"| segment UAR (time under the right label) | **{talk['segment_uar']:.1f} %** |",
         f"| the same, of the time under any emotion's label | {talk['segment_uar_where_sure']:.1f} % |",
         f"| time shown as unsure | {talk['unsure_share']:.1f} % |",
-        f"| time in which the gate heard nobody, or no window was complete | {talk['unheard_share']:.1f} % |",
+        f"| time in which the gate found no speech, or no window was complete | {talk['unheard_share']:.1f} % |",
         "| onset of an emotion to its label, median and p90 of the stretches that got it |"
         f" {', '.join(_seconds(value) for value in talk['onset_to_label_s'].values())} |",
         f"| half of all stretches had it after | {_seconds(talk['half_of_all_by_s'])} |",
@@ -212,7 +212,7 @@ def markdown(result: Mapping[str, Any], name: str, pictures: Iterable[str]) -> s
         f" {same['flips_per_minute']:.2f} |",
         f"| steady speech: segment UAR | {same['segment_uar']:.1f} % |",
         "",
-        "| emotion | right % | unsure % | unheard % |",
+        "| emotion | right % | unsure % | no speech % |",
         "|---|---|---|---|",
         *(
             f"| {emotion} | {row['right']:.0f} | {row['unsure']:.0f} | {row['unheard']:.0f} |"
@@ -235,7 +235,7 @@ def markdown(result: Mapping[str, Any], name: str, pictures: Iterable[str]) -> s
         f"{clean['clips']} clips, each a stream of its own; unharmed {clean['uar']:.1f} % UAR,"
         f" {clean['unheard']:.1f} % unheard. In brackets the 95 % interval of the drop, over speakers.",
         "",
-        "| condition | UAR | drop | unheard % |",
+        "| condition | UAR | drop | no speech % |",
         "|---|---|---|---|",
         *(
             f"| {charts.TITLES[each['group']]}: {each['name']} | {each['uar']:.1f} | {each['drop']:.1f}"

@@ -1,4 +1,4 @@
-"""UAR of clips through the engine as their audio gets worse and as the window gets shorter, against the same clips unharmed."""
+"""UAR of clips through the engine under degraded audio and shorter windows, compared with the clean clips."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from train.evaluation.streaming.conversation import voiced_span
 
 WINDOWS_S = (1.0, 1.5, 2.0, 2.5, 3.0)
 HEARD_S = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
-_BEFORE_S = 0.5  # of the clip before its voice, in a stream that has heard little
+_BEFORE_S = 0.5  # of the clip before its voice, for short streams
 DRAWS = 1000
 
 
 @dataclass(frozen=True)
 class Fold:
-    """A model and the clips to judge it by: of speakers whom it has not heard, unless someone says otherwise."""
+    """A model and the clips to score it on, normally of speakers outside its training data."""
 
     name: str
     classifier: Classifier
@@ -44,8 +44,8 @@ class Point:
     Attributes
     ----------
     group, name, value : see ``Condition``
-    drop : how much lower than the same clips unharmed; ``low`` and ``high``: its 95 % interval over speakers
-    unheard : share of clips in which the gate heard nobody (they count as wrong)
+    drop : difference to the same clips without the condition; ``low`` and ``high``: its 95 % interval over speakers
+    unheard : share of clips in which the gate found no speech (they count as wrong)
     """
 
     group: str
@@ -100,7 +100,7 @@ def windows(folds: Sequence[Fold], root: Path, config: Config, clean: Clips) -> 
 
 
 def first_seconds(folds: Sequence[Fold], root: Path, config: Config, clean: Clips) -> list[Point]:
-    """UAR of one window alone: the last one of a stream that has heard so many seconds of a voice, and half a second before."""
+    """UAR of one window alone: the last one of a stream with that many seconds of a voice, and half a second before it."""
     points = []
     for seconds in tqdm(HEARD_S, "first seconds", leave=False):
         heard = streamed(folds, root, config, partial(_first, seconds=seconds))
@@ -118,7 +118,7 @@ def point(group: str, name: str, value: float, clean: Clips, worse: Clips) -> Po
 
 
 def interval(clean: Clips, worse: Clips, *, draws: int = DRAWS, seed: int = 0) -> tuple[float, float]:
-    """95 % interval of the drop in UAR, by drawing speakers anew with replacement (bootstrap, Efron 1979)."""
+    """95 % interval of the drop in UAR, by resampling speakers with replacement (bootstrap, Efron 1979)."""
     speakers = sorted({row.speaker for row in clean.rows})
     who = np.array([speakers.index(row.speaker) for row in clean.rows])
     times = np.random.default_rng(seed).multinomial(len(speakers), np.full(len(speakers), 1 / len(speakers)), draws)
@@ -127,7 +127,7 @@ def interval(clean: Clips, worse: Clips, *, draws: int = DRAWS, seed: int = 0) -
 
 
 def _uar_of(times: npt.NDArray[np.int64], who: npt.NDArray[np.int64], clips: Clips) -> npt.NDArray[np.float64]:
-    """UAR of each draw; ``times`` (draws, speakers) says how often a speaker was drawn."""
+    """UAR of each draw; ``times`` (draws, speakers) is the number of times each speaker was drawn."""
     shape = (times.shape[1], len(LABELS))
     count, right = np.zeros(shape), np.zeros(shape)
     np.add.at(count, (who, clips.target), 1)

@@ -1,4 +1,4 @@
-"""What the engine said against what was true, by time. Everything a person sees counts: delay, doubt and silence included."""
+"""Compares the engine's output with the truth over time. Delay, "unsure" and gated speech count as wrong."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from realtime_ser.model.classifier import Classifier
 from realtime_ser.records import Block, Estimate, FloatArray
 from train.evaluation.streaming.conversation import Scene, Utterance
 
-UNSURE, UNHEARD = "unsure", "no speech heard"
+UNSURE, UNHEARD = "unsure", "no speech found"
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What the screen says from ``start_s`` to ``end_s``: an emotion, ``UNSURE`` or ``UNHEARD``.
+    """The displayed state from ``start_s`` to ``end_s``: an emotion, ``UNSURE`` or ``UNHEARD``.
 
-    It is known at ``end_s``, so it tells of the hop that ends there.
+    It becomes known at ``end_s`` and describes the hop that ends there.
     """
 
     start_s: float
@@ -34,13 +34,13 @@ class Shown:
 
 
 def listen(engine: Engine, samples: FloatArray, rate: int) -> list[Estimate]:
-    """Everything the engine says about a stream of float32 (n,) samples at ``rate`` Hz."""
+    """The engine's estimates for a stream of float32 (n,) samples at ``rate`` Hz."""
     engine.reset()
     return engine.push(Block(samples, rate, 0)) + engine.flush()
 
 
 def shown(estimates: Iterable[Estimate]) -> list[Shown]:
-    """What stood on the screen, hop by hop."""
+    """The displayed state, hop by hop."""
     return [
         Shown(each.end_s - each.hop_s, each.end_s, each.label or (UNSURE if each.state == "unsure" else UNHEARD))
         for each in estimates
@@ -48,7 +48,7 @@ def shown(estimates: Iterable[Estimate]) -> list[Shown]:
 
 
 def smoothed_again(estimates: Sequence[Estimate], config: SmoothingConfig) -> list[Shown]:
-    """What would have stood on the screen with another smoother: the same windows, the same probabilities."""
+    """The displayed states with another smoother, from the same windows and probabilities."""
     labels = estimates[0].labels if estimates else ()
     smoother = Smoother(labels, config)
     result = []
@@ -69,9 +69,9 @@ class Tally:
 
     Attributes
     ----------
-    seconds : for each true emotion, seconds of voice under each thing shown
-    delays_s : for each stretch of one emotion, seconds from its first sound until its label was shown; NaN where it never was
-    flips : changes from one emotion to another on the screen; doubt and silence between them do not count
+    seconds : for each true emotion, seconds of voice under each displayed state
+    delays_s : for each stretch of one emotion, seconds from its onset until its label was shown; NaN if it never was
+    flips : changes from one displayed emotion to another; "unsure" and silence in between are ignored
     minutes : length of the scenes
     """
 
@@ -91,7 +91,7 @@ class Tally:
                 overlap = min(each.end_s, utterance.end_s) - max(each.start_s, utterance.start_s)
                 row[each.label] += overlap
                 total += overlap
-            # What no window covered (the start of a stream, before the first) was not heard.
+            # The start of a stream, before the first window, counts as no speech found.
             row[UNHEARD] += max(0.0, utterance.end_s - utterance.start_s - total)
         stretches = scene.stretches
         limits = [after.start_s for after in stretches[1:]] + [scene.duration_s + 1.0]
@@ -111,7 +111,7 @@ class Tally:
 
     @property
     def unheard(self) -> float:
-        """Share of the voice's time in which the gate heard nobody (or no window was complete), in percent."""
+        """Share of the voice's time in which the gate found no speech (or no window was complete), in percent."""
         return float(np.mean([self._share(emotion, (UNHEARD,)) for emotion in self.seconds]))
 
     @property
@@ -188,7 +188,7 @@ def delay(stretch: Utterance, limit_s: float, said: Sequence[Shown]) -> float:
 
 
 def flips(said: Sequence[Shown]) -> int:
-    """Changes from one emotion to another; doubt and silence in between do not count."""
+    """Changes from one emotion to another; "unsure" and silence in between are ignored."""
     emotions = [each.label for each in said if each.label not in (UNSURE, UNHEARD)]
     return sum(before != after for before, after in pairwise(emotions))
 
@@ -202,7 +202,7 @@ def tally(classifier: Classifier, scenes: Iterable[Scene], config: Config) -> Ta
 
 
 def emotions_shown(said: Sequence[Shown]) -> int:
-    """How many times an emotion appeared on the screen: where nobody speaks, each is a false one."""
+    """Number of times an emotion appeared; where nobody speaks, each is a false alarm."""
     before, count = UNHEARD, 0
     for each in said:
         if each.label not in (UNSURE, UNHEARD) and each.label != before:

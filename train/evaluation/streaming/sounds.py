@@ -1,4 +1,4 @@
-"""Sounds that are no speech: noise of three colours, clicks, chords, drums and the two together. Synthetic and seeded."""
+"""Sounds without speech: noise of three colours, clicks, chords, drums and the two together. Synthetic and seeded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Signal = npt.NDArray[np.float64]
 
 # Exponent of frequency by which the power falls.
 COLOURS: Mapping[str, float] = {"white": 0.0, "pink": 1.0, "brown": 2.0}
-_LOWEST_HZ = 20.0  # below it the power stays level: an exponent of 2 would leave nothing but drift
+_LOWEST_HZ = 20.0  # constant power below it: an exponent of 2 would leave mostly drift
 _CHORDS = ((261.63, 329.63, 392.0), (220.0, 261.63, 329.63), (174.61, 220.0, 261.63), (196.0, 246.94, 293.66))  # C a F G
 
 

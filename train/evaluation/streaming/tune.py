@@ -1,7 +1,7 @@
-"""Settings of the stream tried out: windows, hops, gates and smoothers, on speakers whom the networks never heard.
+"""Tries settings of the stream (windows, hops, gates and smoothers) on speakers outside the networks' training data.
 
-Playing speech through the engine is the costly part: it is done once for each window, hop and gate, and what the windows said
-is then smoothed again in every way asked for. Half of the folds choose, the other half only tell what the choice is worth.
+Speech is played through the engine, the slow part, once for each window, hop and gate; the windows' results are then smoothed
+again with every smoother. Half of the folds choose the settings, the other half score the choice.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from train.evaluation.streaming.scores import Tally, known, listen, smoothed_aga
 from train.figures import plain, save
 
 ONSET_S, FLIPS = 1.5, 4.0  # the bars
-WORTH, NEARER = 3.0, 1.0  # points of UAR that meeting both bars may cost, and that coming nearer to them may
+WORTH, NEARER = 3.0, 1.0  # points of UAR that meeting both targets may cost, and that coming closer to them may
 Heard = Sequence[tuple[Scene, Sequence[Estimate]]]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """Settings and what they gave.
+    """Settings and their results.
 
     Attributes
     ----------
@@ -56,27 +56,27 @@ class Trial:
 
     @property
     def short_of(self) -> float:
-        """How far from the bars, as a share of them; 0: both met; infinite where no label was ever right."""
+        """Distance from the targets, as a share of them; 0: both met; infinite where no label was ever right."""
         if np.isnan(self.onset_s):
             return np.inf
         return max(0.0, self.onset_s / ONSET_S - 1) + max(0.0, self.flips / FLIPS - 1)
 
     def beats(self, other: Trial) -> bool:
-        """As good in every respect and better in one."""
+        """Whether it is as good in every respect and better in one."""
         mine, theirs = (-self.uar, self.onset_s, self.flips), (-other.uar, other.onset_s, other.flips)
         return mine != theirs and all(a <= b for a, b in zip(mine, theirs, strict=True))
 
 
 @dataclass(frozen=True)
 class Recording:
-    """What the windows said in conversations and on steady speech, under one window, hop and gate."""
+    """The windows' results in conversations and on steady speech, under one window, hop and gate."""
 
     config: Config
     talk: Heard
     steady: Heard
 
     def tried(self, smoothing: SmoothingConfig) -> Trial:
-        """Smooth it in this way and score it."""
+        """Smooth with these settings and score."""
         changing, same = _scored(self.talk, smoothing), _scored(self.steady, smoothing)
         config = replace(self.config, smoothing=smoothing)
         return Trial(config, changing.uar, changing.onset(50), same.flips_per_minute, changing.unsure, changing.unheard)
@@ -91,13 +91,13 @@ def record(folds: Sequence[Fold], root: Path, config: Config, *, seed: int) -> R
         for kept, scenes in ((talk, conversations(fold, root, seed=seed)), (same, steady_talk(fold, root, seed=seed))):
             for scene in scenes:
                 said = listen(engine, scene.samples, scene.rate)
-                # The truth is all that is needed from here on: a night's audio would not fit in memory.
+                # Keep only the truth: the audio of all folds does not fit in memory.
                 kept.append((scene.without_audio(), said))
     return Recording(config, talk, same)
 
 
 def smoothers(base: SmoothingConfig) -> Iterator[SmoothingConfig]:
-    """Filters of every kind, each with several rules for when the label changes."""
+    """Filters of every kind, each with several rules for label changes."""
     filters: list[dict[str, Any]] = [{"method": "none"}]
     filters += [{"method": "ema", "time_constant_s": seconds} for seconds in (0.3, 0.45, 0.7, 1.0, 1.5)]
     filters += [{"method": "hmm", "stay_probability": stay, "evidence_s": s} for stay, s in product((0.7, 0.9), (0.5, 1.0))]
@@ -152,10 +152,11 @@ def search(
 
 
 def choose(trials: Sequence[Trial]) -> Trial:
-    """The highest UAR among those within the bars; where none is, the least short of them that loses a point at most.
+    """The trial with the highest UAR among those that meet the targets; if none does, the closest one that loses a point at
+    most.
 
-    Without that last condition a screen that hardly ever changes, and is hardly ever right, would win. Points are lost to the
-    first trial.
+    Without that last condition settings would win under which the label hardly changes and is hardly ever right. Points are
+    relative to the first trial.
     """
     fair = [one for one in trials if one.uar >= trials[0].uar - NEARER]
     within = [one for one in trials if one.short_of == 0 and one.uar >= trials[0].uar - WORTH]
@@ -163,7 +164,7 @@ def choose(trials: Sequence[Trial]) -> Trial:
 
 
 def frontier(trials: Sequence[Trial]) -> list[Trial]:
-    """Those that no other beats, by onset."""
+    """The Pareto frontier, ordered by onset."""
     best = [one for one in trials if not any(other.beats(one) for other in trials)]
     return sorted(best, key=lambda one: (one.onset_s, one.flips))
 
@@ -188,7 +189,7 @@ def named(config: Config) -> str:
 
 
 def show(trials: Sequence[Trial], best: Trial, told: Mapping[str, Trial]) -> None:
-    """Print the frontier, and what the choice gives on the folds that did not choose."""
+    """Print the frontier, and the scores of the choice on the other folds."""
     from rich.console import Console
     from rich.table import Table
 

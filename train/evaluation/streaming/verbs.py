@@ -1,4 +1,4 @@
-"""A model as a stream: in conversation, where nobody speaks and in bad conditions; and which settings of the stream suit it."""
+"""The verbs ``evaluate --stream`` and ``tune``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def evaluate(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job, *, only:
     """
     folds = listeners(paths, setup, rows, job, only)
     about = (
-        f"{job.protocol}: each fold's network hears only speakers whom it never learned from, at a temperature from"
+        f"{job.protocol}: each fold's network is scored only on speakers outside its training data, at a temperature from"
         f" the other folds. Folds: {', '.join(fold.name for fold in folds)}."
     )
     command = f"evaluate --system {job.system} --protocol {job.protocol} --stream{_chosen(only)} --clips {clips}"
@@ -88,7 +88,7 @@ def tune(
 
 
 def _bundle_alone(bundle: str, rows: Sequence[Row]) -> tuple[list[Fold], str]:
-    """One bundle on all clips whose emotion it knows, and what such scores are worth."""
+    """One bundle on all clips whose emotion it has, and a note on what such scores mean."""
     classifier = load_model(bundle)
     card = classifier.card
     if not set(card.labels) <= set(LABELS):
@@ -100,7 +100,7 @@ def _bundle_alone(bundle: str, rows: Sequence[Row]) -> tuple[list[Fold], str]:
     tested = {row.corpus for row in rows}
     about = f"{card.name} on {', '.join(sorted(tested))}. "
     if learned & tested:
-        about += f"It has learned from {', '.join(sorted(learned & tested))}: these are NOT scores for unseen speakers."
+        about += f"It was trained on {', '.join(sorted(learned & tested))}: these are NOT scores for unseen speakers."
     else:
         about += "Its card names none of these corpora as training data."
     return [Fold(card.name, classifier, tuple(rows))], about
