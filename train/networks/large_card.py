@@ -64,7 +64,8 @@ def facts(
             "sounds": dict(sounds or {}),
         },
         "strangers": dict(cross or {}),
-        "scores": dict(scores or {}),
+        # Where no folds have been scored, what printed the headline.
+        "scores": dict(scores or ({"command": strangers["command"]} if strangers else {})),
         "known_failures": [
             *known_failures(corpora),
             "of a voice that it has known for less than ten seconds it is right much less often",
