@@ -256,14 +256,14 @@ sys.exit(code)
 def test_models_are_listed_with_their_scores() -> None:
     text = realtime_ser("models", env={"COLUMNS": "100"}).stdout
     cards = json.loads(realtime_ser("models", "--json").stdout)
-    assert [card["name"] for card in cards] == ["cnn", "mlp"]
+    assert [card["name"] for card in cards] == ["cnn", "large", "mlp"]
     for card in cards:
         assert card["headline"] in " ".join(text.split())
         assert card["scores"]["command"].startswith("python -m train evaluate")
         assert card["licence"] in text
 
 
-@pytest.mark.parametrize("model", ["mlp", "cnn"])
+@pytest.mark.parametrize("model", ["mlp", "cnn", "large"])
 def test_demo_runs_each_model(model: str) -> None:
     result = realtime_ser("demo", "--speed", "max", "--model", model, "--jsonl", "-")
     assert result.returncode == 0

@@ -78,7 +78,8 @@ def licence(corpora: Sequence[str]) -> str:
 
 def known_failures(corpora: Sequence[str]) -> list[str]:
     """Known limits of the model."""
-    languages = ", ".join(sorted({CORPORA[name].language for name in corpora if not is_folder(name)}))
+    spoken = {CORPORA[name].language for name in corpora if not is_folder(name)} - {""}
+    languages = ", ".join(sorted(spoken))
     first = [f"trained on actors ({languages}); spontaneous speech and other languages are guesses"] if languages else []
     if any(map(is_folder, corpora)):
         first.append("trained on its owner's recordings: other voices, rooms and microphones are guesses")

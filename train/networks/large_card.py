@@ -64,7 +64,8 @@ def facts(
             "sounds": dict(sounds or {}),
         },
         "strangers": dict(cross or {}),
-        "scores": dict(scores or {}),
+        # Where no folds have been scored, what printed the headline.
+        "scores": dict(scores or ({"command": strangers["command"]} if strangers else {})),
         "known_failures": [
             *known_failures(corpora),
             "of a voice that it has known for less than ten seconds it is right much less often",
@@ -77,4 +78,5 @@ def headline(strangers: Mapping[str, Any] | None) -> str:
     if not strangers:
         return "not yet scored"
     known, cold = strangers["four_known"], strangers["four_cold"]
-    return f"a corpus never trained on ({strangers['corpus']}), 4 emotions: {known:.1f} % UAR, its first clip {cold:.1f} %"
+    what = f"a corpus never trained on ({strangers['corpus']}), 4 emotions"
+    return f"{what}: {cold:.1f} % UAR for single clips, {known:.1f} % once the voice is known"

@@ -49,7 +49,7 @@ def _bundle(card: Mapping[str, Any]) -> str:
         lines += _unseen_rows(card["unseen"])
     if strangers:
         lines += _stranger_rows(strangers)
-    if scores:
+    if "uar_mean" in scores:
         lines += _score_rows(scores)
         if begun := training.get("recipe", {}).get("others_first"):
             lines.append(

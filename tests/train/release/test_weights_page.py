@@ -88,3 +88,22 @@ def test_the_page_tells_what_the_scored_networks_knew_before(tmp_path: Path) -> 
         training = {**CARD["training"], "recipe": {"others_first": others}}  # type: ignore[dict-item]
         (tmp_path / "tiny.json").write_text(json.dumps({**CARD, "training": training}))
         assert ("had learned the other corpora" in write_page(tmp_path).read_text()) == told
+
+
+def test_what_was_never_trained_on_comes_first(tmp_path: Path) -> None:
+    unseen = {
+        "corpus": {
+            "corpus": "ased", "speakers": 65, "four_known": 54.1, "four_cold": 52.3, "four_known_ci95": [50.0, 58.0],
+            "four_cold_ci95": [48.0, 56.0], "command": "python -m train evaluate --strangers",
+        },
+        "everyday": {"speakers": 92, "by_share": {"none": {"plain": 85.7, "angry": 0.3}}},
+        "sounds": {"files": 98, "all": {"both": 1.27, "gate": 5.97}, "with_voices": {"both": 0.0}},
+    }  # fmt: skip
+    card = {**CARD, "unseen": unseen, "notice": "Some encoder: MIT licence", "scores": {"command": "x"}}
+    (tmp_path / "tiny.json").write_text(json.dumps(card), encoding="utf-8")
+    page = write_page(tmp_path).read_text(encoding="utf-8")
+    assert "ased, never trained on" in page
+    assert "52.3** (95 %: 48 to 56)" in page
+    assert "85.7 / 0.3 %" in page
+    assert "windows with an emotion | 1.27 %" in page
+    assert "It begins with Some encoder: MIT licence." in page
