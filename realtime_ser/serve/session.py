@@ -201,6 +201,8 @@ class ClientStream:
 
     def _end(self, over: _Over) -> None:
         if not self.closing:
+            if over.error is not None:
+                over.error.__traceback__ = None  # its frames hold this stream, which would wait for the garbage collector
             self.closing = True
             self._inbox.append(over)
 
@@ -289,6 +291,7 @@ class ClientStream:
             self._send(records)
             self._count()
             self._metrics.ended(self.health, self.outbox.unsent, self._session.engine.sample_rate)
+            self._session = None  # the connection may live on for seconds; the engine need not
         self.close_code = over.close
 
     def _count(self) -> None:

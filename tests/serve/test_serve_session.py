@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from typing import Any
 
 import numpy as np
@@ -346,6 +348,22 @@ def test_a_model_that_fails_ends_its_stream_alone(wire: Any, talk: Samples, monk
     assert "secret" not in json.dumps(client.received)
     assert len(other.of_type("window")) == 8
     assert not other.of_type("error")
+
+
+@pytest.mark.parametrize("last", [{"type": "stop"}, "no json", {"type": "start"}], ids=["stop", "fault", "second start"])
+def test_an_ended_stream_holds_no_engine(wire: Any, talk: Samples, last: object) -> None:
+    client: Wire = wire().start()
+    gc.collect()
+    gc.disable()
+    try:
+        send(client, s16(talk[: 2 * RATE]), 3200)
+        assert client.stream._session is not None
+        engine = weakref.ref(client.stream._session.engine)
+        client.text(last)
+        assert client.stream.close_code is not None
+        assert engine() is None
+    finally:
+        gc.enable()
 
 
 def test_the_server_stops(wire: Any, talk: Samples) -> None:
