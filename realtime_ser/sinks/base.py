@@ -10,7 +10,7 @@ from realtime_ser.records import Notice, Record
 class Sink(Protocol):
     """An output of the stream.
 
-    For one stream a sink sees a ``Session``, then any mix of ``Block`` (every block heard, before its estimates), ``Estimate``,
+    For one stream a sink sees a ``Session``, then any mix of ``Block`` (every block, before its estimates), ``Estimate``,
     ``Segment``, ``Health`` and ``Notice``, then a ``Summary``. Several streams may follow one another.
 
     Attributes

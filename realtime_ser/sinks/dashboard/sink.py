@@ -36,7 +36,7 @@ class DashboardSink:
     ----------
     config : pace and length of the timeline
     console : where to draw; standard output by default
-    recording : the file that ``--record`` writes, so that the greeting tells the truth; None when the audio is not kept
+    recording : the file that ``--record`` writes, for the greeting; None when the audio is not kept
     sent_to : the outputs that send labels to other programs, for the greeting too
     monotonic : clock in seconds
     """

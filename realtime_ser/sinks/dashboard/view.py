@@ -58,7 +58,7 @@ def _stack(sections: dict[str, list[Text]], height: int) -> list[Text]:
             kept[name] = kept[name][: max(1, len(kept[name]) - excess)]
         elif len(kept) > 1:
             del kept[name]
-    # Air goes first where the eye needs it.
+    # Insert blank rows in this order.
     spare = height - sum(map(len, kept.values()))
     names = list(kept)
     gaps = dict.fromkeys(names, 0)
@@ -138,7 +138,7 @@ class _Page:
         return self.line((fit(text, self.room), _DIM))
 
     def word(self) -> tuple[str, Style, str, Text]:
-        """What is heard now: the word, its style, the confidence and a remark."""
+        """The current label: word, style, confidence and remark."""
         estimate = self.snapshot.estimate
         grey = Style(color=SILENCE, bold=True)
         if estimate is None:
