@@ -1,4 +1,4 @@
-"""A graph that carries its stream's state: offline is online, nobody is no speech, and a card says how it is asked."""
+"""A graph that carries its stream's state: offline equals online, its "nobody" output sets no_speech, and its card has the tensors."""
 
 from __future__ import annotations
 
