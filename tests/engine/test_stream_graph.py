@@ -1,4 +1,4 @@
-"""A graph that carries its stream's state: offline equals online, its "nobody" output sets no_speech, and its card has the tensors."""
+"""A graph with a stream's state: offline equals online, "nobody" sets no_speech, and the card has the tensors."""
 
 from __future__ import annotations
 

@@ -64,7 +64,9 @@ def test_the_last_seconds_do_not_update_the_normalisation(model: Classifier, tal
 
 
 @pytest.mark.parametrize("config", [StreamConfig(recent_s=0.0), StreamConfig(recent_share=0.0)])
-def test_the_last_seconds_are_not_classified_when_they_have_no_weight(model: Classifier, talk: Samples, config: StreamConfig) -> None:
+def test_the_last_seconds_are_not_classified_when_they_have_no_weight(
+    model: Classifier, talk: Samples, config: StreamConfig
+) -> None:
     windows = WindowClassifier(model, config)
     windows.push(talk[: 4 * RATE])
     assert windows.recent_s == 0
