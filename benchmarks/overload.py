@@ -3,7 +3,7 @@
     python benchmarks/overload.py --how slow-model                      # each window takes 0.6 s for a while
     python benchmarks/overload.py --how hogs --seconds 90 --hogs 8      # other programs take the processor for a while
 
-The shipped sample is heard at the pace of a microphone, again and again. The overload lies in the middle third.
+The shipped sample is played in a loop in real time. The middle third of the run is overloaded.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A private PulseAudio server with a virtual microphone: what is played into it is what the microphone hears.
+"""A private PulseAudio server with a virtual microphone: audio played into it arrives at the microphone.
 
 Import the fixture where it is needed::
 

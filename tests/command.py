@@ -36,7 +36,7 @@ def realtime_ser(
 
 
 def start(*arguments: str | Path, env: Mapping[str, str] | None = None, **options: Any) -> subprocess.Popen[str]:
-    """Start in the background, with pipes for both outputs unless told otherwise."""
+    """Start in the background, with pipes for both outputs by default."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
     return subprocess.Popen(
         [sys.executable, "-m", "realtime_ser", *map(str, arguments)],

@@ -1,4 +1,4 @@
-"""Close at the end of the program what its own code left open.
+"""Closes sources that are still open when the program ends.
 
 A generator over a source that is still bound when the program ends is closed only while the interpreter takes itself apart: no
 thread can start or be waited for then, and a callback of PortAudio aborts the process. So an ``atexit`` function closes before
@@ -44,7 +44,7 @@ def end_at_exit(opened: Endable) -> None:
 
 
 def forget(opened: Endable) -> None:
-    """It is closed."""
+    """Remove a source that is closed."""
     with _registering:
         _open.discard(opened)
 

@@ -184,7 +184,7 @@ class ShownFile:
         self._tail = b""
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Only notes where to read; the body is asked when something is read."""
+        """Only sets the position; the body is read later."""
         self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._length}[whence]
         return self._at
 

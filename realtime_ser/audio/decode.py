@@ -171,7 +171,7 @@ def _ogg(reader: ByteReader) -> Decoder:
     end = granule_at_end(reader, pages.serial)
     shown = ShownFile(b"", pages.read, length=ENDLESS, tail=bytes(1 << 16) + last_page(pages.serial))
     opus = head[:8] == b"OpusHead"
-    early = int.from_bytes(head[10:12], "little") if opus else 0  # samples before the first that is meant to be heard
+    early = int.from_bytes(head[10:12], "little") if opus else 0  # samples to drop at the start
 
     def verdict(count: int) -> str | None:
         heard = count / decoder.rate

@@ -28,7 +28,7 @@ class Device:
     name, host_api : printable
     channels : most input channels it offers
     rate : its default sample rate in Hz
-    rates : which of ``RATES`` it can be opened with, in Hz; empty when not asked, or when it is busy
+    rates : which of ``RATES`` it can be opened with, in Hz; empty when not probed, or when it is busy
     is_default : whether it is the system's default input
     """
 

@@ -1,4 +1,4 @@
-"""The high-pass in front of everything that measures: no voice makes what lies below 60 Hz.
+"""The high-pass before gate and classifier, which removes everything below 60 Hz.
 
 A DC offset, mains hum, a desk that shakes or a fan hide a soft voice from the gate and change what the classifier answers; any
 cheap microphone adds one of them. The filter is a Chebyshev of type II, order 7: 45 dB down at 60 Hz and below, 2 dB at 85 Hz,

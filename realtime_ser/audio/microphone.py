@@ -33,7 +33,7 @@ _ANSWER_S = 1.0
 _READER_S = 1.0
 # A jump of the capture clock below this is jitter, above it what an overflow lost.
 _JITTER_S = 0.005
-# A device that was suspended for a moment reports no overflow. Both clocks must tell of such a pause: the capture clock alone
+# A device that was suspended for a moment reports no overflow. Both clocks must show such a pause: the capture clock alone
 # jumps when an audio server moves the stream, and the arrival alone when it delivers late.
 _PAUSE_S = 0.1
 
@@ -91,7 +91,7 @@ class MicSource:
         self._mixer = Downmix(1)
 
     def __enter__(self) -> MicSource:
-        """Find and open the device; it is heard from ``blocks()`` on.
+        """Find and open the device; ``blocks()`` starts reading it.
 
         Raises
         ------
@@ -148,7 +148,7 @@ class MicSource:
             capture.ring.close()
 
     def blocks(self) -> Iterator[Block | Notice]:
-        """Yield what the microphone hears, and notices of ``device_lost`` and ``device_back``.
+        """Yield the microphone's audio, and notices of ``device_lost`` and ``device_back``.
 
         Raises
         ------
@@ -159,7 +159,7 @@ class MicSource:
             raise SourceError(f"{self.name} is not open; read it inside a with statement")
         self._start(capture)
         while True:
-            cause = yield from self._hear(capture)
+            cause = yield from self._read(capture)
             if self._stopped:
                 return
             lost_at, self._failure = time.monotonic(), ""
@@ -186,7 +186,7 @@ class MicSource:
         except sd.PortAudioError as error:
             raise SourceError(f"microphone {self.name} does not start: {reason(error)}; try `realtime-ser doctor`") from error
 
-    def _hear(self, capture: Capture) -> Generator[Block | Notice, None, str]:
+    def _read(self, capture: Capture) -> Generator[Block | Notice, None, str]:
         """Yield blocks until stopped or lost; the generator's value says how it was lost."""
         heard_at, patience = time.monotonic(), max(_FIRST_DATA_S, self._config.stall_s)
         while True:

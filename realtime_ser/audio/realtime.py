@@ -130,7 +130,7 @@ class PacedSource:
     def _produce(self, ring: Ring) -> None:
         try:
             self._pace(ring)
-        except BaseException as fault:  # whatever it is, the reader must hear of it
+        except BaseException as fault:  # of any kind: pass it on to the reader
             ring.fail(fault)
         finally:
             ring.close()

@@ -70,7 +70,7 @@ class Ring:
     ----------
     capacity : samples per channel
     channels : at least 1
-    rate : Hz, to tell the capture time of a sample inside a write
+    rate : Hz, to compute the capture time of a sample inside a write
     """
 
     def __init__(self, capacity: int, channels: int = 1, *, rate: int) -> None:
@@ -113,7 +113,7 @@ class Ring:
         kept = min(count, self.capacity)
         at = (end - kept) % self.capacity
         head = min(kept, self.capacity - at)
-        self._claimed = end  # before the copy, so that a reader inside it can tell
+        self._claimed = end  # before the copy, so that a concurrent reader can detect it
         self._buffer[at : at + head] = frames[count - kept : count - kept + head]
         if head < kept:
             self._buffer[: kept - head] = frames[count - kept + head :]

@@ -17,7 +17,7 @@ def speech_s(estimate: Estimate) -> float:
 def fullest_mean(probs: FloatArray, seconds: FloatArray) -> FloatArray:
     """A recording's probabilities: the mean over its fullest windows.
 
-    A recording's first windows hold a syllable, its later ones the sentence.
+    Windows with little speech, such as a recording's first ones, are left out.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Recordings judged one after the other by one engine, in whatever process or machine, and their answers as JSON."""
+"""Classifies recordings one after the other with one engine, in any process, and converts the answers to JSON."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def judge_in_processes(
     settings : see ``judge.settings``
     like : any row of the same model, for recordings that end their process twice
     jobs : processes
-    stopped : asked now and then; once true, what is under way is abandoned
+    stopped : called regularly; once true, what is under way is abandoned
     """
     left = deque(sorted(recordings, key=lambda each: -each.size))
     done: queue.SimpleQueue[tuple[Recording, Judged] | None] = queue.SimpleQueue()

@@ -64,7 +64,7 @@ class Batch:
     each : called with every row, in the order of the recordings, as soon as it and those before it are there; None: rows are
         not kept in memory
     progress : called after every recording
-    stopped : asked now and then; once true, the run ends, and what is done is kept for ``resume``
+    stopped : called regularly; once true, the run ends, and what is done is kept for ``resume``
     """
 
     recordings: Sequence[Recording]

@@ -1,4 +1,4 @@
-"""Is everything in place to hear a microphone and keep up with it? Each answer says what to do when it is not."""
+"""Checks whether this machine can read a microphone in real time. Each failed check has a remedy."""
 
 from __future__ import annotations
 

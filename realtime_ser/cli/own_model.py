@@ -187,12 +187,12 @@ def _check(card: Path, clip: Path) -> str:
                     spoken += estimate.state != "no_speech"
                     seconds[estimate.label or estimate.state] += estimate.hop_s
     took_s = time.perf_counter() - began
-    told = ", ".join(f"{label} {value:.1f} s" for label, value in sorted(seconds.items(), key=lambda row: -row[1]))
+    shown = ", ".join(f"{label} {value:.1f} s" for label, value in sorted(seconds.items(), key=lambda row: -row[1]))
     hop_ms = 1000 * engine.hop / engine.sample_rate
     each_ms = 1000 * took_s / max(1, spoken)
     speed = f"{each_ms:.1f} ms a window of the {hop_ms:.0f} ms there are"
     slow = "; too slow for a live stream here: raise stream.hop_s" if each_ms > hop_ms else ""
-    return f"checked on {clip.name}: {windows} windows, {told}; {speed}{slow}"
+    return f"checked on {clip.name}: {windows} windows, {shown}; {speed}{slow}"
 
 
 def _beside(network: Path) -> dict[str, Any]:

@@ -252,7 +252,7 @@ class RunProgress:
                 self._bar.stop()
 
     def show(self, state: RunState) -> None:
-        """Draw how far the run is."""
+        """Draw the progress."""
         if self._quiet:
             return
         with contextlib.suppress(OSError):

@@ -40,8 +40,7 @@ class Engine(OneThread):
     ----------
     model : the classifier, whose card owns the front end
     config : settings; None: the defaults
-    voice : ``snapshot_voice`` of an earlier stream of the same voice and microphone, to which ``reset`` returns as well; None:
-        start from the model's prior
+    voice : ``snapshot_voice`` of an earlier stream, to which ``reset`` returns as well; None: start from the model's prior
 
     Attributes
     ----------
@@ -102,8 +101,7 @@ class Engine(OneThread):
     @property
     def until_next_s(self) -> float:
         """Seconds of audio that must yet be pushed for the next window, if none is lost."""
-        waiting = self._next - self._fed - len(self._tail)
-        return waiting / self.sample_rate + (0.0 if self._resampler is None else self._resampler.lag_s)
+        return self._hops.until_next_s
 
     @one_at_a_time
     def push(self, block: Block | npt.ArrayLike) -> list[Estimate]:
@@ -120,9 +118,8 @@ class Engine(OneThread):
 
         Raises
         ------
-        SourceError : the block starts before the previous one ended, its samples are of another type or shape, its rate or
-            start is invalid, or the stream is 20 dB over full scale, which happens when 16-bit samples are not scaled. Nothing
-            has changed then.
+        SourceError : the block starts before the previous one ended, its samples, rate or start are invalid, or the stream is
+            20 dB over full scale (unscaled 16-bit samples). Nothing has changed then.
         ConfigError : another thread uses the engine at this moment
         """
         block = self._time.next_block(block)
@@ -167,8 +164,7 @@ class Engine(OneThread):
     def flush(self) -> list[Estimate]:
         """End the stream and classify its last, shorter hop too. Samples too few to classify stay pending.
 
-        Samples pushed afterwards are a new piece of the same stream. The adaptation to voice and microphone is kept, as after
-        a gap; ``reset`` forgets it.
+        Samples pushed afterwards are a new piece. The adaptation to the voice is kept, as after a gap; ``reset`` forgets it.
         """
         self._forget_estimates()
         return self._end_piece()

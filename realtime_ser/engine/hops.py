@@ -35,6 +35,12 @@ class HopCutter:
         """Whether a piece is under way."""
         return self._resampler is not None
 
+    @property
+    def until_next_s(self) -> float:
+        """Seconds of audio that must yet be pushed for the next hop."""
+        missing = self._next - self.cut - len(self._tail)
+        return missing / self._sample_rate + (0.0 if self._resampler is None else self._resampler.lag_s)
+
     def reset(self) -> None:
         """Forget the piece."""
         self._resampler: Resampler | None = None

@@ -10,7 +10,7 @@ from realtime_ser.records import Notice, Record
 class Sink(Protocol):
     """An output of the stream.
 
-    For one stream a sink sees a ``Session``, then any mix of ``Block`` (every block heard, before its estimates), ``Estimate``,
+    For one stream a sink sees a ``Session``, then any mix of ``Block`` (every block, before its estimates), ``Estimate``,
     ``Segment``, ``Health`` and ``Notice``, then a ``Summary``. Several streams may follow one another.
 
     Attributes
@@ -21,7 +21,7 @@ class Sink(Protocol):
     name: str
 
     def write(self, record: Record) -> None:
-        """Take one record; the kinds a sink has no use for are ignored.
+        """Take one record; a sink ignores kinds that it does not use.
 
         Raises
         ------
@@ -41,7 +41,7 @@ class Sink(Protocol):
 
 @runtime_checkable
 class SinkWithNews(Sink, Protocol):
-    """A sink with something to say while it works: its peer went away, or came back."""
+    """A sink with notices of its own, such as a lost or restored connection."""
 
     def news(self) -> list[Notice]:
         """Notices since the last call, for the other outputs. Called from the stream's thread, after every record."""

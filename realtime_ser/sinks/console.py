@@ -26,7 +26,7 @@ class PlainSink:
     Parameters
     ----------
     stream : where the lines go
-    recording : the file that ``--record`` writes, so that the greeting tells the truth; None when the audio is not kept
+    recording : the file that ``--record`` writes, for the greeting; None when the audio is not kept
     sent_to : the outputs that send labels to other programs, for the greeting too
     every_s : least wall time between lines that bring no change, in seconds
     monotonic : the clock for that

@@ -13,7 +13,7 @@ from realtime_ser.errors import SinkError
 from realtime_ser.text import printable
 
 TEMPORARY = ".realtime-ser-"
-"""How the name of a file begins that is still being written."""
+"""Prefix of the name of an unfinished file."""
 _ADVICE = {
     errno.ENOSPC: "free some space or write elsewhere",
     errno.EDQUOT: "free some space or write elsewhere",
@@ -52,7 +52,7 @@ def create(path: str | os.PathLike[str], flags: int = os.O_WRONLY) -> int:
 
 
 class WholeFile:
-    """A file that is written beside its place and put there in one step, so that nobody ever finds a part of it.
+    """A file that is written to a temporary file beside the target and moved onto it, so that no partial file is visible.
 
     Devices and pipes cannot be replaced and are written directly. Through a symbolic link, what it leads to is replaced. The
     content is on the disk before the name is; a process that is killed before ``commit`` leaves a hidden ``.tmp`` file.
@@ -79,7 +79,7 @@ class WholeFile:
         self._temporary: Path | None = None
         self._fd: int | None = None
         try:
-            # So that a bad place is said before the run and not after it.
+            # Report a bad path before the run.
             if self._replaceable():
                 fd, probe = self._beside()
                 os.close(fd)

@@ -1,4 +1,4 @@
-"""Several sinks as one: one that fails, in whatever way, ends alone."""
+"""Combines several sinks; the failure of one does not affect the others."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class SinkGroup:
 
     @property
     def exhausted(self) -> bool:
-        """Every output has failed: nobody is left to write for."""
+        """Whether every output has failed."""
         return bool(self.failures) and not self._sinks
 
     def write(self, record: Record) -> None:
@@ -77,7 +77,7 @@ class SinkGroup:
 
 
 def failure_of(sink: Sink, error: BaseException) -> SinkError:
-    """What a sink raised, as a ``SinkError``: itself, or one line about it."""
+    """A sink's exception as a ``SinkError``."""
     if isinstance(error, SinkError):
         return error
     if isinstance(error, OSError):

@@ -1,4 +1,4 @@
-"""A recording of exactly what was heard, 24 bits a sample."""
+"""Records the audio, 24 bits a sample."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class RecorderSink:
         self._fresh = True
         self._closed = False
         try:
-            # So that a bad path is said before anything is heard.
+            # Report a bad path before the stream starts.
             _probe(self._path)
         except OSError as error:
             raise sink_error(str(self._path), error) from error
@@ -137,7 +137,7 @@ class RecorderSink:
 
 
 class _Growing:
-    """A sound file whose header tells its true length at any moment.
+    """A sound file whose header has its true length at any moment.
 
     libsndfile writes the length when it closes a file; until then a FLAC says "unknown", which libsndfile itself then cannot
     read. So the length of what surely lies in the file is put into the header as it grows, through a handle of its own. The
@@ -241,7 +241,7 @@ class _Growing:
             self._header.close()
 
     def _explain(self, reason: str) -> SinkError:
-        # libsndfile does not pass the system's reason on; a full disk is by far the likeliest, and can be asked for.
+        # libsndfile does not pass the system's reason on; a full disk is by far the likeliest, and can be checked.
         with contextlib.suppress(OSError, AttributeError):
             room = os.statvfs(self.path.parent)
             if room.f_bavail * room.f_frsize < 1 << 16:

@@ -17,7 +17,7 @@ _NOT_IN_A_FIELD = re.compile(r"[\s\"#]+")
 
 
 def rttm(timelines: Sequence[Timeline]) -> str:
-    """The text of the file; recordings of one name are told apart by "_2"."""
+    """The text of the file; recordings of the same name get a suffix "_2"."""
     lines = []
     taken: set[str] = set()
     for timeline in timelines:

@@ -1,7 +1,7 @@
 """Every output that a user can ask for, one row each. To add one: write its sink, and add its row here.
 
 The command line makes its options from this table and its sinks from what the user chose. A sink's module is imported only when
-it is asked for, so that ``--help`` stays quick.
+it is used, so that ``--help`` stays fast.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def _is_folder(target: str) -> bool:
 OUTPUTS = (
     Output("--jsonl", "FILE|-", "one JSON object a line; - is standard output", _jsonl, standard_output=True),
     Output("--csv", "FILE", "one row a window", _csv),
-    Output("--record", "FILE", "FLAC (or WAV) of exactly what was heard", _record, _check_record),
+    Output("--record", "FILE", "FLAC (or WAV) of exactly the audio that was processed", _record, _check_record),
     Output("--report", "FILE.html", "one self-contained HTML page", _report),
     Output(
         "--output",

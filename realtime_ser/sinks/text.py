@@ -46,7 +46,7 @@ def clock(seconds: float) -> str:
 
 
 def greeting(session: Session, recording: str | None = None, sent_to: Sequence[str] = ()) -> str:
-    """One line that says what is heard and where the audio goes.
+    """One line with the source and where the audio goes.
 
     Parameters
     ----------
@@ -66,11 +66,11 @@ def greeting(session: Session, recording: str | None = None, sent_to: Sequence[s
 def closing(session: Session | None, summary: Summary) -> list[str]:
     """The end of a stream in a few short lines for people."""
     health, rate = summary.health, max(1, summary.sample_rate)
-    heard = f"{health.captured / rate:.1f} s heard, {health.windows} windows"
+    captured = f"{health.captured / rate:.1f} s captured, {health.windows} windows"
     name = f"{printable(session.source)}: " if session is not None else ""
     dropped = f"{health.dropped / rate:.2f} s lost" if health.dropped else "nothing lost"
     measured = {key: number(summary.latency_ms.get(key), 1) for key in ("p50", "p99")}
-    lines = [f"{name}{heard}, {dropped}"]
+    lines = [f"{name}{captured}, {dropped}"]
     # Emotions first, the longest in front; then what was none.
     ranked = sorted(summary.seconds_by_label.items(), key=lambda item: (item[0] in STATES, -item[1]))
     shares = [f"{STATES.get(label, printable(label))} {seconds:.1f} s" for label, seconds in ranked if seconds >= 0.05]

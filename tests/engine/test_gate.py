@@ -93,7 +93,7 @@ def test_noise_has_no_emotion_at_any_level(classifier: Classifier, name: str) ->
 
 
 def speech_share(samples: Samples) -> float:
-    """Share of chunks in which the gate hears speech."""
+    """Share of chunks that the gate classifies as speech."""
     gate = SpeechGate(GateConfig(), RATE, len(samples) / RATE)
     gate.push(samples)
     return gate.speech_ratio(len(samples) / RATE)
@@ -316,7 +316,7 @@ def test_floor_is_the_minimum_of_the_span(levels: list[float], span: int) -> Non
     for index, level in enumerate(levels):
         got = floor.update(level)
         recent = levels[max(0, index + 1 - span) : index + 1]
-        # Until the room has been heard for the span, no floor is higher than -50 dBFS.
+        # During the first span no floor is higher than -50 dBFS.
         expected = min(recent) if index + 1 >= span else min(-50.0, *recent)
         assert got == expected
 

@@ -1,4 +1,4 @@
-"""A graph that carries its stream's state: offline is online, nobody is no speech, and a card says how it is asked."""
+"""A graph with a stream's state: offline equals online, "nobody" sets no_speech, and the card has the tensors."""
 
 from __future__ import annotations
 

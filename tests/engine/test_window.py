@@ -36,7 +36,7 @@ def model(make_bundle: MakeBundle) -> Classifier:
 
 
 def test_a_gap_forgets_the_audio_and_keeps_the_voice(model: Classifier, talk: Samples) -> None:
-    """The same words again: after a gap they are heard relative to what was said before it, in a new stream as at first."""
+    """The same words again: normalised by the earlier speech after a gap, from the prior in a new stream."""
     windows = WindowClassifier(model, StreamConfig(recent_s=0.0))
     windows.push(talk[: 2 * RATE])
     first = windows.classify(HOP, recent=False)
@@ -51,7 +51,7 @@ def test_a_gap_forgets_the_audio_and_keeps_the_voice(model: Classifier, talk: Sa
     np.testing.assert_array_equal(windows.classify(HOP, recent=False), first)
 
 
-def test_the_last_seconds_are_heard_but_teach_nothing(model: Classifier, talk: Samples) -> None:
+def test_the_last_seconds_do_not_update_the_normalisation(model: Classifier, talk: Samples) -> None:
     """Hearing them once more must not make the running mean learn the same audio twice."""
     config = StreamConfig(recent_s=1.0, recent_share=0.5)
     asked, plain = WindowClassifier(model, config), WindowClassifier(model, config)
@@ -64,7 +64,9 @@ def test_the_last_seconds_are_heard_but_teach_nothing(model: Classifier, talk: S
 
 
 @pytest.mark.parametrize("config", [StreamConfig(recent_s=0.0), StreamConfig(recent_share=0.0)])
-def test_nothing_is_heard_twice_where_it_would_not_count(model: Classifier, talk: Samples, config: StreamConfig) -> None:
+def test_the_last_seconds_are_not_classified_when_they_have_no_weight(
+    model: Classifier, talk: Samples, config: StreamConfig
+) -> None:
     windows = WindowClassifier(model, config)
     windows.push(talk[: 4 * RATE])
     assert windows.recent_s == 0
@@ -78,7 +80,7 @@ def test_windows_that_the_model_was_not_trained_for_are_refused(model: Classifie
 
 
 @pytest.mark.parametrize("name", ["flatstats", "stacked"])
-def test_a_windows_last_seconds_are_heard_once_more(name: str, bundles: dict[str, Path], talk: Samples) -> None:
+def test_a_windows_last_seconds_are_classified_separately(name: str, bundles: dict[str, Path], talk: Samples) -> None:
     """Both are what the front end gives of just that audio, and their logarithms are averaged by weight."""
     model = load_model(bundles[name])
     seen = Recording(model)
@@ -91,7 +93,7 @@ def test_a_windows_last_seconds_are_heard_once_more(name: str, bundles: dict[str
     for estimate, alone in zip(estimates, whole, strict=True):
         np.testing.assert_allclose(model.predict(next(calls)[np.newaxis])[0], alone.probs, atol=1e-6)
         if estimate.end - estimate.start < size + spec.hop_length:
-            assert estimate.probs == alone.probs, "a window no longer than that is heard once"
+            assert estimate.probs == alone.probs, "a window no longer than that is classified once"
             continue
         both += 1
         front_end = model.front_end()
@@ -106,7 +108,7 @@ def test_a_windows_last_seconds_are_heard_once_more(name: str, bundles: dict[str
     assert next(calls, None) is None
 
 
-def test_last_seconds_without_speech_are_not_heard_once_more(bundles: dict[str, Path], talk: Samples) -> None:
+def test_last_seconds_without_speech_are_not_classified_separately(bundles: dict[str, Path], talk: Samples) -> None:
     """At the end of a sentence the whole window still holds enough of it, its end does not."""
     seen = Recording(load_model(bundles["flatstats"]))
     gate = GateConfig(vad=False, min_speech_s=0.5, recent_s=2.0)

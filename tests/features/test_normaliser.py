@@ -55,7 +55,7 @@ def test_a_vector_is_seen_relative_to_the_streams_mean() -> None:
     running = RunningNormaliser(prior(3, mean=[1.0, 2.0, 3.0], deviation=[1.0, 2.0, 4.0]), FLAT)
     x = np.array([5.0, 2.0, 3.0], np.float32)
     first = running.normalise(x, 1.0)
-    # 4 s of prior against 1 s heard: the mean has moved a fifth of the way.
+    # 4 s of prior and 1 s of speech: the mean has moved by a fifth.
     np.testing.assert_allclose(first, [4 * 0.8, 0, 0], atol=1e-6)
     for _ in range(400):
         last = running.normalise(x, 1.0)

@@ -69,7 +69,7 @@ class ScriptedSource:
 
 
 class Collector:
-    """Keeps every record; fails from the n-th on if told to."""
+    """Keeps every record; fails from the n-th on with ``fail_at``."""
 
     def __init__(self, fail_at: int | None = None, *, closed_by_reader: bool = False) -> None:
         self.name = "collector"

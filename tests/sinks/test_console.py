@@ -38,7 +38,7 @@ def test_a_line_per_change_then_the_end(stream):
     assert sum("(nobody speaks)" in line for line in lines) == 2
     assert sum("! the device is gone" in line for line in lines) == 1
     assert lines[-3:] == [
-        "talk.wav: 16.1 s heard, 64 windows, 0.10 s lost",
+        "talk.wav: 16.1 s captured, 64 windows, 0.10 s lost",
         "  angry 6.0 s, not sure 6.0 s, nobody speaks 4.0 s",
         "  latency p50 12.0 ms, p99 16.0 ms",
     ]

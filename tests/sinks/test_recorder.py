@@ -1,4 +1,4 @@
-"""The recording is what was heard: bit for bit, in order, with gaps as silence, also after a kill or on a full disk."""
+"""The recording equals the audio: bit for bit, in order, with gaps as silence, also after a kill or on a full disk."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def test_a_stream_without_a_summary_is_still_told(tmp_path, stream):
 
 
 def test_nothing_heard_is_a_page_too(tmp_path):
-    assert "nothing was heard" in report(tmp_path / "o.html", [])
+    assert "no audio" in report(tmp_path / "o.html", [])
 
 
 def test_three_hours_stay_small(tmp_path, stream):

@@ -55,7 +55,7 @@ class Frames:
 
 @dataclass(frozen=True)
 class Vectors:
-    """``X`` float32 (windows, D); window j belongs to clip ``clip[j]`` (an index into the rows asked for).
+    """``X`` float32 (windows, D); window j belongs to clip ``clip[j]`` (an index into the given rows).
 
     ``streamed`` bool (windows,): cut as the engine would from the clip's start; the others begin in mid-sentence.
     """

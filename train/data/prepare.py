@@ -19,7 +19,7 @@ def prepare(paths: Paths, settings: TrainSettings) -> Manifest:
 
     Raises
     ------
-    ConfigError : no clip is usable, or none of the corpora in use has a label that the models know
+    ConfigError : no clip is usable, or none of the corpora in use has a label of the models
     """
     found = manifest.build(paths.corpora, memory=paths.cache / "manifest.known.json")
     manifest.save(found, paths.manifest)

@@ -60,7 +60,7 @@ def emobox(rows: Sequence[Row], *, dev_speakers: int = 4, seed: int = 0) -> list
 def hold_out(
     rows: Sequence[Row], count: int, *, seed: int, corpus: str | None = None
 ) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
-    """Set ``count`` speakers aside, as many women as men where the corpus says: ``(others, theirs)``.
+    """Set ``count`` speakers aside, as many women as men where the corpus has genders: ``(others, theirs)``.
 
     The odd one, when ``count`` is odd, is a woman. A held-out speaker's other recordings (song) join neither side.
     """
@@ -120,7 +120,7 @@ def sentence(rows: Sequence[Row], *, folds: int = 5, seed: int = 0) -> list[Spli
     known = [row for row in rows if row.sentence]
     texts = sorted({row.sentence for row in known})
     if len(texts) < 2:
-        raise ConfigError("splitting by sentence needs corpora whose names tell at least two")
+        raise ConfigError("splitting by sentence needs corpora with at least two sentences in their file names")
     order = np.random.default_rng(seed).permutation(texts)
     count = min(folds, len(texts))
     splits = []

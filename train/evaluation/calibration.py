@@ -122,7 +122,7 @@ def table(clips: Clips, smoothing: SmoothingConfig) -> dict[str, Any]:
     }
 
 
-def told(found: Mapping[str, Any]) -> str:
+def summary(found: Mapping[str, Any]) -> str:
     """The table in a few lines, for people."""
     lines = []
     for name, what in (("clip", "a clip's answer"), ("screen", "the screen, window by window")):

@@ -1,4 +1,4 @@
-"""``evaluate --everyday``: what a plain voice is called. Readers whom nobody asked for an emotion, each clip a stream."""
+"""``evaluate --everyday``: labels of plain voices. Readers without acted emotion, each clip a stream."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def score(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job, count: int 
         smoothing = setup.live.smoothing
         every = scoring.join([one for part in calibrated for one in part])
         written["calibration"] = calibration.table(every, smoothing)
-        print(calibration.told(written["calibration"]))
+        print(calibration.summary(written["calibration"]))
         folder = paths.output / "calibration"
         print(calibration.picture(every, smoothing, job.system, folder / f"{job.system}.png"))
         write_text(folder / f"{job.system}.json", json.dumps(written["calibration"], indent=1) + "\n")

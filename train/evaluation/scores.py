@@ -95,10 +95,10 @@ def stream_clips(
         if not by_speaker or rows[i].speaker != voice:
             engine.reset()
         voice = rows[i].speaker
-        heard: Block | FloatArray = read_clip(root / rows[i].path, engine.sample_rate)
+        audio: Block | FloatArray = read_clip(root / rows[i].path, engine.sample_rate)
         if change is not None:
-            heard = Block(*change(heard, engine.sample_rate, rows[i]), 0)
-        estimates = engine.push(heard) + engine.flush()
+            audio = Block(*change(audio, engine.sample_rate, rows[i]), 0)
+        estimates = engine.push(audio) + engine.flush()
         spoken = [estimate for estimate in estimates if estimate.probs]
         windows[i] = np.zeros((len(spoken), len(LABELS)), np.float32)
         if spoken:

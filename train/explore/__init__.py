@@ -46,7 +46,7 @@ def explore(root: Path, manifest: Manifest, cache: Path, output: Path, *, clips:
         Section(
             "How loud",
             (
-                "Is angry about 30 dB above sad, as is often said of RAVDESS? Within one speaker, by the median clip of each:",
+                "Is angry about 30 dB above sad, as often claimed of RAVDESS? Within one speaker, by the median clip of each:",
                 *_level_findings(rows, measured),
             ),
             (

@@ -71,7 +71,7 @@ def counts(rows: Sequence[Row], path: Path) -> Path:
     axis.set_yticks(
         range(len(corpora)), [f"{named(c)}\n{n} speakers" for c, n in zip(corpora, speakers, strict=True)], fontsize=9
     )
-    axis.set_title("Clips per corpus and emotion (f women, m men, where the corpus says)", fontsize=10)
+    axis.set_title("Clips per corpus and emotion (f women, m men, where the corpus has it)", fontsize=10)
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
     return save(figure, path)
@@ -133,7 +133,7 @@ def pitch(rows: Sequence[Row], values: Values, path: Path) -> Path:
 def scatter(
     rows: Sequence[Row], xy: Values, path: Path, *, title: str, axes_names: tuple[str, str], dots: bool, groups: str
 ) -> Path:
-    """The plane twice, by emotion and by speaker: centres and ellipses that hold about half of each group; dots if asked for.
+    """The plane twice, by emotion and by speaker: centres and ellipses that hold about half of each group; dots on request.
 
     Parameters
     ----------

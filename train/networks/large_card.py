@@ -1,4 +1,4 @@
-"""What ``large.json`` says beside its graph."""
+"""The readable part of ``large.json``."""
 
 from __future__ import annotations
 

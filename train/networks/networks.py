@@ -62,7 +62,7 @@ class Mlp(nn.Module):
 
 
 class Residual(nn.Module):
-    """Two 3x3 convolutions and a shortcut; the stride halves bands and, if asked, frames."""
+    """Two 3x3 convolutions and a shortcut; the stride halves bands and, optionally frames."""
 
     def __init__(self, inward: int, outward: int, stride: tuple[int, int]) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """``large``: the encoder, the statistics of what leaves its blocks, and one linear layer. Samples in, probabilities out.
 
-What the statistics were so far in a stream is taken out of what they are now: a voice, a room and a microphone colour
-everything alike. That mean is a state which the caller hands in and gets back; the training speakers' mean is its prior.
+The statistics are normalised by their running mean in the stream, because voice, room and microphone shift them constantly.
+That mean is a state which the caller passes in and gets back; the training speakers' mean is its prior.
 """
 
 from __future__ import annotations

@@ -46,8 +46,8 @@ _NOT_PUBLISHED = """\
 Where a description leaves something open we chose and kept to it: A-flat has one hidden layer of 300 units and 100 epochs;
 A-cnn three convolutions (8, 16, 32) with pooling and 10 epochs, on 128 frames of standardised MFCC, chroma and log-mel; B-rnn
 64 units a layer, on standardised log-mel and 20 MFCC over 128 frames; C-dnn a penalty of 0.001. All use Adam at 0.001 and
-batches of 64. Inputs are raw unless the row says "scaled". A's published figures are not told apart by data: they stand beside
-each.
+batches of 64. Inputs are raw unless the row says "scaled". A's published figures are not split by data, so each row
+repeats them.
 """
 
 
@@ -169,7 +169,7 @@ def _markdown(rows: Sequence[Row], pictures: Sequence[str]) -> str:
     main = [row for row in rows if _main(row)]
     others = [row for row in rows if not _main(row)]
     out = ["# Published systems, trained again", "", _INTRO, _absent(rows), ""]
-    out += [_table(_HEAD, [cells(row) for row in main]), "", _NOT_PUBLISHED, "## What else was said, checked", ""]
+    out += [_table(_HEAD, [cells(row) for row in main]), "", _NOT_PUBLISHED, "## Further published statements, checked", ""]
     out += [f"- {line}" for line in findings(main)]
     out += ["", "## Each transform alone, and standardised inputs", "", _table(_HEAD, [cells(row) for row in others]), ""]
     out += ["## Precision and recall", ""]

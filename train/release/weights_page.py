@@ -14,9 +14,9 @@ from train.networks.card import SHARE_ALIKE, protocol_of, tested
 _HEAD = """# The shipped models
 
 Written by `python -m train export` from the cards beside it. All scores are percent of unweighted average recall (UAR, the mean
-of the labels' recalls) on voices that the scored networks have never heard. The shipped networks themselves learned from all
-speakers of all corpora below: no unseen speaker is left for them here. They inherit the scores of networks that were trained in
-the same way without the speakers, or without the corpus, that were tested.
+of the labels' recalls) on speakers outside the scored networks' training data. The shipped networks themselves were trained on
+all speakers of all corpora below, so they have no unseen speakers here. Their scores are those of networks that were trained in
+the same way without the tested speakers, or without the tested corpus.
 """
 
 
@@ -124,7 +124,7 @@ def _score_rows(scores: Mapping[str, Any]) -> list[str]:
     rows += [f"| {name} | {_pairs(scores[key])} |" for name, key in groups if scores.get(key)]
     rows += [
         f"| expected calibration error | {scores['ece']} |",
-        f"| clips in which no speech was heard | {scores['clips_without_speech']} of {scores['clips']:,} |",
+        f"| clips in which no speech was found | {scores['clips_without_speech']} of {scores['clips']:,} |",
         f"| printed by | `{scores['command']}` |",
     ]
     return rows

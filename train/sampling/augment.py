@@ -127,10 +127,10 @@ def _babble(talkers: Sequence[FloatArray], length: int, rate: int, rng: np.rando
     total = np.zeros(length, np.float32)
     for clip in talkers:
         bent = np.asarray(soxr.resample(clip, rate * rng.uniform(*_TALKER_SPEED), rate, quality="MQ"), np.float32)
-        heard = np.flatnonzero(np.abs(bent) > _TALKER_FLOOR * np.abs(bent).max(initial=0.0))
-        if not len(heard):
+        audible = np.flatnonzero(np.abs(bent) > _TALKER_FLOOR * np.abs(bent).max(initial=0.0))
+        if not len(audible):
             continue
-        bent = bent[heard[0] : heard[-1] + 1]
+        bent = bent[audible[0] : audible[-1] + 1]
         bent /= np.sqrt(np.mean(bent**2))
         total += np.roll(np.tile(bent, 1 + length // len(bent)), int(rng.integers(len(bent))))[:length]
     level = float(np.sqrt(np.mean(total**2)))
@@ -179,10 +179,10 @@ def coded(samples: FloatArray, rate: int, kind: str, subtype: str, level: float)
     peak = max(1.0, float(np.abs(samples).max(initial=0)) * 1.1)
     soundfile.write(file, samples / peak, rate, format=kind, subtype=subtype, compression_level=level)
     file.seek(0)
-    heard, _ = soundfile.read(file, dtype="float32")
+    decoded, _ = soundfile.read(file, dtype="float32")
     # Remove the encoder's delay from the MP3 decoder's output.
     late = _MP3_DELAY if kind == "MP3" else 0
-    return _fitted(heard[late:] * np.float32(peak), len(samples))
+    return _fitted(decoded[late:] * np.float32(peak), len(samples))
 
 
 def _fitted(samples: FloatArray, length: int) -> FloatArray:

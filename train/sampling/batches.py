@@ -138,8 +138,8 @@ class FrameBatches:
     ) -> Tensor:
         """As ``RunningNormaliser`` would, after a drawn past and some of the clip."""
         assert self.norm is not None
-        heard_s, average = self.past.draw(chosen, version, rng)
-        heard, past = torch.from_numpy(heard_s)[:, None], torch.from_numpy(average)
+        drawn_s, average = self.past.draw(chosen, version, rng)
+        past_s, past = torch.from_numpy(drawn_s)[:, None], torch.from_numpy(average)
         level, _, _ = profile_batch(x, self._band, self.spec.active_db)
         # Apply the window's channel to the past too: append it as one more frame, at the window's level.
         frame = (past[:, 0] + level[:, None])[:, :, None]
@@ -150,11 +150,11 @@ class FrameBatches:
         past_mean = frame - frame[:, self._band].mean(1, keepdim=True)
         past_mean = past_mean + past[:, 0][:, self._band].mean(1, keepdim=True)
         own = torch.from_numpy(rng.uniform(0.25, 2.5, len(x)).astype(np.float32))[:, None]
-        heard = heard.clamp(max=self.norm.memory_s - own)
-        total = self.norm.prior_s + heard + own
+        past_s = past_s.clamp(max=self.norm.memory_s - own)
+        total = self.norm.prior_s + past_s + own
         prior = self._prior
-        mean = (self.norm.prior_s * prior[0] + heard * past_mean + own * mean) / total
-        deviation = (self.norm.prior_s * prior[1] + heard * past[:, 1] + own * deviation) / total
+        mean = (self.norm.prior_s * prior[0] + past_s * past_mean + own * mean) / total
+        deviation = (self.norm.prior_s * prior[1] + past_s * past[:, 1] + own * deviation) / total
         return (x - (mean + level[:, None])[:, :, None]) * (DEVIATION_DB / deviation)[:, :, None]
 
     def _window(self, clip: int, version: int, length: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
@@ -255,11 +255,11 @@ class VectorBatches:
     ) -> Tensor:
         """As ``RunningNormaliser`` would, after a drawn past and some of the clip."""
         assert self.norm is not None
-        heard_s, average = self.past.draw(chosen, version, rng)
+        drawn_s, average = self.past.draw(chosen, version, rng)
         own = torch.from_numpy(rng.uniform(0.25, 2.5, len(x)).astype(np.float32))[:, None]
-        heard = torch.from_numpy(heard_s)[:, None].clamp(max=self.norm.memory_s - own)
+        past_s = torch.from_numpy(drawn_s)[:, None].clamp(max=self.norm.memory_s - own)
         past, prior_s = torch.from_numpy(average[:, 0]), self.norm.prior_s
-        mean = (prior_s * self.prior[0] + heard * past + own * x) / (prior_s + heard + own)
+        mean = (prior_s * self.prior[0] + past_s * past + own * x) / (prior_s + past_s + own)
         return (x - mean) / self.prior[1]
 
 

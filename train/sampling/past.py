@@ -53,7 +53,7 @@ class Past:
         self, chosen: npt.NDArray[np.int64], variant: npt.NDArray[np.int64], rng: np.random.Generator
     ) -> tuple[FloatArray, FloatArray]:
         """For each chosen clip under its variant: seconds of past speech (n,), and their averages (n, parts, D)."""
-        heard = np.zeros(len(chosen), np.float32)
+        past_s = np.zeros(len(chosen), np.float32)
         average = np.zeros((len(chosen), *self._tables[0].shape[1:]), np.float32)
         for place, (clip, version) in enumerate(zip(chosen, variant, strict=True)):
             if rng.random() < COLD:
@@ -65,8 +65,8 @@ class Past:
             count = int(rng.integers(1, MOST_CLIPS + 1))
             some = pool[rng.integers(len(pool), size=count)]
             average[place] = self._tables[version][some].mean(axis=0)
-            heard[place] = count * self._seconds
-        return heard, average
+            past_s[place] = count * self._seconds
+        return past_s, average
 
 
 def _balance(rows: Sequence[Row]) -> npt.NDArray[np.float64]:

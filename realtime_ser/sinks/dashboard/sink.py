@@ -25,7 +25,7 @@ from realtime_ser.sinks.files import sink_error
 from realtime_ser.sinks.text import closing
 from realtime_ser.text import one_line
 
-# How long the end of a run waits for a terminal that takes no more text.
+# How long the end of a run waits for a blocked terminal.
 _PATIENCE_S = 2.0
 
 
@@ -36,7 +36,7 @@ class DashboardSink:
     ----------
     config : pace and length of the timeline
     console : where to draw; standard output by default
-    recording : the file that ``--record`` writes, so that the greeting tells the truth; None when the audio is not kept
+    recording : the file that ``--record`` writes, for the greeting; None when the audio is not kept
     sent_to : the outputs that send labels to other programs, for the greeting too
     monotonic : clock in seconds
     """
@@ -76,7 +76,7 @@ class DashboardSink:
             self._thread.start()
 
     def close(self) -> None:
-        """Give the terminal back and print how each stream ended; waits two seconds at most."""
+        """Restore the terminal and print each stream's summary; waits two seconds at most."""
         if self._closed:
             return
         self._closed = True

@@ -100,7 +100,7 @@ class Cell:
                 self._finished.append((self._latest.session, record))
 
     def take(self) -> Snapshot:
-        """What to draw now; the level starts afresh."""
+        """The values to draw now; resets the level."""
         now = self._monotonic()
         with self._lock:
             latest, square, count, peak = self._latest, self._square, self._count, self._peak
@@ -109,7 +109,7 @@ class Cell:
             timeline, latencies = tuple(self._timeline), tuple(self._latencies)
             self._taken_at = now
         heard = now - level_at < _STALE_S
-        # Between two blocks the old level stands, so that the meter does not blink.
+        # Keep the old level between two blocks, so that the meter does not flicker.
         rms = _dbfs(math.sqrt(square / count)) if count else (latest.rms_dbfs if heard else FLOOR_DBFS)
         fallen = latest.peak_dbfs - _PEAK_FALL_DB_PER_S * min(10.0, max(0.0, now - taken_at))
         peak_dbfs = max(_dbfs(peak), fallen, FLOOR_DBFS)

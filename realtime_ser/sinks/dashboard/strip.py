@@ -18,7 +18,7 @@ _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800)
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What one column says. ``key`` is a label, or "no_speech", "unsure", "lost"; "" before the stream began."""
+    """The content of one column. ``key`` is a label, or "no_speech", "unsure", "lost"; "" before the stream began."""
 
     key: str = ""
     is_label: bool = False
@@ -63,7 +63,7 @@ def strip(
 ) -> list[Text]:
     """The columns as lines: the lowest with letters, those above (if any) as high as the confidence.
 
-    In colour a letter starts each run; without colour every column has its letter, so that nothing is said by colour alone.
+    In colour a letter starts each run; without colour every column has its letter, so that no information depends on colour.
     """
     lines = [_heights(cells, tints, rows - 1, row) for row in range(rows - 1)] if not ascii_only else []
     marks: list[Cell] = []

@@ -22,7 +22,7 @@ _DIM = Style(dim=True)
 _BOLD = Style(bold=True)
 # Columns of level and speech state at the right of the big word; at 80 columns the longest emotion just fits beside them.
 _ASIDE = 33
-# Which sections stay when rows are few: the lower, the longer.
+# Priority of the sections when rows are few; higher numbers are dropped first.
 _ORDER = {
     name: at
     for at, name in enumerate(("notice", "now", "bars", "footer", "timeline", "head", "level", "samples", "greeting", "model"))
@@ -48,7 +48,7 @@ def view(snapshot: Snapshot, width: int, height: int, *, ascii_only: bool = Fals
 
 
 def _stack(sections: dict[str, list[Text]], height: int) -> list[Text]:
-    """Drop what does not fit, least important first; spread the rows that are left as air between the sections."""
+    """Drop what does not fit, least important first; insert the remaining rows as blank ones between the sections."""
     kept = {name: list(lines) for name, lines in sections.items() if lines}
     for name in sorted(kept, key=lambda item: -_ORDER[item]):
         excess = sum(map(len, kept.values())) - height
@@ -58,7 +58,7 @@ def _stack(sections: dict[str, list[Text]], height: int) -> list[Text]:
             kept[name] = kept[name][: max(1, len(kept[name]) - excess)]
         elif len(kept) > 1:
             del kept[name]
-    # Air goes first where the eye needs it.
+    # Insert blank rows in this order.
     spare = height - sum(map(len, kept.values()))
     names = list(kept)
     gaps = dict.fromkeys(names, 0)
@@ -69,7 +69,7 @@ def _stack(sections: dict[str, list[Text]], height: int) -> list[Text]:
     lines: list[Text] = []
     for name in names:
         if name == names[-1]:
-            # The footer stands on the last row.
+            # Put the footer on the last row.
             lines += [Text() for _ in range(spare)]
         lines += [Text() for _ in range(gaps[name])]
         lines += kept[name]
@@ -89,7 +89,7 @@ class _Page:
         self.rate = max(1, snapshot.session.sample_rate) if snapshot.session is not None else 1
 
     def sections(self, height: int) -> dict[str, list[Text]]:
-        # Rows to spare go into air between the bars and into the height of the timeline.
+        # Remaining rows become blank rows between the bars and height of the timeline.
         count = len(self.labels)
         tall = height >= 2 * count + 18
         rows = min(8, height - 2 * count - 14) if tall else 2 if height >= count + 17 else 1
@@ -133,12 +133,12 @@ class _Page:
             return Text()
         text = greeting(session, self.snapshot.recording, self.snapshot.sent_to)
         if cell_len(text) > self.room:
-            # The promise matters more than the name, which stands above anyway.
+            # Keep the privacy line rather than the name, which is also shown above.
             text = f"{text.split()[0]}{text[text.rindex('; audio') :]}"
         return self.line((fit(text, self.room), _DIM))
 
     def word(self) -> tuple[str, Style, str, Text]:
-        """What is heard now: the word, its style, the confidence and a remark."""
+        """The current label: word, style, confidence and remark."""
         estimate = self.snapshot.estimate
         grey = Style(color=SILENCE, bold=True)
         if estimate is None:

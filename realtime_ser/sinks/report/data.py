@@ -76,7 +76,7 @@ class Series:
 
 
 class Gathered:
-    """One stream as the report will tell it."""
+    """One stream's data for the report."""
 
     def __init__(self, session: Session) -> None:
         self.session = session

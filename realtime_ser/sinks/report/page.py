@@ -51,8 +51,8 @@ summary{cursor:pointer;font-weight:600}footer{color:var(--soft);font-size:13px;m
 """
 
 _LIMITS = """<section><h3>What these figures mean, and what they do not</h3>
-<p>The model hears how something is said, not what. It learned from acted speech, and its score is what it reached there on
-speakers it had never heard; on other voices, rooms, languages and feelings that are not acted it is right less often. A
+<p>The model classifies how something is said, not what. It was trained on acted speech, and its score is for unseen
+speakers of such speech; on other voices, rooms, languages and feelings that are not acted it is right less often. A
 probability is the model's own confidence, not a measurement of what a person feels. UAR is the mean of the recalls of all
 classes: guessing gives one over their number.</p>
 <p><b>Do not use this to decide about people</b>: not for hiring, grading, policing, credit, health or care. Tell people that
@@ -89,7 +89,7 @@ def overview(rows: Iterable[tuple[str, float, Mapping[str, float], float]], more
             f"<tr><td>{_short(source)}</td><td class='n'>{_span(duration)}</td><td>{_short(said)}</td>"
             f"<td class='n{' bad' if lost else ''}'>{lost:.2f} s</td></tr>"
         )
-    head = "<tr><th>source</th><th class='n'>length</th><th>most heard</th><th class='n'>lost</th></tr>"
+    head = "<tr><th>source</th><th class='n'>length</th><th>most frequent label</th><th class='n'>lost</th></tr>"
     rest = f"<p class='soft'>and {more} more</p>" if more else ""
     return f"<section><h3>Recordings</h3><table>{head}{''.join(lines)}</table>{rest}</section>"
 
@@ -162,9 +162,9 @@ def _seconds(data: Gathered, colours: Mapping[str, Tint]) -> str:
 def _losses(data: Gathered) -> str:
     health, rate = data.health, max(1, data.session.sample_rate)
     rows = [
-        ("classified", health.classified, "given an emotion, or heard as speech without one"),
+        ("classified", health.classified, "given an emotion, or speech without one"),
         ("gated", health.gated, "nobody spoke"),
-        ("dropped", health.dropped, "lost before it was heard"),
+        ("dropped", health.dropped, "lost before it was processed"),
         ("pending", health.pending, "shorter than a hop, at the end"),
     ]
     lines = [
@@ -186,8 +186,8 @@ def _losses(data: Gathered) -> str:
 
 def _latency_line(data: Gathered) -> str:
     measured = data.summary.latency_ms if data.summary is not None else {}
-    told = [(key, number(measured.get(key), 2)) for key in ("p50", "p95", "p99", "max")]
-    text = ", ".join(f"{key} {value} ms" for key, value in told if value is not None)
+    shown = [(key, number(measured.get(key), 2)) for key in ("p50", "p95", "p99", "max")]
+    text = ", ".join(f"{key} {value} ms" for key, value in shown if value is not None)
     return f"<p class='soft'>{text}</p>" if text else ""
 
 
@@ -201,7 +201,7 @@ def _notices(data: Gathered) -> str:
 
 
 def card(session: Session) -> str:
-    """The card of the model that heard the session."""
+    """The card of the session's model."""
     if not session.card:
         return ""
     rows: list[tuple[str, str]] = []

@@ -64,7 +64,7 @@ class ReportSink:
             return
         self._closed = True
         self._finish()
-        source = self._rows[0][0] if self._rows else "nothing was heard"
+        source = self._rows[0][0] if self._rows else "no audio"
         parts = [heading(max(1, self._sessions), self._seconds, source)]
         if self._sessions > 1:
             parts.append(overview(self._rows, self._sessions - len(self._rows)))

@@ -1,4 +1,4 @@
-"""A killed run leaves no half file; the next one starts as if it had never been. What a computation is told about a clip."""
+"""A killed run leaves no partial file and does not affect the next one; the parameters of a clip's computation."""
 
 from __future__ import annotations
 

@@ -187,7 +187,7 @@ def test_what_is_not_there_or_listed_twice_is_left_out(tmp_path: Path) -> None:
     assert [row.path for row in built.rows] == ["folder/1.wav"]
     assert built.left_out == (
         ("folder/clips.csv:3", "'2.wav' is no file in this folder"),
-        ("folder/clips.csv:4", "folder/1.wav is in line 2 already, which says otherwise of it"),
+        ("folder/clips.csv:4", "folder/1.wav is in line 2 already, with other values"),
     )
 
 

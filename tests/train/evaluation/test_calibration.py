@@ -85,7 +85,7 @@ def test_the_table_is_told_and_drawn(tmp_path: Path) -> None:
     found = calibration.table(heard, SmoothingConfig())
     assert sum(one["count"] for one in found["clip"]["bins"]) == 60
     assert found["screen"]["answers"] == 180
-    told = calibration.told(found)
-    assert "calibration error" in told
-    assert f"unsure below {SmoothingConfig().unsure_below:g}" in told
+    summary = calibration.summary(found)
+    assert "calibration error" in summary
+    assert f"unsure below {SmoothingConfig().unsure_below:g}" in summary
     assert calibration.picture(heard, SmoothingConfig(), "made", tmp_path / "c.png").stat().st_size > 0

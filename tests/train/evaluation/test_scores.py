@@ -29,7 +29,7 @@ def says(label: str, confidence: float = 0.9) -> np.ndarray:
 
 
 def heard(rows: tuple[Row, ...], windows: tuple[np.ndarray, ...], seconds: tuple[float, ...] | None = None) -> Clips:
-    """Clips whose windows hold a second of speech each, or as told for the windows of a single clip."""
+    """Clips whose windows hold a second of speech each, or as given for the windows of a single clip."""
     if seconds is not None:
         return Clips(rows, windows, (np.array(seconds, np.float32),))
     return Clips(rows, windows, tuple(np.ones(len(part), np.float32) for part in windows))

@@ -20,7 +20,7 @@ PURE = Recipe({"recipe": "stacked"}, mixup=0.0, smoothing=0.1, side=0.0)
 
 
 class Told(nn.Module):
-    """A linear network that remembers whether it was asked in half width."""
+    """A linear network that records whether it ran in bfloat16."""
 
     def __init__(self, *shape: int) -> None:
         super().__init__()

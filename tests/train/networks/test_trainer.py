@@ -142,7 +142,7 @@ def test_the_cache_is_used_and_keyed(corpus: Path, tmp_path: Path, listed: Manif
     again = features.frames(corpus, rows, spec, tmp_path, PLAIN, progress=False)
     assert np.array_equal(first.log_mel, again.log_mel)
     assert first.speech.mean() > 0.3
-    # Anything that would change the numbers asks for a new computation.
+    # Anything that changes the numbers needs a new computation.
     for changed_rows, changed_spec, changed_variant in (
         (rows[:2], spec, PLAIN),
         (rows, replace(spec, n_fft=1024), PLAIN),

@@ -1,4 +1,4 @@
-"""Versions of a clip: what is asked for is done, and nothing beside it."""
+"""Versions of a clip have the effects of their settings and no others."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def test_augmentation_changes_a_batch_and_keeps_its_shape() -> None:
 
 
 def test_babble_adds_other_windows_at_the_asked_level() -> None:
-    """A voice in the lower bands, one in the upper: of each the other's bands appear, so far below as asked."""
+    """A voice in the lower bands, one in the upper: of each the other's bands appear, at the level of the setting."""
     x = torch.full((40, 64, 50), -80.0)
     x[::2, :32], x[1::2, 32:] = 0.0, 0.0
     still = Masking(tilt_db=0, shift_bands=0, noise_probability=0, babble_probability=1.0, babble_snr_db=(10.0, 10.0))
@@ -145,7 +145,7 @@ def test_a_band_limit_takes_the_top_and_leaves_the_middle() -> None:
 
 
 def test_normalised_batches_are_what_the_live_normaliser_gives() -> None:
-    """One clip, heard from the start of a stream through an unchanged microphone: the same code path, twice."""
+    """One clip at the start of a stream through an unchanged microphone: training and the engine agree."""
     rng = np.random.default_rng(0)
     log_mel = rng.normal(-40, 8, (64, 250)).astype(np.float16)
     frames = Frames(log_mel, np.ones(250, bool), np.array([0, 250]))

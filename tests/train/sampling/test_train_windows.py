@@ -100,5 +100,5 @@ def test_an_earlier_clip_is_of_the_same_voice_and_mostly_of_the_same_mood() -> N
         same = rows[other].emotion == rows[7].emotion
         assert (least_s == NEW_S) == (not same)
         count[same] += 1
-    # Six in ten are asked to be, and of the others one in three is by chance.
+    # Six in ten are drawn so, and one in three of the others by chance.
     assert 0.69 < count[True] / 2000 < 0.78

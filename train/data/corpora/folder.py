@@ -206,7 +206,7 @@ def _from_table(root: Path, name: str, file: Path) -> tuple[list[Clip], list[Lef
             clip = _clip(name, path, line)
             if path in clips:
                 same = clips[path] == clip
-                raise UnknownNameError(f"{path} is in line {at[path]} already{'' if same else ', which says otherwise of it'}")
+                raise UnknownNameError(f"{path} is in line {at[path]} already{'' if same else ', with other values'}")
             clips[path], at[path] = clip, line.number
         except UnknownNameError as error:
             left_out.append((f"{table}:{line.number}", str(error)))

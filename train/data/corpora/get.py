@@ -85,7 +85,7 @@ def get(corpus: Corpus, root: Path, *, progress: bool = True, keep: bool = False
 
     Raises
     ------
-    ConfigError : the corpus may not be fetched (the message says what to do), or is already there
+    ConfigError : the corpus may not be fetched (the message has the manual steps), or is already there
     SourceError : no connection, an error from the server, a wrong hash, a damaged archive
     """
     folder = root / corpus.name
@@ -149,9 +149,9 @@ def _reason(error: Exception) -> str:
     if isinstance(error, requests.exceptions.Timeout):
         return f"no answer for {_TIMEOUT_S:.0f} s; try again later"
     if isinstance(error, requests.exceptions.SSLError):
-        return "no safe connection (TLS); is the clock right, and does a proxy stand between?"
+        return "no safe connection (TLS); is the clock right, and is there a proxy?"
     if error.args and isinstance(error.args[0], urllib3.exceptions.MaxRetryError):
-        return "no connection; is this machine online, and does a proxy stand between (HTTPS_PROXY)?"
+        return "no connection; is this machine online, and is there a proxy (HTTPS_PROXY)?"
     return " ".join(str(error).split())[:200]
 
 

@@ -35,5 +35,5 @@ CORPUS = Corpus(
     parse,
     language="English",
     size="2,400 clips, 0.9 GB",
-    by_hand="it asks for a Kaggle account: download it from {url} and unpack its WAV files into {folder}",
+    by_hand="it needs a Kaggle account: download it from {url} and unpack its WAV files into {folder}",
 )

@@ -53,5 +53,5 @@ CORPUS = Corpus(
     parse,
     language="English",
     size="480 clips, 0.1 GB",
-    by_hand="it asks for registration: fill in the form on {url}, then unpack AudioData (DC, JE, JK, KL) into {folder}",
+    by_hand="it needs registration: fill in the form on {url}, then unpack AudioData (DC, JE, JK, KL) into {folder}",
 )

@@ -33,7 +33,7 @@ def label_of(text: str) -> str:
 
     Raises
     ------
-    UnknownNameError : no word for an emotion; the message names those that models know
+    UnknownNameError : no word for an emotion; the message lists the valid ones
     """
     word = folded(text)
     if word in _MORE_EMOTIONS:

@@ -100,7 +100,7 @@ def _shown(axis: Axes, per_emotion: Mapping[str, Mapping[str, float]]) -> None:
     parts = {
         "another emotion": ([100 - sum(per_emotion[e].values()) for e in emotions], "#b9b9b9"),
         "unsure": ([per_emotion[e]["unsure"] for e in emotions], "#dedede"),
-        "nobody heard": ([per_emotion[e]["unheard"] for e in emotions], "#f8f8f8"),
+        "no speech found": ([per_emotion[e]["unheard"] for e in emotions], "#f8f8f8"),
     }
     left = np.array([per_emotion[e]["right"] for e in emotions])
     axis.barh(emotions, left, color=[colour(e) for e in emotions])

@@ -22,7 +22,7 @@ from train.data.manifest import Row
 from train.evaluation.streaming.conversation import voiced_span
 from train.evaluation.streaming.sounds import Signal, noise
 
-Heard = tuple[FloatArray, int]
+Degraded = tuple[FloatArray, int]
 TALKERS = 6  # voices in a babble
 _CLIPS_OF_TALKER = 8
 _ROOM_RATIO_DB = 0.0  # direct sound to reverberation
@@ -43,7 +43,7 @@ class Condition:
     group: str
     name: str
     value: float
-    apply: Callable[[FloatArray, int, Row], Heard]
+    apply: Callable[[FloatArray, int, Row], Degraded]
 
 
 def seed_of(row: Row) -> int:
@@ -51,7 +51,7 @@ def seed_of(row: Row) -> int:
     return int(row.sha256[:8], 16)
 
 
-def gained(samples: FloatArray, rate: int, row: Row, *, db: float) -> Heard:  # noqa: ARG001
+def gained(samples: FloatArray, rate: int, row: Row, *, db: float) -> Degraded:  # noqa: ARG001
     """Apply a gain, then round to 16 bits and clip at full scale, as a microphone does."""
     return quantised(samples * np.float32(10 ** (db / 20))), rate
 
@@ -61,13 +61,13 @@ def quantised(samples: FloatArray) -> FloatArray:
     return np.asarray(np.clip(np.round(samples * 32768), -32768, 32767) / 32768, np.float32)
 
 
-def noisy(samples: FloatArray, rate: int, row: Row, *, colour: str, snr_db: float) -> Heard:
+def noisy(samples: FloatArray, rate: int, row: Row, *, colour: str, snr_db: float) -> Degraded:
     """Steady noise throughout, ``snr_db`` below the level of the voice (its pauses at either end not counted)."""
     added = noise(colour, len(samples), rate, seed=seed_of(row))
     return _mixed(samples, added, rate, snr_db), rate
 
 
-def babbled(samples: FloatArray, rate: int, row: Row, *, talk: Babble, snr_db: float) -> Heard:
+def babbled(samples: FloatArray, rate: int, row: Row, *, talk: Babble, snr_db: float) -> Degraded:
     """Six other people talking at once throughout, together ``snr_db`` below the voice."""
     return _mixed(samples, talk(len(samples), rate, row), rate, snr_db), rate
 
@@ -111,7 +111,7 @@ class Babble:
         return self._known[row.path]
 
 
-def banded(samples: FloatArray, rate: int, row: Row, *, low_hz: float, high_hz: float, to_rate: int) -> Heard:  # noqa: ARG001
+def banded(samples: FloatArray, rate: int, row: Row, *, low_hz: float, high_hz: float, to_rate: int) -> Degraded:  # noqa: ARG001
     """Only ``low_hz`` to ``high_hz`` are left, at a sampling rate of ``to_rate``; edges a sixth of an octave wide."""
     narrow = samples if to_rate == rate else soxr.resample(samples, rate, to_rate, quality="HQ")
     frequency = np.maximum(np.fft.rfftfreq(len(narrow), 1 / to_rate), 1e-3)
@@ -120,17 +120,17 @@ def banded(samples: FloatArray, rate: int, row: Row, *, low_hz: float, high_hz: 
     return np.asarray(np.fft.irfft(np.fft.rfft(narrow) * gain, len(narrow)), np.float32), to_rate
 
 
-def coded(samples: FloatArray, rate: int, row: Row, *, format: str, subtype: str, to_rate: int) -> Heard:
+def coded(samples: FloatArray, rate: int, row: Row, *, format: str, subtype: str, to_rate: int) -> Degraded:
     """Written and read again by libsndfile's encoder of this format, at its own default quality."""
     band = banded(samples, rate, row, low_hz=300, high_hz=3400, to_rate=to_rate)[0] if to_rate == 8000 else samples
     file = io.BytesIO()
     soundfile.write(file, np.clip(band, -1, 1), to_rate, format=format, subtype=subtype)
     file.seek(0)
-    heard, got = soundfile.read(file, dtype="float32")
-    return np.asarray(heard, np.float32), int(got)
+    decoded, got = soundfile.read(file, dtype="float32")
+    return np.asarray(decoded, np.float32), int(got)
 
 
-def roomy(samples: FloatArray, rate: int, row: Row, *, rt60_s: float) -> Heard:
+def roomy(samples: FloatArray, rate: int, row: Row, *, rt60_s: float) -> Degraded:
     """In a room: the direct sound, and as much energy again in a tail of noise that falls by 60 dB in ``rt60_s``."""
     rng = np.random.default_rng(seed_of(row))
     length = max(2, round(rt60_s * rate))

@@ -195,7 +195,7 @@ def markdown(result: Mapping[str, Any], name: str, pictures: Iterable[str]) -> s
         "",
         "Clips of one speaker, two to four of one emotion, then another emotion, joined by pauses of 0.3 to 2 s over pink noise"
         f" at -65 dBFS; {talk['minutes']:g} minutes, {result['speakers']} speakers, {talk['stretches']} such stretches.",
-        "A figure in % is a share of the time in which a voice sounds, as the level of the clean clip tells, and the mean over"
+        "A figure in % is a share of the time in which a voice sounds, by the level of the clean clip, and the mean over"
         " emotions: delay, doubt and gated speech count as wrong.",
         "",
         "| | |",
@@ -233,7 +233,7 @@ def markdown(result: Mapping[str, Any], name: str, pictures: Iterable[str]) -> s
         "## Conditions",
         "",
         f"{clean['clips']} clips, each a stream of its own; unharmed {clean['uar']:.1f} % UAR,"
-        f" {clean['unheard']:.1f} % unheard. In brackets the 95 % interval of the drop, over speakers.",
+        f" {clean['unheard']:.1f} % without speech found. In brackets the 95 % interval of the drop, over speakers.",
         "",
         "| condition | UAR | drop | no speech % |",
         "|---|---|---|---|",

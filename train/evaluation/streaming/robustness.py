@@ -103,8 +103,8 @@ def first_seconds(folds: Sequence[Fold], root: Path, config: Config, clean: Clip
     """UAR of one window alone: the last one of a stream with that many seconds of a voice, and half a second before it."""
     points = []
     for seconds in tqdm(HEARD_S, "first seconds", leave=False):
-        heard = streamed(folds, root, config, partial(_first, seconds=seconds))
-        last = Clips(heard.rows, tuple(part[-1:] for part in heard.windows), tuple(part[-1:] for part in heard.speech_s))
+        short = streamed(folds, root, config, partial(_first, seconds=seconds))
+        last = Clips(short.rows, tuple(part[-1:] for part in short.windows), tuple(part[-1:] for part in short.speech_s))
         points.append(point("heard", f"{seconds:g} s", seconds, clean, last))
     return points
 

@@ -80,12 +80,12 @@ class Tally:
     flips: int = 0
     minutes: float = 0.0
 
-    def add(self, scene: Scene, said: Sequence[Shown]) -> None:
+    def add(self, scene: Scene, displayed: Sequence[Shown]) -> None:
         """Compare what was shown during a scene with its truth."""
-        ends = [each.end_s for each in said]
+        ends = [each.end_s for each in displayed]
         for utterance in scene.utterances:
             row, total = self.seconds[utterance.emotion], 0.0
-            for each in said[bisect_right(ends, utterance.start_s) :]:
+            for each in displayed[bisect_right(ends, utterance.start_s) :]:
                 if each.start_s >= utterance.end_s:
                     break
                 overlap = min(each.end_s, utterance.end_s) - max(each.start_s, utterance.start_s)
@@ -95,8 +95,8 @@ class Tally:
             row[UNHEARD] += max(0.0, utterance.end_s - utterance.start_s - total)
         stretches = scene.stretches
         limits = [after.start_s for after in stretches[1:]] + [scene.duration_s + 1.0]
-        self.delays_s += [delay(each, limit, said) for each, limit in zip(stretches, limits, strict=True)]
-        self.flips += flips(said)
+        self.delays_s += [delay(each, limit, displayed) for each, limit in zip(stretches, limits, strict=True)]
+        self.flips += flips(displayed)
         self.minutes += scene.duration_s / 60
 
     @property
@@ -177,9 +177,9 @@ def known(value: float) -> float | None:
     return None if np.isnan(value) else round(value, 2)
 
 
-def delay(stretch: Utterance, limit_s: float, said: Sequence[Shown]) -> float:
+def delay(stretch: Utterance, limit_s: float, displayed: Sequence[Shown]) -> float:
     """Seconds from the first sound of a stretch until its label is shown, before ``limit_s``; NaN: never."""
-    for each in said[bisect_right(said, stretch.start_s, key=lambda one: one.end_s) :]:
+    for each in displayed[bisect_right(displayed, stretch.start_s, key=lambda one: one.end_s) :]:
         if each.end_s >= limit_s:
             break
         if each.label == stretch.emotion:
@@ -187,9 +187,9 @@ def delay(stretch: Utterance, limit_s: float, said: Sequence[Shown]) -> float:
     return float("nan")
 
 
-def flips(said: Sequence[Shown]) -> int:
+def flips(displayed: Sequence[Shown]) -> int:
     """Changes from one emotion to another; "unsure" and silence in between are ignored."""
-    emotions = [each.label for each in said if each.label not in (UNSURE, UNHEARD)]
+    emotions = [each.label for each in displayed if each.label not in (UNSURE, UNHEARD)]
     return sum(before != after for before, after in pairwise(emotions))
 
 
@@ -201,10 +201,10 @@ def tally(classifier: Classifier, scenes: Iterable[Scene], config: Config) -> Ta
     return result
 
 
-def emotions_shown(said: Sequence[Shown]) -> int:
+def emotions_shown(displayed: Sequence[Shown]) -> int:
     """Number of times an emotion appeared; where nobody speaks, each is a false alarm."""
     before, count = UNHEARD, 0
-    for each in said:
+    for each in displayed:
         if each.label not in (UNSURE, UNHEARD) and each.label != before:
             count += 1
         before = each.label

@@ -32,7 +32,7 @@ from train.figures import plain, save
 
 ONSET_S, FLIPS = 1.5, 4.0  # the bars
 WORTH, NEARER = 3.0, 1.0  # points of UAR that meeting both targets may cost, and that coming closer to them may
-Heard = Sequence[tuple[Scene, Sequence[Estimate]]]
+Played = Sequence[tuple[Scene, Sequence[Estimate]]]
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ class Recording:
     """The windows' results in conversations and on steady speech, under one window, hop and gate."""
 
     config: Config
-    talk: Heard
-    steady: Heard
+    talk: Played
+    steady: Played
 
     def tried(self, smoothing: SmoothingConfig) -> Trial:
         """Smooth with these settings and score."""
@@ -90,9 +90,9 @@ def record(folds: Sequence[Fold], root: Path, config: Config, *, seed: int) -> R
         engine = Engine(fold.classifier, config)
         for kept, scenes in ((talk, conversations(fold, root, seed=seed)), (same, steady_talk(fold, root, seed=seed))):
             for scene in scenes:
-                said = listen(engine, scene.samples, scene.rate)
+                estimates = listen(engine, scene.samples, scene.rate)
                 # Keep only the truth: the audio of all folds does not fit in memory.
-                kept.append((scene.without_audio(), said))
+                kept.append((scene.without_audio(), estimates))
     return Recording(config, talk, same)
 
 
@@ -143,8 +143,8 @@ def search(
     """Every window and hop with every smoother, then the gates around the best of them. The first trial is the base itself."""
     trials = [record(folds, root, base, seed=seed).tried(base.smoothing)]
     for config in tqdm(streams(base, windows_s, hops_s), "windows and hops", leave=False):
-        heard = record(folds, root, config, seed=seed)
-        trials += [heard.tried(smoothing) for smoothing in tqdm([*smoothers(base.smoothing)], "smoothers", leave=False)]
+        played = record(folds, root, config, seed=seed)
+        trials += [played.tried(smoothing) for smoothing in tqdm([*smoothers(base.smoothing)], "smoothers", leave=False)]
     best = choose(trials).config
     for config in tqdm(gates(best) if with_gates else [], "gates", leave=False):
         trials.append(record(folds, root, config, seed=seed).tried(best.smoothing))
@@ -188,12 +188,12 @@ def named(config: Config) -> str:
     return f"window {window} s, hop {config.stream.hop_s:g} s, {how}, {steady}{changed}"
 
 
-def show(trials: Sequence[Trial], best: Trial, told: Mapping[str, Trial]) -> None:
+def show(trials: Sequence[Trial], best: Trial, others: Mapping[str, Trial]) -> None:
     """Print the frontier, and the scores of the choice on the other folds."""
     from rich.console import Console
     from rich.table import Table
 
-    columns = ("segment UAR %", "onset to label s", "flips a minute", "unsure %", "unheard %")
+    columns = ("segment UAR %", "onset to label s", "flips a minute", "unsure %", "no speech %")
     title = (
         f"{len(trials)} settings: those that none beats in UAR, onset and flips at once, and that lose a point of UAR at most"
     )
@@ -205,19 +205,21 @@ def show(trials: Sequence[Trial], best: Trial, told: Mapping[str, Trial]) -> Non
     for one in listed if best in listed else [*listed, best]:
         table.add_row(named(one.config), *_figures(one), style="bold green" if one is best else None)
     table.add_section()
-    for what, one in told.items():
+    for what, one in others.items():
         table.add_row(f"folds that did not choose, {what}", *_figures(one))
     Console(width=170).print(table)
 
 
-def write(trials: Sequence[Trial], best: Trial, told: Mapping[str, Trial], name: str, folder: Path, command: str) -> list[Path]:
+def write(
+    trials: Sequence[Trial], best: Trial, others: Mapping[str, Trial], name: str, folder: Path, command: str
+) -> list[Path]:
     """``NAME-tune.json`` with the frontier and the choice, and a picture of all trials."""
     found = {
         "command": command,
         "trials": len(trials),
         "as_it_was": as_dict(trials[0]),
         "chosen": as_dict(best),
-        "on_folds_that_did_not_choose": {what: as_dict(one) for what, one in told.items()},
+        "on_folds_that_did_not_choose": {what: as_dict(one) for what, one in others.items()},
         "frontier": [{key: value for key, value in as_dict(one).items() if key != "set"} for one in frontier(trials)],
     }
     write_text(folder / f"{name}-tune.json", json.dumps(found, indent=1) + "\n")
@@ -263,8 +265,8 @@ def picture(trials: Sequence[Trial], base: Trial, best: Trial, name: str, path: 
     return save(figure, path)
 
 
-def _scored(heard: Heard, smoothing: SmoothingConfig) -> Tally:
+def _scored(played: Played, smoothing: SmoothingConfig) -> Tally:
     result = Tally()
-    for scene, said in heard:
-        result.add(scene, smoothed_again(said, smoothing))
+    for scene, estimates in played:
+        result.add(scene, smoothed_again(estimates, smoothing))
     return result

@@ -75,14 +75,14 @@ def tune(
         raise ConfigError("tune needs two folds at least: one to choose on, one to report")
     trials = tuning.search(folds[:half], root, setup.live, windows_s=windows_s, hops_s=hops_s, with_gates=gates, seed=seed)
     best = tuning.choose(trials)
-    told = {
+    others = {
         what: tuning.record(folds[half:], root, one.config, seed=seed).tried(one.config.smoothing)
         for what, one in (("as it was", trials[0]), ("chosen", best))
     }
-    tuning.show(trials, best, told)
+    tuning.show(trials, best, others)
     tried = f" --windows {' '.join(f'{s:g}' for s in windows_s)} --hops {' '.join(f'{s:g}' for s in hops_s)}"
-    asked = f"tune --system {job.system} --protocol {job.protocol}{_chosen(only)}{tried}{'' if gates else ' --no-gates'}"
-    for path in tuning.write(trials, best, told, job.system, paths.output / "stream", setup.command(asked)):
+    options = f"tune --system {job.system} --protocol {job.protocol}{_chosen(only)}{tried}{'' if gates else ' --no-gates'}"
+    for path in tuning.write(trials, best, others, job.system, paths.output / "stream", setup.command(options)):
         print(path)
     return best
 
@@ -92,10 +92,12 @@ def _bundle_alone(bundle: str, rows: Sequence[Row]) -> tuple[list[Fold], str]:
     classifier = load_model(bundle)
     card = classifier.card
     if not set(card.labels) <= set(LABELS):
-        raise ConfigError(f"{card.name} knows {', '.join(card.labels)}; only bundles with labels among our eight are scored")
+        raise ConfigError(
+            f"{card.name} has the labels {', '.join(card.labels)}; only bundles with labels among our eight are scored"
+        )
     rows = [row for row in rows if row.emotion in card.labels]
     if not rows:
-        raise ConfigError(f"{card.name} knows {', '.join(card.labels)}; no clip of these corpora has such a label")
+        raise ConfigError(f"{card.name} has the labels {', '.join(card.labels)}; no clip of these corpora has such a label")
     learned = set((card.raw.get("training") or {}).get("corpora", ()))
     tested = {row.corpus for row in rows}
     about = f"{card.name} on {', '.join(sorted(tested))}. "
