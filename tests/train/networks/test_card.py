@@ -54,8 +54,8 @@ def test_every_protocol_of_folds_says_who_was_tested() -> None:
     [
         (["emodb", "nemo"], SHARE_ALIKE),
         (["folder", "ravdess_speech"], SHARE_ALIKE),
-        (["folder", "folder_office"], "its owner's: learned from own recordings alone"),
-        (["crema_d", "folder"], "see what it learned from: crema_d: ODbL 1.0"),
+        (["folder", "folder_office"], "its owner's: trained on own recordings alone"),
+        (["crema_d", "folder"], "see its training data: crema_d: ODbL 1.0"),
     ],
 )
 def test_the_corpora_decide_the_licence(corpora: list[str], told: str) -> None:
