@@ -25,17 +25,18 @@ class HttpConnection(H11Protocol):
         """asyncio's call for a new connection."""
         super().connection_made(transport)
         self._deadline = self.loop.call_later(_REQUEST_S, self._expire)
-        self._requests = 0
 
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio's call for one that ended."""
         self._deadline.cancel()
         super().connection_lost(exc)
 
+    def handle_websocket_upgrade(self, event: Any) -> None:
+        """uvicorn's call when the transport goes over to the socket's protocol."""
+        self._deadline.cancel()
+        super().handle_websocket_upgrade(event)
+
     def _expire(self) -> None:
-        # After an upgrade the transport belongs to the socket's protocol.
-        if self.transport.get_protocol() is not self:
-            return
         if self.cycle is None or self.cycle.response_complete:
             self.transport.abort()
             return

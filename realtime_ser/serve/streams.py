@@ -48,6 +48,13 @@ class Connection:
         for task in self.tasks:
             task.cancel()
 
+    def leave(self) -> None:
+        """The socket is closed; what the stream still holds is accounted for."""
+        self.tasks = ()
+        self.stream.gone()
+        self._turn.done = _nothing  # else each would hold the other until the garbage collector comes
+        self.work_soon()
+
     def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
         if len(self.stream.outbox) or self.stream.close_code is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended, and with it whoever would send
@@ -80,9 +87,8 @@ class Streams:
         return connection
 
     def leave(self, connection: Connection) -> None:
-        """The connection is over; what its stream still holds is accounted for."""
-        connection.stream.gone()
-        connection.work_soon()
+        """The connection is over."""
+        connection.leave()
         self.open.discard(connection)
         self.metrics.open.set(len(self.open))
 
@@ -117,3 +123,7 @@ class Streams:
     def close(self) -> None:
         """End the threads."""
         self._workers.close()
+
+
+def _nothing() -> None:
+    """What is done after the last turn of a stream."""
