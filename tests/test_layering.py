@@ -30,6 +30,7 @@ ORDER = (
     "engine",
     "sinks",
     "pipeline",
+    "profiles",
     "batch",
     "serve",
     "sample",

@@ -123,12 +123,16 @@ def evaluate(options: argparse.Namespace) -> None:
     """One network per fold, streamed through the engine; writes scores-PROTOCOL.json into the system's runs.
 
     With --stream: conversations, steady speech, sounds and spoilt audio instead, written into --output. With --everyday,
-    --sounds or --strangers: the bundle's answers on readers, on sounds and on a corpus outside the training data.
+    --sounds or --strangers: the bundle's answers on readers, on sounds and on a corpus outside the training data. With
+    --profile: scores of runs that start with a remembered voice.
     """
     from train.evaluation import folds, large
     from train.evaluation.streaming import verbs as streaming
 
     paths, setup = _asked(options)
+    if options.profile:
+        _remembered(options)
+        return
     if options.everyday or options.sounds or options.strangers:
         _unseen(options)
         return
@@ -210,6 +214,16 @@ def _workshop(options: argparse.Namespace) -> Any:
     return Workshop(paths, manifest.load(paths.manifest).rows, setup.train.large, options.threads)
 
 
+def _remembered(options: argparse.Namespace) -> None:
+    """Print what a profile is worth to a bundle."""
+    from realtime_ser.model.classifier import load_model
+    from train.evaluation.remembered import remembered, told
+
+    paths, setup = _asked(options)
+    classifier = load_model(options.bundle or options.system)
+    print(told(remembered(classifier, paths.corpora, options.profile, setup.live)))
+
+
 def _unseen(options: argparse.Namespace) -> None:
     """Print a bundle's answers on data that no model was trained on."""
     from realtime_ser.model.classifier import load_model
@@ -288,6 +302,8 @@ def _parser() -> argparse.ArgumentParser:
             verb.add_argument("--everyday", action="store_true", help="what a bundle calls people who read in a plain voice")
             verb.add_argument("--sounds", action="store_true", help="windows of real sounds that a bundle gives an emotion")
             verb.add_argument("--strangers", action="store_true", help="a bundle on a corpus that no model here learned from")
+            what = "what remembering a voice is worth to a bundle, on speakers of these corpora"
+            verb.add_argument("--profile", nargs="+", default=[], metavar="CORPUS", help=what)
             verb.add_argument(
                 "--clips", type=int, default=96, metavar="N", help="of each fold, for the curves of --stream; 0: all"
             )

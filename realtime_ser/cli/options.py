@@ -39,6 +39,20 @@ def outputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--duration", metavar="S", type=seconds, help="stop after this much stream time (default: at the end)")
 
 
+def profile(parser: argparse.ArgumentParser) -> None:
+    """Whose voice it is."""
+    parser.add_argument(
+        "--profile",
+        metavar="NAME|PATH",
+        help="begin with what earlier runs learned of this voice and microphone, and keep it at the end (default: none)",
+    )
+
+
+def profile_name(parser: argparse.ArgumentParser) -> None:
+    """Which profile."""
+    parser.add_argument("name", metavar="NAME", help="a profile that 'profiles list' lists")
+
+
 def device(parser: argparse.ArgumentParser) -> None:
     """Which microphone."""
     parser.add_argument(

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from realtime_ser.cli.process import Interrupt, complain
 from realtime_ser.cli.settings import files_read
-from realtime_ser.errors import SourceError
+from realtime_ser.errors import SinkError, SourceError
 
 if TYPE_CHECKING:
     from realtime_ser.audio.source import Source
     from realtime_ser.config import Config
+    from realtime_ser.model.classifier import Classifier
+    from realtime_ser.profiles.run import OpenProfile
     from realtime_ser.sinks.same_file import Place
 
 INTERRUPTED = 130
@@ -41,17 +45,23 @@ def run_sources(
 
     interrupt: Interrupt = options.interrupt
     model = load_model(config.model)
-    engine = Engine(model, config)
+    voice = _profile(options, model)
+    engine = Engine(model, config, profile=None if voice is None else voice.profile)
+    if voice is not None:
+        inputs = [*inputs, ("profile", voice.path)]
     sinks = open_outputs(options, config, [*inputs, *files_read(options, model.card.path)], live=live)
     status = 0
     try:
         for source in sources:
             if interrupt.happened or sinks.exhausted:
                 break
+            notices = () if voice is None else voice.notices
+            if voice is not None and voice.profile is not None:
+                engine = Engine(model, config, profile=voice.profile)  # each begins with what those before it have taught
             try:
                 # A source may wait as it opens (a pipe that nobody writes to yet): a signal ends that too.
                 with interrupt.stopping(source), source, interrupt.stopping(source):
-                    run(source, engine, sinks, config, duration_s=options.duration)
+                    run(source, engine, sinks, config, duration_s=options.duration, notices=notices)
             except SourceError as error:
                 if options.interrupt.happened:
                     break  # it was stopped before its first sample
@@ -60,10 +70,40 @@ def run_sources(
                 if len(sources) == 1:
                     raise
                 complain(str(error))
+            finally:
+                if voice is not None:
+                    voice.learn(engine)
     finally:
+        status = max(status, _keep(voice))
         sinks.close()
         for failure in sinks.failures:
             if not failure.closed_by_reader:
                 complain(str(failure))
                 status = 1
     return INTERRUPTED if interrupt.happened else status
+
+
+def _profile(options: argparse.Namespace, model: Classifier) -> OpenProfile | None:
+    """The profile that ``--profile`` names; one that cannot be used is said and changes nothing else."""
+    name: str | None = getattr(options, "profile", None)
+    if name is None:
+        return None
+    from realtime_ser.profiles.run import open_profile, open_profile_file
+
+    is_path = name.endswith(".json") or any(mark and mark in name for mark in (os.sep, os.altsep))
+    voice = open_profile_file(Path(name), model) if is_path else open_profile(name, model)
+    for notice in voice.notices:
+        if not voice.usable:
+            complain(notice.message)
+    return voice
+
+
+def _keep(voice: OpenProfile | None) -> int:
+    """Keep what a run has learned; returns the exit code of that."""
+    try:
+        if voice is not None:
+            voice.save()
+    except SinkError as error:
+        complain(str(error))
+        return error.exit_code
+    return 0

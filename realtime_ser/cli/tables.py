@@ -7,6 +7,7 @@ import errno
 import json
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from realtime_ser.cli.doctor import Check
     from realtime_ser.cli.settings import Setting
     from realtime_ser.model.card import Card
+    from realtime_ser.profiles.folder import Found
 
 
 def show_json(value: Any, target: str) -> None:
@@ -95,6 +97,45 @@ def show_settings(settings: Sequence[Setting], console: Console | None = None) -
         changed = setting.source != "default"
         table.add_row(setting.key, _text(str(value)), _text(setting.source), style="bold" if changed else "")
     (console or _console()).print(table)
+
+
+def show_profiles(profiles: Sequence[Found], folder: Path, console: Console | None = None) -> None:
+    """Print one line for each remembered voice and model."""
+    console = console or _console()
+    if not profiles:
+        console.print(f"no profile in {_text(str(folder))} yet; 'monitor --profile NAME' keeps one", soft_wrap=True)
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("Profile", "Model", "Speech", "From", "To", ""):
+        table.add_column(heading, overflow="fold")
+    for each in profiles:
+        made = each.profile
+        if made is None:
+            table.add_row(_text(each.name), "", "", "", "", _text(each.fault))
+            continue
+        days = (made.since[:10], made.updated[:10])
+        table.add_row(_text(each.name), _text(made.voice.model), clock(made.speech_s), *map(_text, days), "")
+    console.print(table)
+
+
+def show_profile(files: Sequence[Found], console: Console | None = None) -> None:
+    """Print what one profile holds, model by model."""
+    console = console or _console()
+    for each in files:
+        table = Table(box=None, show_header=False, padding=(0, 1), title=f"[bold]{_text(each.name)}", title_justify="left")
+        table.add_column(style="dim")
+        table.add_column(overflow="fold")
+        made = each.profile
+        if made is None:
+            table.add_row("fault", _text(each.fault))
+        else:
+            table.add_row("model", _text(made.voice.model))
+            table.add_row("speech", f"{clock(made.speech_s)} that the averages were taken from; the newest count most")
+            table.add_row("first run", _text(made.since))
+            table.add_row("last run", _text(made.updated))
+            table.add_row("holds", f"{len(made.voice.numbers):,} averages of features; no audio")
+        table.add_row("file", _text(str(each.path)))
+        console.print(table)
 
 
 def show_check(check: Check, console: Console | None = None) -> None:

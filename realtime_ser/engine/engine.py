@@ -7,6 +7,7 @@ microphone give the same numbers. A gap resets every state that holds audio, so 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import NoReturn
 
 import numpy as np
@@ -19,6 +20,7 @@ from realtime_ser.engine.account import SampleAccount
 from realtime_ser.engine.gate import SpeechGate
 from realtime_ser.engine.hops import HopCutter
 from realtime_ser.engine.one_thread import OneThread, one_at_a_time
+from realtime_ser.engine.profile import Profile
 from realtime_ser.engine.segmenter import Segmenter
 from realtime_ser.engine.smoother import Smoother
 from realtime_ser.engine.timeline import Timeline
@@ -26,9 +28,10 @@ from realtime_ser.engine.voice import VoiceState
 from realtime_ser.engine.window import WindowClassifier
 from realtime_ser.errors import ConfigError
 from realtime_ser.model.classifier import Classifier
-from realtime_ser.records import Block, Estimate, FloatArray, Health, Segment, State, Window
+from realtime_ser.records import Block, Estimate, FloatArray, Health, Notice, Segment, State, Window
 
 _SILENCE_DBFS = -120.0
+_UNLIKE = "this voice or microphone is unlike the profile's; the profile is not used from here on, and stays as it is"
 
 
 class Engine(OneThread):
@@ -40,7 +43,9 @@ class Engine(OneThread):
     ----------
     model : the classifier, whose card owns the front end
     config : settings; None: the defaults
-    voice : ``snapshot_voice`` of an earlier stream, to which ``reset`` returns as well; None: start from the model's prior
+    profile : ``profile()`` of an earlier stream of the same voice and microphone, to which ``reset`` returns as well; None:
+        start from the model's prior. After eight seconds of speech the stream is compared with it. If they differ, the stream
+        continues as if it had started without it, and a ``Notice`` of kind "profile_unlike" is among the records
 
     Attributes
     ----------
@@ -48,20 +53,23 @@ class Engine(OneThread):
 
     Raises
     ------
-    ModelError : the config asks for a window that the model was not trained for, or ``voice`` was taken with another model
-    ConfigError : ``model`` is not a loaded model, or ``config`` not a Config
+    ModelError : the config asks for a window that the model was not trained for, or ``profile`` was made with another model
+    ConfigError : ``model`` is not a loaded model, ``config`` not a Config, or ``profile`` not a Profile
     """
 
-    def __init__(self, model: Classifier, config: Config | None = None, *, voice: VoiceState | None = None) -> None:
+    def __init__(self, model: Classifier, config: Config | None = None, *, profile: Profile | None = None) -> None:
         if not hasattr(model, "predict"):
             raise ConfigError(f"Engine takes a loaded model, got {model!r:.80}: Engine(load_model('mlp'))")
         if not isinstance(config, Config | None):
             raise ConfigError(f"Engine takes a Config, got {config!r:.80}: make one with load_config or Config")
+        if not isinstance(profile, Profile | None):
+            raise ConfigError(f"Engine takes a Profile, got {profile!r:.80}: use what Engine.profile() returned")
         config = config or Config()
         super().__init__()
         self.model = model
         self.sample_rate = model.spec.sample_rate
-        self._windows = WindowClassifier(model, config.stream, nobody=config.gate.model, voice=voice)
+        self._windows = WindowClassifier(model, config.stream, nobody=config.gate.model, profile=profile)
+        self._profile = profile
         self.window, self.min_window = self._windows.window, self._windows.min_window
         hop_length = model.spec.hop_length
         self.hop = max(1, round(config.stream.hop_s * self.sample_rate / hop_length)) * hop_length
@@ -83,7 +91,7 @@ class Engine(OneThread):
     @one_at_a_time
     def reset(self) -> None:
         """Forget everything: a new stream starts at sample 0."""
-        self._records: list[Estimate | Segment] = []  # in the order of the stream, not taken yet
+        self._records: list[Estimate | Segment | Notice] = []  # in the order of the stream, not taken yet
         self._old = 0  # number of them from earlier pushes
         self._time.reset()
         self._account = SampleAccount()
@@ -170,16 +178,35 @@ class Engine(OneThread):
         return self._end_piece()
 
     @one_at_a_time
-    def snapshot_voice(self) -> VoiceState | None:
-        """The adaptation to voice and microphone; None for a model without any.
+    def profile(self) -> Profile | None:
+        """The adaptation to voice and microphone so far, for a later ``Engine``; None for a model without any.
 
-        Pass it to ``restore_voice`` or to another ``Engine`` of the same model to continue with this adaptation.
+        It includes the profile that the stream started with, unless the stream is unlike it (``unlike_profile``).
+        """
+        voice = self._windows.snapshot_voice()
+        if voice is None:
+            return None
+        speech_s = self.health.classified / self.sample_rate
+        if self._profile is None or self.unlike_profile:
+            return Profile(voice, speech_s)
+        return replace(self._profile, voice=voice, speech_s=self._profile.speech_s + speech_s)
+
+    @property
+    def unlike_profile(self) -> bool:
+        """Whether the comparison found this stream unlike the profile that it started with."""
+        return self._windows.like_profile is False
+
+    @one_at_a_time
+    def snapshot_voice(self) -> VoiceState | None:
+        """The state in ``profile()``, for ``restore_voice``: to move a stream to another engine. None for a model without any.
+
+        To start later streams with it, use ``profile()``, which is compared with them.
         """
         return self._windows.snapshot_voice()
 
     @one_at_a_time
     def restore_voice(self, voice: VoiceState) -> None:
-        """Replace the adaptation to voice and microphone, at any time; ``reset`` forgets it again.
+        """Replace the adaptation to voice and microphone, at any time, without a comparison; ``reset`` forgets it again.
 
         Raises
         ------
@@ -187,8 +214,8 @@ class Engine(OneThread):
         """
         self._windows.restore_voice(voice)
 
-    def take_records(self) -> list[Estimate | Segment]:
-        """Estimates and segments since the last call, in the order of the stream: a segment follows the window that ended it.
+    def take_records(self) -> list[Estimate | Segment | Notice]:
+        """Estimates, segments and notices since the last call, in the order of the stream: each follows its window.
 
         Estimates of earlier pushes are left out, because ``push`` has returned them; those of a push that failed are included.
         """
@@ -201,7 +228,7 @@ class Engine(OneThread):
 
     def _forget_estimates(self) -> None:
         """Drop estimates that were already returned, so that they do not accumulate when only ``push`` is called."""
-        self._records[self._old :] = [record for record in self._records[self._old :] if isinstance(record, Segment)]
+        self._records[self._old :] = [record for record in self._records[self._old :] if not isinstance(record, Estimate)]
         self._old = len(self._records)
 
     def _restart(self) -> None:
@@ -238,9 +265,12 @@ class Engine(OneThread):
         window = Window(start, end, len(samples), ratio, _level_dbfs(samples))
         spoken = self._gate.is_speech(length_s) and self._windows.ready
         before = len(self._records)
+        undecided = self._windows.like_profile is None
         probs = self._probabilities(window) if spoken else None
         estimate = self._pass_over(window) if probs is None else self._classify(window, probs)
         self._records.insert(before, estimate)  # before the segment that it ended
+        if undecided and self.unlike_profile:
+            self._records.append(Notice("profile_unlike", _UNLIKE, end, self.sample_rate))
         self._account.window(end, window.hop, classified=probs is not None)
         return estimate
 

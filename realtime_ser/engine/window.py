@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from realtime_ser.config import StreamConfig
+from realtime_ser.engine.profile import Profile, VoiceCheck
 from realtime_ser.engine.voice import VoiceState
 from realtime_ser.errors import ModelError
 from realtime_ser.model.classifier import Classifier
@@ -25,21 +26,21 @@ class WindowClassifier:
     model : the classifier, whose card owns the front end
     config : window lengths, and the weight of the last seconds
     nobody : let a model that has a "nobody speaks" output use it
-    voice : adaptation of an earlier stream to the voice; None: start from the model's prior
+    profile : adaptation of earlier streams to the voice; None: start from the model's prior
 
     Attributes
     ----------
     window, min_window : samples at the model's rate
     recent_s : seconds at a window's end that are also classified separately; 0: none
+    like_profile : whether the stream is like the profile; None: not compared yet, no profile, or a graph that carries the
+        state, which is not compared
 
     Raises
     ------
     ModelError : the config asks for a window that the model was not trained for
     """
 
-    def __init__(
-        self, model: Classifier, config: StreamConfig, *, nobody: bool = True, voice: VoiceState | None = None
-    ) -> None:
+    def __init__(self, model: Classifier, config: StreamConfig, *, nobody: bool = True, profile: Profile | None = None) -> None:
         card, spec = model.card, model.spec
         window_s = config.window_s or card.window_s
         min_window_s = min(config.min_window_s or card.min_window_s, window_s)
@@ -54,9 +55,9 @@ class WindowClassifier:
         self._stream, self._nobody = card.stream, nobody
         self._state = model.first_state()
         self._name = f"{card.name} {card.sha256[:16]}"
-        self._voice = voice
-        if voice is not None:
-            self.restore_voice(voice)
+        self._profile = profile
+        self._check: VoiceCheck | None = None
+        self._begin()
         self._sample_rate = spec.sample_rate
         self.window = spec.samples_in(self._front_end.window_frames)
         self.min_window = min(spec.samples_in(spec.frames_in(min_window_s)), self.window)
@@ -68,13 +69,21 @@ class WindowClassifier:
         self.recent_s = spec.samples_in(self._recent_frames) / self._sample_rate if separately else 0.0
 
     def reset(self) -> None:
-        """Start a new stream, with the adaptation of ``voice`` if that was given."""
+        """Start a new stream, with ``profile`` if that was given."""
         if self._normaliser is not None:
             self._normaliser.reset()
         self._state = self._model.first_state()
-        if self._voice is not None:
-            self.restore_voice(self._voice)
+        self._begin()
         self.forget_audio()
+
+    def _begin(self) -> None:
+        self.like_profile: bool | None = None
+        if self._profile is None:
+            return
+        self.restore_voice(self._profile.voice)
+        own = self._model.normaliser()
+        if own is not None and self._normaliser is not None:
+            self._check = VoiceCheck(own, self._normaliser.mean)
 
     def forget_audio(self) -> None:
         """Forget the audio at a gap, which no window may span, but keep the adaptation to voice and microphone."""
@@ -99,6 +108,7 @@ class WindowClassifier:
             self._normaliser.restore(voice.numbers)
         else:
             raise ModelError(f"a voice's state: model {self._name!r} learns nothing of a voice")
+        self._check = None
 
     def push(self, samples: FloatArray) -> None:
         """Take the next samples, float32 (n,) at the model's rate."""
@@ -131,7 +141,7 @@ class WindowClassifier:
             return self._follow(hop, recent and self.reaches_back)
         window = self._front_end.window()
         if self._normaliser is not None:
-            window = self._normaliser.normalise(window, hop / self._sample_rate)
+            window = self._normalised(window, hop / self._sample_rate)
         if not (recent and self.reaches_back):
             return np.asarray(self._model.predict(window[np.newaxis])[0], np.float32)
         last = self._front_end.window(self._recent_frames)
@@ -142,6 +152,19 @@ class WindowClassifier:
         else:
             probs, sooner = self._model.predict(window[np.newaxis])[0], self._model.predict(last[np.newaxis])[0]
         return self._joined(probs, sooner)
+
+    def _normalised(self, window: FloatArray, hop_s: float) -> FloatArray:
+        """Learn from the window and normalise it; drop the profile when the stream is unlike it."""
+        assert self._normaliser is not None
+        if self._check is not None:
+            self.like_profile = self._check.push(window, hop_s)
+            if self.like_profile is not None:
+                own, self._check = self._check.own, None
+                if not self.like_profile:
+                    # Go on as if the stream had begun without the profile; this window has been learned from already.
+                    self._normaliser = own
+                    return own.relative(window)
+        return self._normaliser.normalise(window, hop_s)
 
     def _follow(self, hop: int, recent: bool) -> FloatArray | None:
         """Classify with a graph that takes and returns the stream's state."""

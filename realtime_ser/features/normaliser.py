@@ -77,6 +77,7 @@ class RunningNormaliser:
         self._prior = normalisation
         self._vector = len(normalisation.mean) - (0 if spec.recipe == "flatstats" else spec.n_mels)
         self._recipe = spec.recipe
+        self._spectrum = slice(spec.n_mels + (0 if spec.recipe == "stacked" else spec.n_mfcc))
         self._n_mels = spec.n_mels
         self._band = slice(0) if spec.recipe == "flatstats" else speech_band(spec)
         self._active_db = np.float32(spec.active_db)
@@ -109,6 +110,30 @@ class RunningNormaliser:
         if not (0 <= speech_s <= self._prior.memory_s and (deviation > 0).all()):
             raise ModelError("a voice's state: seconds or deviations out of range")
         self.speech_s, self._mean, self._deviation = speech_s, mean, deviation
+
+    @property
+    def mean(self) -> FloatArray:
+        """The mean of each feature, as known so far: float32 (n,), a copy."""
+        return np.array(self._mean)
+
+    def likeness(self, known: FloatArray) -> float:
+        """How alike this stream's own speech is to other means, as a cosine.
+
+        Long-term spectra are compared (the means of log-mel and MFCC, which come first), as they deviate from the prior's, in
+        the prior's deviations. The prior's share in either mean does not count.
+
+        Parameters
+        ----------
+        known : float32 (n,), ``mean`` of another stream
+
+        Returns
+        -------
+        1: they deviate from the training speakers alike; 0: unrelated; -1: opposite. 1 where one does not deviate
+        """
+        at, deviation = self._spectrum, self._prior_deviation[self._spectrum]
+        own, other = ((mean[at] - self._prior_mean[at]) / deviation for mean in (self._mean, known))
+        length = math.sqrt(float(own @ own) * float(other @ other))
+        return float(own @ other) / length if length > 0 else 1.0
 
     def normalise(self, features: FloatArray, hop_s: float) -> FloatArray:
         """Take a window of speech into the averages and return it relative to them.

@@ -9,7 +9,7 @@ overwrites.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -25,7 +25,15 @@ from realtime_ser.records import Block, Estimate, FloatArray, Notice, Record, Su
 from realtime_ser.sinks.group import SinkGroup
 
 
-def run(source: Source, engine: Engine, sinks: SinkGroup, config: Config, *, duration_s: float | None = None) -> Summary:
+def run(
+    source: Source,
+    engine: Engine,
+    sinks: SinkGroup,
+    config: Config,
+    *,
+    duration_s: float | None = None,
+    notices: Iterable[Notice] = (),
+) -> Summary:
     """Read an opened source to its end and write everything to the sinks.
 
     Parameters
@@ -35,6 +43,7 @@ def run(source: Source, engine: Engine, sinks: SinkGroup, config: Config, *, dur
     sinks : get the session first and the summary last, also after a failure
     config : recorded in the session
     duration_s : stop after this much stream time
+    notices : written after the session
 
     Raises
     ------
@@ -43,6 +52,8 @@ def run(source: Source, engine: Engine, sinks: SinkGroup, config: Config, *, dur
     """
     session = _session(source, engine, config.stream.max_lag_s)
     sinks.write(session.start(config, source=source.name, source_rate=source.rate, duration_s=source.duration_s))
+    for notice in notices:
+        sinks.write(replace(notice, sample_rate=engine.sample_rate))
     fault: Exception | None = None
     try:
         for record in _pull(source, session, duration_s):

@@ -200,7 +200,7 @@ class StreamSession:
     def _model_rate(self) -> int:
         return self.engine.sample_rate
 
-    def _results(self, step: Callable[[], list[Estimate]], began: float) -> Iterator[Estimate | Segment | Health]:
+    def _results(self, step: Callable[[], list[Estimate]], began: float) -> Iterator[Estimate | Segment | Notice | Health]:
         """Records of a step of the engine, with latency: from capture if known, otherwise from ``began``."""
         fault: Exception | None = None
         try:
@@ -212,7 +212,7 @@ class StreamSession:
             self._engine_failed = True
         windows = 0
         for record in self.engine.take_records():
-            if isinstance(record, Segment):
+            if not isinstance(record, Estimate):
                 yield record
                 continue
             windows += 1

@@ -12,6 +12,7 @@ from bundles import LABELS, RATE, STREAM, Samples, write_stream_bundle
 from realtime_ser.audio.high_pass import high_passed
 from realtime_ser.config import Config, GateConfig, StreamConfig
 from realtime_ser.engine.engine import Engine
+from realtime_ser.engine.profile import Profile
 from realtime_ser.errors import ModelError
 from realtime_ser.model.classifier import Classifier, load_model
 
@@ -63,7 +64,7 @@ def test_a_snapshot_takes_the_state_to_another_stream(model: Classifier, talk: S
     assert voice is not None
     assert np.any(voice.numbers)
     expected = [each.probs for each in engine.push(talk)]
-    known = Engine(model, config, voice=voice)
+    known = Engine(model, config, profile=Profile(voice))
     for _ in range(2):
         assert [each.probs for each in known.push(talk)] == expected
         known.reset()

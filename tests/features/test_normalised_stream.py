@@ -14,6 +14,7 @@ from signals import voice
 from bundles import LABELS, RATE, write_bundle
 from realtime_ser.config import Config, GateConfig
 from realtime_ser.engine.engine import Engine
+from realtime_ser.engine.profile import Profile
 from realtime_ser.engine.voice import VoiceState
 from realtime_ser.errors import ModelError
 from realtime_ser.model.classifier import load_model
@@ -90,7 +91,7 @@ def test_a_snapshot_makes_another_stream_start_as_a_known_voice(card: Path) -> N
     assert kept == state
     expected = answers(engine, VOICE, start=len(VOICE))
     assert engine.snapshot_voice() != state, "the engine went on, the snapshot did not"
-    other = Engine(model, CONFIG, voice=kept)
+    other = Engine(model, CONFIG, profile=Profile(kept))
     np.testing.assert_array_equal(answers(other, VOICE), expected)
     other.reset()
     np.testing.assert_array_equal(answers(other, VOICE), expected)
@@ -129,7 +130,7 @@ def test_a_snapshot_fits_its_own_model_alone(card: Path, tmp_path: Path) -> None
         Engine(plain, CONFIG).restore_voice(state)
     other = load_model(write_bundle(tmp_path / "other", "flatstats", name="other"))
     with pytest.raises(ModelError, match=r"taken with model 'tiny .*'other "):
-        Engine(other, CONFIG, voice=state)
+        Engine(other, CONFIG, profile=Profile(state))
     damaged = (
         state.numbers[:-1],
         (),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from realtime_ser.cli.options import SAMPLE, channel, common, microphone, outputs, pace, raw, recordings
+from realtime_ser.cli.options import SAMPLE, channel, common, microphone, outputs, pace, profile, raw, recordings
 from realtime_ser.cli.parser import Commands
 from realtime_ser.cli.process import complain
 from realtime_ser.cli.run_sources import run_sources
@@ -22,7 +22,7 @@ commands = Commands()
 @commands.add(
     "monitor",
     "listen to a microphone",
-    options=(common, microphone, outputs),
+    options=(common, microphone, profile, outputs),
     examples=("monitor --device usb --record talk.flac", "monitor -q --duration 60 --jsonl -"),
     native=True,
     hears=True,
@@ -40,7 +40,7 @@ def _monitor(options: argparse.Namespace) -> int:
 @commands.add(
     "replay",
     "replay recordings through the same path",
-    options=(common, recordings, channel, raw, pace, outputs),
+    options=(common, recordings, channel, raw, pace, profile, outputs),
     examples=("replay talk.flac", "replay - --speed max --csv windows.csv"),
     native=True,
     hears=True,

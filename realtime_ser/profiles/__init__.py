@@ -1,0 +1,1 @@
+"""A voice that is remembered from one run to the next, on disk."""
