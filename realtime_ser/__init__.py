@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from realtime_ser.batch.result import Result
     from realtime_ser.config import Config, load_config
     from realtime_ser.engine.engine import Engine
+    from realtime_ser.engine.profile import Profile
     from realtime_ser.errors import ConfigError, ModelError, SerError, SinkError, SourceError
     from realtime_ser.model.classifier import Classifier, load_model
     from realtime_ser.pipeline.run import stream
@@ -36,6 +37,7 @@ _HOME = {
     "Config": "config",
     "load_config": "config",
     "Engine": "engine.engine",
+    "Profile": "engine.profile",
     "ConfigError": "errors",
     "ModelError": "errors",
     "SerError": "errors",
@@ -59,6 +61,7 @@ __all__ = [
     "Estimate",
     "Health",
     "ModelError",
+    "Profile",
     "Result",
     "Segment",
     "SerError",
