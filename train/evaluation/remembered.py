@@ -148,8 +148,8 @@ def remembered(
     corpora: Sequence[str],
     config: Config,
     *,
-    clips: int = 5,
-    speakers: int = 24,
+    clips: int = 7,
+    speakers: int = 40,
     run_clips: int = 8,
 ) -> dict[str, Any]:
     """Every way to begin, by one bundle; percent.
