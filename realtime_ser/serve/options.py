@@ -49,6 +49,9 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
         ("--also", "MODEL", "a further model that clients may name (default: none)"),
     ):
         where.add_argument(option, metavar=metavar, action="append", default=[], help=text)
+    where.add_argument(
+        "--allow-profiles", action="store_true", help="clients may name a profile of a voice, which is kept here (default: no)"
+    )
     where.add_argument("--workers", metavar="N", type=_whole(1, 64), default=1, help="threads for the engines (default: 1)")
     limits = parser.add_argument_group("limits")
     for item in dataclasses.fields(Limits):
@@ -93,6 +96,7 @@ def run_serve(options: argparse.Namespace, config: Config) -> int:
             names=tuple(options.allow_host),
             origins=tuple(options.allow_origin),
             also=tuple(options.also),
+            profiles=options.allow_profiles,
             workers=options.workers,
             limits=limits,
         ),

@@ -47,13 +47,14 @@ class ProtocolError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """How the samples that follow are to be read, by which model, and the token of who sends them."""
+    """How the samples that follow are to be read, by which model, whose token, and the profile of whose voice."""
 
     format: str
     rate: int
     channels: int
     model: str | None
     token: str | None
+    profile: str | None = None
 
     @property
     def frame_bytes(self) -> int:
@@ -120,8 +121,8 @@ def _start(entry: Mapping[str, Any]) -> Start:
     form = entry.get("format")
     if not isinstance(form, str) or form not in FORMATS:
         raise ProtocolError("unsupported", f"format {_shown(form)} is neither {' nor '.join(FORMATS)}")
-    model, token = entry.get("model"), entry.get("token")
-    for name, value in (("model", model), ("token", token)):
+    model, token, profile = entry.get("model"), entry.get("token"), entry.get("profile")
+    for name, value in (("model", model), ("token", token), ("profile", profile)):
         if value is not None and (not isinstance(value, str) or len(value) > _LONGEST_TOKEN):
             raise ProtocolError("bad_message", f"{name!r} is a short text or null")
     return Start(
@@ -130,6 +131,7 @@ def _start(entry: Mapping[str, Any]) -> Start:
         channels=_integer(entry, "channels", 1, 2, default=1),
         model=model,
         token=token,
+        profile=profile,
     )
 
 

@@ -39,6 +39,7 @@ class ServerOptions:
     tls_cert, tls_key : PEM files
     names, origins : see ``Access``
     also : further models
+    profiles : clients may name a profile of a voice, which is updated
     workers : threads for the engines
     """
 
@@ -50,6 +51,7 @@ class ServerOptions:
     names: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
+    profiles: bool = False
     workers: int = 1
     limits: Limits = field(default_factory=Limits)
 
@@ -68,7 +70,7 @@ def serve(options: ServerOptions, config: Config, say: Callable[[str], None]) ->
     SourceError : the address cannot be taken
     """
     access = Access(options.host, options.token, names=options.names, origins=options.origins)
-    models = Models(config, options.also)
+    models = Models(config, options.also, profiles=options.profiles)
     listener = _listen(options.host, options.port)
     streams = Streams(models, access, options.limits, Metrics(), workers=options.workers)
     uploads = Uploads(models, options.limits)

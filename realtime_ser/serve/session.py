@@ -17,11 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from realtime_ser.pipeline.session import StreamSession
+from realtime_ser.profiles.run import OpenProfile, open_profile
 from realtime_ser.records import Block, Estimate, Health, Notice, Record
 from realtime_ser.serve.auth import Access
 from realtime_ser.serve.limits import Allowance, Limits
 from realtime_ser.serve.metrics import Metrics
-from realtime_ser.serve.models import Models
+from realtime_ser.serve.models import Models, keep
 from realtime_ser.serve.outbox import Outbox
 from realtime_ser.serve.protocol import (
     CLOSE_DONE,
@@ -97,6 +98,7 @@ class ClientStream:
         self._message_pace = Allowance(limits.messages_per_s, limits.messages_per_s * _MESSAGE_BURST_S, clock())
         self._last_message = clock()
         self._session: StreamSession | None = None
+        self._profile: OpenProfile | None = None
         self._received = 0  # source index just past what has come
         self._position = 0  # source index of the next sample to be pushed
         self._began_at = clock()
@@ -166,6 +168,7 @@ class ClientStream:
             if message.model is not None and message.model not in self._models.names:
                 offered = ", ".join(self._models.names)
                 raise ProtocolError("unknown_model", f"this server offers {offered}; 'serve --also NAME' offers more")
+            self._models.check_profile(message.profile)
             self._start = message
             self._began_at = self._clock()
             self._pace = Allowance(message.rate, message.rate * self._limits.burst_s, self._clock())
@@ -234,12 +237,19 @@ class ClientStream:
 
     def _begin(self, start: Start) -> None:
         config = self._models.config
+        if start.profile is not None:
+            self._profile = open_profile(start.profile, self._models.model(start.model))
         # A stream is late when the server is: ``waiting_s`` says by how much. What waits behind a piece does not make it late.
         self._session = StreamSession(
-            self._models.engine(start.model), max_lag_s=config.stream.max_lag_s, speed=math.inf, clock=self._clock
+            self._models.engine(start.model, self._profile),
+            max_lag_s=config.stream.max_lag_s,
+            speed=math.inf,
+            clock=self._clock,
         )
         self._metrics.began(self._models.model(start.model).card.name)
         self._send([self._session.start(config, source=f"stream {self.number}", source_rate=start.rate)])
+        for notice in self._profile.notices if self._profile is not None else ():
+            self._send(self._session.push(notice))
         self._set_due()
 
     def _push(self, first: _Audio) -> None:
@@ -288,6 +298,8 @@ class ClientStream:
             self.outbox.put(as_text({"type": "event", "kind": kind, "message": message, "at_s": None}))
         if self._session is not None:
             records = self._session.close(fault)
+            if self._profile is not None:
+                records[-1:-1] = keep(self._profile, self._session.engine)
             self._send(records)
             self._count()
             self._metrics.ended(self.health, self.outbox.unsent, self._session.engine.sample_rate)
