@@ -132,6 +132,7 @@ def test_a_folder_gets_a_file_for_each_recording_and_a_mono_one_is_said(
         (["--channels", "both"], "neither a number of channels nor 'split'"),
         (["--channels", "split", "--raw", "s16le", "--rate", "8000"], "needs --channels split:N"),
         (["--channels", "split", "--faults", "docs/faults.yaml"], "leave one of them out"),
+        (["--channels", "split", "--profile", "anna"], "take one channel with --channel N"),
         (["--channels", "split:1", "--raw", "s16le", "--rate", "8000"], "has one channel"),
     ],
 )

@@ -59,6 +59,8 @@ def _replay(options: argparse.Namespace) -> int:
     inputs: list[tuple[str, Place]] = [("recording", 0 if name == STANDARD_INPUT else name) for name in names]
     split = options.channels is not None and options.channels.split
     files = [open_source(name, config.capture, speed=options.speed, split=split, raw=raw) for name in names]
+    if split and getattr(options, "profile", None) is not None:
+        raise ConfigError("--profile keeps one voice and --channels split has several; take one channel with --channel N")
     if options.faults:
         if split:
             raise ConfigError("--faults injects into one stream and --channels split makes several; leave one of them out")
