@@ -50,8 +50,7 @@ class MqttSink:
     """The state of the stream in ``<base>/state``, retained: at once when the label or state changes, else once a second.
 
     ``<base>/availability`` is "online" or "offline", also when this process dies. Home Assistant's discovery topics announce a
-    sensor of the emotion and one of its confidence. Channels that are streams of their own have a state in
-    ``<base>/<channel>/state`` and sensors each.
+    sensor of the emotion and one of its confidence. Channels kept apart have ``<base>/<channel>/state`` and sensors each.
 
     Connecting and sending are paho's, on a thread of its own, which connects again for as long as it takes; after that the
     latest state is published. What came in between is not kept: the state is what counts.
