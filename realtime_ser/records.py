@@ -2,6 +2,9 @@
 
 Time is an integer sample index. ``Block`` counts at the source's rate; everything after the resampler counts at the model's
 ``sample_rate``. Seconds appear only in the ``*_s`` properties, for people and files.
+
+``channel`` is the number, from 1, of the channel whose stream a record belongs to, in a run that keeps a source's channels
+apart; None where there is one stream, and for what concerns all channels.
 """
 
 from __future__ import annotations
@@ -19,11 +22,11 @@ State = Literal["speech", "no_speech", "unsure"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """Consecutive mono samples from a source.
+    """Consecutive samples from a source.
 
     Attributes
     ----------
-    samples : float32 (n,), full scale is [-1, 1]
+    samples : float32 (n,), full scale is [-1, 1]; (n, channels) from a source that keeps its channels apart, see ``Source``
     rate : source sample rate in Hz
     start : index of ``samples[0]`` on the source's timeline, at ``rate``. A start beyond the previous block's end is a gap:
         the samples between were lost and are counted as dropped.
@@ -94,6 +97,7 @@ class Estimate:
     lost_samples: int = 0
     captured_at: float | None = None
     latency_s: float | None = None
+    channel: int | None = None
 
     @property
     def start_s(self) -> float:
@@ -130,6 +134,7 @@ class Segment:
     sample_rate: int
     label: str
     confidence: float
+    channel: int | None = None
 
     @property
     def start_s(self) -> float:
@@ -156,6 +161,7 @@ class Health:
     pending: int = 0
     windows: int = 0
     xruns: int = 0
+    channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +180,7 @@ class Session:
     source_rate: int = 0
     duration_s: float | None = None
     card: Mapping[str, Any] = field(default_factory=dict)
+    channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +198,7 @@ class Notice:
     message: str
     at: int | None = None
     sample_rate: int = 1
+    channel: int | None = None
 
     @property
     def at_s(self) -> float:
@@ -206,6 +214,7 @@ class Summary:
     sample_rate: int
     latency_ms: Mapping[str, float]
     seconds_by_label: Mapping[str, float]
+    channel: int | None = None
 
 
 Record: TypeAlias = Session | Block | Estimate | Segment | Health | Notice | Summary

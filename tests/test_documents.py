@@ -18,11 +18,11 @@ DOCS = ROOT / "docs"
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 RECORDS = [
-    Session("0", "tiny", ("a", "b"), 16000, 2.0, 0.25, "mic", "2026-01-01T00:00:00+00:00"),
-    Estimate(0, 16000, 4000, 16000, "speech", "a", 0.6, ("a", "b"), (0.6, 0.4), (0.6, 0.4), 1.0, -20.0),
-    Segment(0, 16000, 16000, "a", 0.6),
-    Notice("device_lost", "gone"),
-    Summary(Health(), 16000, {}, {}),
+    Session("0", "tiny", ("a", "b"), 16000, 2.0, 0.25, "mic", "2026-01-01T00:00:00+00:00", channel=1),
+    Estimate(0, 16000, 4000, 16000, "speech", "a", 0.6, ("a", "b"), (0.6, 0.4), (0.6, 0.4), 1.0, -20.0, channel=1),
+    Segment(0, 16000, 16000, "a", 0.6, channel=1),
+    Notice("device_lost", "gone", channel=1),
+    Summary(Health(), 16000, {}, {}, channel=1),
 ]
 
 

@@ -31,6 +31,7 @@ class ArraySource:
     SourceError : another type or shape, no channels or more than 32, or a bad rate
     """
 
+    channels: int = 1
     speed: float = 1.0
     waiting_s: float = 0.0
 

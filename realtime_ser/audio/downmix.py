@@ -1,4 +1,4 @@
-"""Many channels to one."""
+"""Many channels to one, or kept apart."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from realtime_ser.errors import SourceError
+from realtime_ser.errors import ConfigError, SourceError
 from realtime_ser.records import FloatArray, Notice
 
 # Channels that have nothing in common leave a mean with 1/n of their mean power. A mean far below that cancels; not far below
@@ -20,6 +20,8 @@ _LOUDER = 4.0
 _SPAN_S = 0.1
 _MEMORY = 0.7
 _SILENCE = 1e-8  # mean square, -80 dBFS
+# Kept apart, each channel costs an engine.
+_MOST_APART = 32
 
 
 def downmix(frames: npt.NDArray[Any]) -> FloatArray:
@@ -70,6 +72,44 @@ def check_channel(channel: int | None, channels: int, name: str) -> None:
     if channel is not None and not 1 <= channel <= channels:
         has = "one channel, so leave --channel out" if channels == 1 else f"channels 1 to {channels}; choose another"
         raise SourceError(f"{name} has no channel {channel}: it has {has}")
+
+
+def check_split(channels: int, name: str) -> int:
+    """``channels``, if so many can be kept apart; else ConfigError."""
+    if channels < 2:
+        raise ConfigError(f"{name} has one channel, which cannot be split; leave --channels split out")
+    if channels > _MOST_APART:
+        raise ConfigError(f"{name} has {channels} channels and {_MOST_APART} can be split; choose one with --channel N")
+    return channels
+
+
+class Apart:
+    """A stream of frames as it is: its channels are kept apart.
+
+    Parameters
+    ----------
+    channels : how many there are throughout
+    name : the source, for messages
+    """
+
+    def __init__(self, channels: int, name: str) -> None:
+        self._channels, self._name = channels, name
+
+    def push(self, frames: npt.NDArray[Any]) -> FloatArray:
+        """Take float (n, channels), return float32 (n, channels).
+
+        Raises
+        ------
+        SourceError : the number of channels changes
+        """
+        if frames.shape[1] != self._channels:
+            counts = f"{self._channels} channels and then {frames.shape[1]}"
+            raise SourceError(f"{self._name} has {counts}; what came before was read, split the rest in a file of its own")
+        return np.ascontiguousarray(frames, dtype=np.float32)
+
+    def take_notice(self) -> Notice | None:
+        """None: nothing is to be said of channels that are not mixed."""
+        return None
 
 
 class Downmix:

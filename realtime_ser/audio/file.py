@@ -14,7 +14,7 @@ import numpy as np
 from realtime_ser.audio.byte_reader import ByteReader
 from realtime_ser.audio.decode import raw_stream, streams
 from realtime_ser.audio.decoder import DamagedError, Decoder, Fallback
-from realtime_ser.audio.downmix import Downmix, check_channel
+from realtime_ser.audio.downmix import Apart, Downmix, check_channel, check_split
 from realtime_ser.audio.ffmpeg import Ffmpeg, find_ffmpeg
 from realtime_ser.audio.foreign import SUFFIXES as FOREIGN_SUFFIXES
 from realtime_ser.audio.foreign import conversion, foreign_kind
@@ -36,6 +36,7 @@ class FileSource:
     source : path, bytes, or a binary file object (which stays open; it need not be able to seek)
     block_s : seconds per block, above 0
     channel : 1 is the first (left); None: the mean over all, see ``Downmix``
+    split : keep the channels apart instead: blocks have samples (n, channels), and there are two channels or more
     raw : the format of a file without a header
     name : what messages and sinks call it; None: the path
 
@@ -45,6 +46,7 @@ class FileSource:
     says, or becomes unreadable in the middle, delivers what could be read; then ``blocks`` raises SourceError.
     """
 
+    channels: int = 1
     speed: float = 1.0
     waiting_s: float = 0.0
 
@@ -54,6 +56,7 @@ class FileSource:
         block_s: float = 0.1,
         *,
         channel: int | None = None,
+        split: bool = False,
         raw: Raw | None = None,
         name: str | None = None,
     ) -> None:
@@ -65,7 +68,7 @@ class FileSource:
         self.rate = 0
         self.duration_s: float | None = None
         self._block_s = block_s
-        self._channel = channel
+        self._channel, self._split = channel, split
         self._raw = raw
         self._ffmpeg: Ffmpeg | None = None
         self._decoder: Decoder | None = None
@@ -80,6 +83,7 @@ class FileSource:
         Raises
         ------
         SourceError : missing, unreadable, a folder, empty, no audio, at a rate nobody uses, or without the chosen channel
+        ConfigError : it is to be split and has one channel, or more than 32
         """
         self._stopped = False
         try:
@@ -97,7 +101,7 @@ class FileSource:
         self._close()
 
     def blocks(self) -> Iterator[Block | Notice]:
-        """Yield the file as float32 mono blocks, ``captured_at`` None, and a ``Notice`` when the channels cancel each other.
+        """Yield the file as float32 blocks, ``captured_at`` None, and a ``Notice`` when the channels cancel each other.
 
         Raises
         ------
@@ -105,7 +109,9 @@ class FileSource:
         """
         if self._reader is None:
             raise SourceError(f"{self.name} is not open; read it inside a with statement")
-        mixer = Downmix(self.rate, channel=self._channel, name=self.name)
+        mixer: Apart | Downmix = Downmix(self.rate, channel=self._channel, name=self.name)
+        if self._split:
+            mixer = Apart(self.channels, self.name)
         start = 0
         complaint: str | None = None
         try:
@@ -234,6 +240,8 @@ class FileSource:
             self._decoder = decoder
             rate = check_rate(decoder.rate, self.name)
             check_channel(self._channel, decoder.channels, self.name)
+            if self._split:
+                self.channels = check_split(decoder.channels, self.name)
             self._first = decoder.read(max(1, min(round(rate * self._block_s), _MOST_VALUES // decoder.channels)))
             if len(self._first) or self._stopped:
                 break

@@ -53,6 +53,7 @@ class MicSource:
     and picks it up again.
     """
 
+    channels: int = 1
     speed: float = 1.0
     waiting_s: float = 0.0
 

@@ -23,6 +23,7 @@ def open_source(
     sample_rate: int = 16000,
     speed: float | None = None,
     channel: int | None = None,
+    split: bool = False,
     raw: Raw | None = None,
     ends_after_s: float | None = None,
 ) -> Source:
@@ -37,6 +38,7 @@ def open_source(
     sample_rate : of samples, in Hz
     speed : times real time, paced like a microphone; None: as fast as it is read. Not for a microphone.
     channel : the only one to read, from 1; None: as ``config`` says
+    split : keep the channels of a file apart: blocks have samples (n, channels)
     raw : the file or standard input has no header, and this format
     ends_after_s : a microphone's time limit on the clock
 
@@ -45,6 +47,8 @@ def open_source(
     ConfigError, SourceError : no such thing can be read
     """
     channel = config.channel if channel is None else channel
+    if split and channel is not None:
+        raise ConfigError(f"channel {channel} alone and all channels split exclude each other; leave one of them out")
     if source is None:
         from realtime_ser.audio.microphone import MicSource
 
@@ -54,9 +58,11 @@ def open_source(
         from realtime_ser.audio.file import FileSource
 
         if source == STANDARD_INPUT:
-            opened = FileSource(standard_input(), channel=channel, raw=raw, name="standard input")
+            opened = FileSource(standard_input(), channel=channel, split=split, raw=raw, name="standard input")
         else:
-            opened = FileSource(source, channel=channel, raw=raw)
+            opened = FileSource(source, channel=channel, split=split, raw=raw)
+    elif split:
+        raise ConfigError("split= is for files; of samples in memory, each channel is a column to stream by itself")
     elif raw is not None:
         raise ConfigError("raw= is the format of a file or of standard input; samples in memory have sample_rate=")
     else:

@@ -51,6 +51,7 @@ class PacedSource:
         self.rate = source.rate
         self.duration_s = source.duration_s
         self._source = source
+        self.channels = source.channels
         self.speed: float = speed
         self.waiting_s: float = 0.0
         self._block_s = block_ms / 1000
@@ -70,8 +71,9 @@ class PacedSource:
         """Open the wrapped source; raises what it raises."""
         self._source.__enter__()
         self.name, self.rate, self.duration_s = self._source.name, self._source.rate, self._source.duration_s
+        self.channels = self._source.channels
         self._stopped = False
-        self._ring = Ring(max(1, round(self.rate * self._ring_s)), rate=self.rate)
+        self._ring = Ring(max(1, round(self.rate * self._ring_s)), self.channels, rate=self.rate)
         self._thread = None
         return self
 
@@ -112,7 +114,8 @@ class PacedSource:
             if chunk is not None:
                 yield from self._notices_until(chunk.start)
                 heard = chunk.start + len(chunk.samples)
-                yield Block(chunk.samples[:, 0], self.rate, chunk.start, chunk.captured_at, chunk.xruns)
+                samples = chunk.samples if self.channels > 1 else chunk.samples[:, 0]
+                yield Block(samples, self.rate, chunk.start, chunk.captured_at, chunk.xruns)
             elif finished:
                 yield from self._notices_until(math.inf)
                 return

@@ -23,6 +23,7 @@ class Source(Protocol):
     name : what the user knows it as (device name or file path), printable
     rate : sample rate of its blocks in Hz
     duration_s : length in seconds, or None when nobody can know (a microphone)
+    channels : 1; of a source that was made to keep its channels apart, how many there are
     speed : seconds of audio a second of the clock for a live or paced source; 1 for all others
     waiting_s : seconds of the clock's worth of audio that it could hand over at once beyond the last block; 0 for one that
         hands over all that it has in one block
@@ -31,11 +32,14 @@ class Source(Protocol):
     name: str
     rate: int
     duration_s: float | None
+    channels: int
     speed: float
     waiting_s: float
 
     def blocks(self) -> Iterator[Block | Notice]:
         """Yield mono blocks in time order, with a ``Notice`` between them when the device goes or returns.
+
+        The blocks of a source that keeps its channels apart have samples (n, channels).
 
         A block whose ``start`` lies beyond the previous block's end follows a loss. Ends at the end of the audio, or soon
         after ``stop()``, having delivered what was captured until then.

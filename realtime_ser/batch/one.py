@@ -16,8 +16,8 @@ from realtime_ser.config import Config, load_config
 from realtime_ser.engine.engine import Engine
 from realtime_ser.errors import SourceError
 from realtime_ser.model.classifier import Classifier, load_model
-from realtime_ser.pipeline.session import StreamSession
-from realtime_ser.records import Estimate, FloatArray, Record, Segment, Session, Summary
+from realtime_ser.pipeline.run import channel_sessions, pull
+from realtime_ser.records import Block, Estimate, FloatArray, Record, Segment, Session, Summary
 
 
 class Answer:
@@ -56,23 +56,27 @@ class Answer:
 
 
 def play(source: Source, engine: Engine, config: Config) -> Iterator[Record]:
-    """An opened source as a stream, from its session to its summary, without the blocks.
+    """An opened source as a stream, from its session to its summary, without the blocks; or as a stream a channel.
 
     Raises
     ------
     SourceError, ModelError : after everything that came before, the summary included
     """
-    session = StreamSession(engine)
-    yield session.start(config, source=source.name, source_rate=source.rate, duration_s=source.duration_s)
+    sessions = channel_sessions(source, engine, config)
+    for session in sessions:
+        yield session.start(config, source=source.name, source_rate=source.rate, duration_s=source.duration_s)
     fault: Exception | None = None
     try:
-        for item in source.blocks():
-            yield from session.records(item)
+        for record in pull(source, sessions):
+            if not isinstance(record, Block):
+                yield record
     except Exception as error:
         fault = error
-    yield from session.close(fault)
-    if session.fault is not None:
-        raise session.fault
+    for session in sessions:
+        yield from session.close(fault)
+    for session in sessions:
+        if session.fault is not None:
+            raise session.fault
 
 
 def classify(
@@ -123,6 +127,6 @@ def classify(
     return Result(path, session, tuple(between), summary, answer.probabilities, error)
 
 
-def open_recording(source: str | Path | FloatArray, config: Config, sample_rate: int = 16000) -> Source:
-    """A source over a file or an array, not opened yet."""
-    return open_source(source, config.capture, sample_rate=sample_rate)
+def open_recording(source: str | Path | FloatArray, config: Config, sample_rate: int = 16000, *, split: bool = False) -> Source:
+    """A source over a file or an array, not opened yet; ``split`` keeps the channels of a file apart."""
+    return open_source(source, config.capture, sample_rate=sample_rate, split=split)

@@ -104,7 +104,7 @@ def _answers(ray: Any, batch: Batch, recordings: Sequence[Recording], jobs: int)
             warnings.simplefilter("ignore", DeprecationWarning)
             dataset = paths.map_batches(
                 RayJudge,
-                fn_constructor_args=(settings(batch.classifier, batch.config),),
+                fn_constructor_args=(settings(batch.classifier, batch.config, split=batch.split),),
                 batch_size=size,
                 compute=ray.data.ActorPoolStrategy(size=jobs),
                 max_task_retries=_RETRIES,

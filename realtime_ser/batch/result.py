@@ -127,6 +127,8 @@ def make_row(
     """
     labels = session.labels
     row = dict.fromkeys(columns(labels))
+    if session.channel is not None:
+        row["channel"] = session.channel
     row |= {"path": path, "model": session.model, "model_sha256": str(session.card.get("sha256", "")), "error": error}
     if summary is None:
         return row
@@ -143,11 +145,12 @@ def make_row(
     return row
 
 
-def columns(labels: tuple[str, ...]) -> list[str]:
-    """The columns of a table of recordings, in order."""
+def columns(labels: tuple[str, ...], *, split: bool = False) -> list[str]:
+    """The columns of a table of recordings, in order; of one with a row a channel, if ``split``."""
     return [
         *("path", "duration_s", "label", "confidence"),
         *(f"probability_{label}" for label in labels),
         *(f"seconds_{label}" for label in labels),
         *("speech_s", "dropped_s", "model", "model_sha256", "error"),
+        *(["channel"] if split else []),
     ]

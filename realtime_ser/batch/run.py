@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,7 @@ class Batch:
     targets : see ``find_targets``; without one nothing is kept on disk
     classifier, config : the model and the settings
     session : a session record of theirs
+    split : each channel of a recording is a stream of its own, with a row of its own
     resume : go on with an interrupted run, if there was one; needs a target
     each : called with every row, in the order of the recordings, as soon as it and those before it are there; None: rows are
         not kept in memory
@@ -72,6 +73,7 @@ class Batch:
     classifier: Classifier
     config: Config
     session: Session
+    split: bool = False
     resume: bool = False
     each: Callable[[Row], None] | None = None
     progress: Callable[[Progress], None] = lambda _: None
@@ -97,7 +99,9 @@ class Batch:
             if finished and journal is not None:
                 for target in self.targets:
                     if not target.folder:
-                        write_target(target, ((each, journal[each.path]) for each in self.recordings), self.session)
+                        write_target(
+                            target, ((each, journal[each.path]) for each in self.recordings), self.session, split=self.split
+                        )
         except BaseException:
             if journal is not None:
                 journal.close()
@@ -112,7 +116,7 @@ class Batch:
         path = journal_of(self.targets)
         if path is None:  # nothing to go on with later, but the outputs are made from it all the same
             path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="realtime-ser-"))) / "journal"
-        run = settings(self.classifier, self.config) | {
+        run = settings(self.classifier, self.config, split=self.split) | {
             "sha256": self.classifier.card.sha256,
             "version": self.session.version,
             "segments": self._keeps_segments,
@@ -131,19 +135,19 @@ class Batch:
             if journal is None or recording.path not in journal:
                 left.append(recording)
             else:
-                row = journal[recording.path].row
-                state.count(recording, row)
-                rows.put(recording, row)
+                judged = journal[recording.path]
+                state.count(recording, judged.row)
+                rows.put(recording, judged)
         state.began_with = state.done
         self.progress(state)
         for recording, judged in pool(left) if left else ():
             for target in self.targets:
                 if target.folder:
-                    write_into_folder(target, recording, judged, self.session)
+                    write_into_folder(target, recording, judged, self.session, split=self.split)
             if journal is not None:
-                journal.add(recording.path, judged if self._keeps_segments else replace(judged, segments=()))
+                journal.add(recording.path, judged if self._keeps_segments else judged.without_segments())
             state.count(recording, judged.row)
-            rows.put(recording, judged.row)
+            rows.put(recording, judged)
             self.progress(state)
 
 
@@ -154,14 +158,15 @@ class _InOrder:
         self._each = each
         self._order = iter(recordings)
         self._next = next(self._order, None)
-        self._waiting: dict[str, Row] = {}
+        self._waiting: dict[str, Judged] = {}
 
-    def put(self, recording: Recording, row: Row) -> None:
+    def put(self, recording: Recording, judged: Judged) -> None:
         if self._each is None:
             return
-        self._waiting[recording.path] = row
+        self._waiting[recording.path] = judged
         while self._next is not None and self._next.path in self._waiting:
-            self._each(self._waiting.pop(self._next.path))
+            for each in self._waiting.pop(self._next.path).channels:
+                self._each(each.row)
             self._next = next(self._order, None)
 
 
@@ -169,7 +174,7 @@ def here(batch: Batch, standard_input: Callable[[], Source]) -> Pool:
     """A pool of one: this process, in the order of the recordings."""
 
     def pool(recordings: Sequence[Recording]) -> Answers:
-        judge = Judge(batch.classifier, batch.config)
+        judge = Judge(batch.classifier, batch.config, split=batch.split)
         for recording in recordings:
             if batch.stopped():
                 return
@@ -190,7 +195,7 @@ def processes(batch: Batch, jobs: int, standard_input: Callable[[], Source]) -> 
         files = [each for each in recordings if each.path != STDIN]
         if files:
             like = _empty_row(batch)
-            handed: dict[str, Any] = settings(batch.classifier, batch.config)
+            handed: dict[str, Any] = settings(batch.classifier, batch.config, split=batch.split)
             yield from judge_in_processes(files, handed, like, jobs, stopped=batch.stopped)
 
     return pool

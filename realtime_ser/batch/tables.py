@@ -17,7 +17,7 @@ from realtime_ser.text import printable
 
 Writer = Callable[[Path, Iterable[Row], Sequence[str]], None]
 
-_TEXT = {"path", "label", "model", "model_sha256", "error"}
+_TYPES = {**dict.fromkeys(("path", "label", "model", "model_sha256", "error"), str), "channel": int}
 
 
 def csv_line(cells: Sequence[Any]) -> str:
@@ -37,24 +37,24 @@ def write_csv(path: Path, rows: Iterable[Row], columns: Sequence[str]) -> None:
     with replacing(path) as file:
         file.write(csv_line([*columns]).encode() + b"\n")
         for row in rows:
-            file.write(csv_line([row[column] for column in columns]).encode() + b"\n")
+            file.write(csv_line([row.get(column) for column in columns]).encode() + b"\n")
 
 
 def write_jsonl(path: Path, rows: Iterable[Row], columns: Sequence[str]) -> None:
     """Write an object a line, with all columns."""
     with replacing(path) as file:
         for row in rows:
-            file.write(json_line({column: row[column] for column in columns}).encode() + b"\n")
+            file.write(json_line({column: row.get(column) for column in columns}).encode() + b"\n")
 
 
 def write_parquet(path: Path, rows: Iterable[Row], columns: Sequence[str]) -> None:
     """Write strings and doubles, null where there is none."""
     from realtime_ser.sinks.parquet import ParquetTable
 
-    table = ParquetTable(path, [(column, str if column in _TEXT else float) for column in columns])
+    table = ParquetTable(path, [(column, _TYPES.get(column, float)) for column in columns])
     try:
         for row in rows:
-            table.add([row[column] for column in columns])
+            table.add([row.get(column) for column in columns])
     except BaseException:
         table.discard()
         raise

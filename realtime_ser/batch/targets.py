@@ -118,7 +118,7 @@ def written_files(targets: Sequence[Target], recordings: Sequence[Recording]) ->
     return written
 
 
-def write_target(target: Target, answers: Answers, session: Session) -> None:
+def write_target(target: Target, answers: Answers, session: Session, *, split: bool = False) -> None:
     """Write an output of all answers, whole or not at all.
 
     Parameters
@@ -126,13 +126,15 @@ def write_target(target: Target, answers: Answers, session: Session) -> None:
     target : a file
     answers : in the order of the rows
     session : of the model, for labels and rate
+    split : a row has its channel
 
     Raises
     ------
     SinkError
     """
     if target.of_rows:
-        WRITERS[target.form.name](target.path, (judged.row for _, judged in answers), columns(session.labels))
+        rows = (each.row for _, judged in answers for each in judged.channels)
+        WRITERS[target.form.name](target.path, rows, columns(session.labels, split=split))
         return
     sink = target.form.open(target.path)
     for recording, judged in answers:
@@ -141,7 +143,7 @@ def write_target(target: Target, answers: Answers, session: Session) -> None:
     sink.close()
 
 
-def write_into_folder(target: Target, recording: Recording, judged: Judged, session: Session) -> None:
+def write_into_folder(target: Target, recording: Recording, judged: Judged, session: Session, *, split: bool = False) -> None:
     """Write one recording's file into a folder, whole or not at all.
 
     Raises
@@ -153,14 +155,18 @@ def write_into_folder(target: Target, recording: Recording, judged: Judged, sess
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise sink_error(str(path.parent), error) from error
-    write_target(Target(path, target.form, folder=False), [(recording, judged)], session)
+    write_target(Target(path, target.form, folder=False), [(recording, judged)], session, split=split)
 
 
 def _segments(recording: Recording, judged: Judged, session: Session) -> Iterator[Record]:
     """The records that a format of segments is made from."""
     rate = session.sample_rate
     name = recording.place if recording.path == STDIN else recording.path
-    yield replace(session, source=name, source_rate=judged.source_rate, duration_s=judged.captured / rate)
-    for start, end, label, confidence in judged.segments:
-        yield Segment(start, end, rate, label, confidence)
-    yield Summary(Health(captured=judged.captured), rate, {}, {})
+    apart = len(judged.channels) > 1
+    for number, each in enumerate(judged.channels, 1):
+        channel = number if apart else None
+        duration_s = each.captured / rate
+        yield replace(session, source=name, source_rate=each.source_rate, duration_s=duration_s, channel=channel)
+        for start, end, label, confidence in each.segments:
+            yield Segment(start, end, rate, label, confidence, channel)
+        yield Summary(Health(captured=each.captured), rate, {}, {}, channel)

@@ -48,12 +48,15 @@ def classify_recordings(options: argparse.Namespace, config: Config, interrupt: 
     if options.resume and all(path.exists() != (path == journal) for _, path in written):
         complain(f"{targets[0].path} is finished; run without --resume to classify everything anew")
         return 0
+    split = options.channels is not None
+    if split and config.capture.channel is not None:
+        raise ConfigError("capture.channel takes one channel and --channels split all of them; leave one of them out")
     model = load_model(config.model)
     inputs = [("recording", each.path) for each in recordings if each.path != "-"]
     inputs += [("list", name[1:]) for name in options.files if name.startswith("@") and name != "@-"]
     check_inputs([*inputs, ("model card", model.card.path), ("model", model.card.onnx_path)], written)
     session = session_record(Engine(model, config), config, source="")
-    shown = _Rows(session.labels, options.format) if not targets else None
+    shown = _Rows(session.labels, options.format, split=split) if not targets else None
     with RunProgress(quiet=options.quiet or not sys.stderr.isatty()) as progress:
         batch = Batch(
             recordings,
@@ -61,6 +64,7 @@ def classify_recordings(options: argparse.Namespace, config: Config, interrupt: 
             model,
             config,
             session,
+            split=split,
             resume=options.resume,
             each=shown.put if shown is not None else None,
             progress=progress.show,
@@ -90,7 +94,7 @@ def _pool(options: argparse.Namespace, batch: Batch) -> Pool:
     from realtime_ser.batch import run
 
     def standard_input() -> Source:
-        return open_source(STANDARD_INPUT, batch.config.capture)
+        return open_source(STANDARD_INPUT, batch.config.capture, split=batch.split)
 
     if options.ray is not None:
         from realtime_ser.batch.ray_pool import on_ray
@@ -104,7 +108,7 @@ def _pool(options: argparse.Namespace, batch: Batch) -> Pool:
 class _Rows:
     """Rows on standard output: a table for a person, CSV or JSON Lines for a pipe."""
 
-    def __init__(self, labels: tuple[str, ...], form: str | None) -> None:
+    def __init__(self, labels: tuple[str, ...], form: str | None, *, split: bool = False) -> None:
         from realtime_ser.batch.result import columns
         from realtime_ser.batch.tables import csv_line, json_line
         from realtime_ser.sinks.file_lines import Lines
@@ -112,14 +116,16 @@ class _Rows:
         self._kept: list[Row] | None = None
         self._rows = 0
         self._tally: Counter[str] = Counter()
-        names = columns(labels)
+        names = columns(labels, split=split)
         if form not in (None, "csv", "jsonl"):
             raise ConfigError(f"--format {form} needs a file: add -o FILE; standard output takes csv and jsonl")
         if form is None and sys.stdout.isatty():
             self._kept = []
             return
         self._lines = Lines("-", allow_stdout=True)
-        self._line: Callable[[Row], str] = json_line if form == "jsonl" else lambda row: csv_line([row[name] for name in names])
+        self._line: Callable[[Row], str] = (
+            json_line if form == "jsonl" else lambda row: csv_line([row.get(name) for name in names])
+        )
         if form != "jsonl":
             self._lines.write(csv_line(names))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
 from realtime_ser.sinks.formats import FORMATS
@@ -86,7 +87,12 @@ def raw(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("samples without a header")
     group.add_argument("--raw", metavar="FORMAT", help="s16le, f32le, s24le, u8, mulaw, ... (default: the file has a header)")
     group.add_argument("--rate", metavar="HZ", type=hertz, help="samples a second, with --raw (default: none)")
-    group.add_argument("--channels", metavar="N", type=count, help="how many channels, with --raw (default: 1)")
+    group.add_argument(
+        "--channels",
+        metavar="N|split",
+        type=channels,
+        help="how many channels, with --raw (default: 1); split: each channel is a stream of its own, with --raw split:N",
+    )
 
 
 def recordings(parser: argparse.ArgumentParser) -> None:
@@ -108,6 +114,9 @@ def many_recordings(parser: argparse.ArgumentParser) -> None:
         help="write a file, or with --format a file a recording (default: none)",
     )
     parser.add_argument("--format", metavar="NAME", help="what -o writes (default: what its suffix says)")
+    parser.add_argument(
+        "--channels", metavar="split", choices=("split",), help="a row for each channel (default: one, of all of them mixed)"
+    )
     parser.add_argument("--jobs", metavar="N", type=count, help="processes (default: 1; with --ray: one a processor)")
     parser.add_argument(
         "--ray",
@@ -168,6 +177,30 @@ def channel_number(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= 256):
         raise argparse.ArgumentTypeError(f"{text!r} is no channel; the first one is 1")
     return int(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Channels:
+    """What ``--channels`` says.
+
+    Attributes
+    ----------
+    count : of samples without a header; None: not said
+    split : each channel is a stream of its own
+    """
+
+    count: int | None
+    split: bool
+
+
+def channels(text: str) -> Channels:
+    """A number of channels, "split", or both."""
+    word, colon, number = text.partition(":")
+    if word == "split":
+        return Channels(count(number) if colon else None, split=True)
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of channels nor 'split'")
+    return Channels(count(text), split=False)
 
 
 def hertz(text: str) -> int:

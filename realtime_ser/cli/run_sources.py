@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from realtime_ser.cli.process import Interrupt, complain
 from realtime_ser.cli.settings import files_read
-from realtime_ser.errors import SinkError, SourceError
+from realtime_ser.errors import ConfigError, SinkError, SourceError
 
 if TYPE_CHECKING:
     from realtime_ser.audio.source import Source
@@ -62,11 +62,11 @@ def run_sources(
                 # A source may wait as it opens (a pipe that nobody writes to yet): a signal ends that too.
                 with interrupt.stopping(source), source, interrupt.stopping(source):
                     run(source, engine, sinks, config, duration_s=options.duration, notices=notices)
-            except SourceError as error:
+            except (SourceError, ConfigError) as error:  # of a source: it cannot be read, or not as the options say
                 if options.interrupt.happened:
                     break  # it was stopped before its first sample
                 # One bad file of many loses nothing of the others; it is said, and the exit code says it too.
-                status = error.exit_code
+                status = max(status, error.exit_code)
                 if len(sources) == 1:
                     raise
                 complain(str(error))

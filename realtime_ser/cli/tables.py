@@ -245,7 +245,7 @@ def show_recordings(
         ranked = sorted(seconds.items(), key=lambda item: -item[1])
         label = row["label"] or ("nobody speaks" if row["error"] is None else "")
         table.add_row(
-            _text(row["path"]),
+            _text(row["path"] if row.get("channel") is None else f"{row['path']}, channel {row['channel']}"),
             "" if row["duration_s"] is None else clock(row["duration_s"]),
             f"[bold]{_text(label)}[/]" if row["label"] else f"[dim]{_text(label)}[/]",
             "" if row["confidence"] is None else percent(row["confidence"]),
@@ -258,7 +258,8 @@ def show_recordings(
         console.print(f"... and {total - len(rows)} more; -o FILE.csv keeps them all", highlight=False)
     if total > 1:
         counted = ", ".join(f"{_text(label)} {count}" for label, count in sorted(tally.items(), key=lambda item: -item[1]))
-        console.print(f"{total} recordings: {counted}", highlight=False)
+        what = "recordings" if all(row.get("channel") is None for row in rows) else "channels"
+        console.print(f"{total} {what}: {counted}", highlight=False)
 
 
 class RunProgress:

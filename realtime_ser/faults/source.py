@@ -60,6 +60,7 @@ class FaultySource:
         self._source = source
         self._scenario = scenario
         self.name, self.rate, self.duration_s = source.name, source.rate, source.duration_s
+        self.channels = 1
         self.speed: float = source.speed
         self.waiting_s = 0.0  # the part of the wrapped source's block that was not yielded yet
         self._rate = source.rate  # the wrapped source's

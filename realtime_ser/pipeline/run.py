@@ -9,10 +9,12 @@ overwrites.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
+
+import numpy as np
 
 from realtime_ser.audio.open import open_source
 from realtime_ser.audio.source import Source
@@ -34,13 +36,17 @@ def run(
     duration_s: float | None = None,
     notices: Iterable[Notice] = (),
 ) -> Summary:
-    """Read an opened source to its end and write everything to the sinks.
+    """Read an opened source to its end and write everything to the sinks; returns the summary, of several channels the first's.
+
+    The channels of a source that keeps them apart are streams of their own, each with its session, estimates and summary. They
+    share the model; every channel after the first gets an engine like ``engine``.
 
     Parameters
     ----------
     source : opened; ``stop()`` ends the run with everything flushed
     engine : reset here
-    sinks : get the session first and the summary last, also after a failure
+    sinks : get the session first and the summary last, also after a failure; of several channels all the sessions and all the
+        summaries
     config : recorded in the session
     duration_s : stop after this much stream time
     notices : written after the session
@@ -50,24 +56,26 @@ def run(
     SourceError, ModelError : the source or the model failed; a notice about it and the summary have been written. Any other
         exception of the source or the engine is raised in the same way.
     """
-    session = _session(source, engine, config.stream.max_lag_s)
-    sinks.write(session.start(config, source=source.name, source_rate=source.rate, duration_s=source.duration_s))
+    sessions = channel_sessions(source, engine, config, max_lag_s=config.stream.max_lag_s, health=True)
+    for session in sessions:
+        sinks.write(session.start(config, source=source.name, source_rate=source.rate, duration_s=source.duration_s))
     for notice in notices:
         sinks.write(replace(notice, sample_rate=engine.sample_rate))
     fault: Exception | None = None
     try:
-        for record in _pull(source, session, duration_s):
+        for record in pull(source, sessions, duration_s):
             sinks.write(record)
             if sinks.exhausted:
                 source.stop()
     except Exception as error:  # of any kind: finish the outputs first
         fault = error
-    last = session.close(fault)
-    for record in last:
+    last = [session.close(fault) for session in sessions]
+    for record in [record for records in last for record in records[:-1]] + [records[-1] for records in last]:
         sinks.write(record)
-    if session.fault is not None:
-        raise session.fault
-    summary = last[-1]
+    for session in sessions:
+        if session.fault is not None:
+            raise session.fault
+    summary = last[0][-1]
     assert isinstance(summary, Summary)
     return summary
 
@@ -85,10 +93,10 @@ def listen(
     When the source or the model fails, all earlier records are yielded before the exception. A live or paced source skips to
     its newest audio when estimates would come over ``max_lag_s`` late (None: never), see ``Backlog``.
     """
-    session = _session(source, engine, max_lag_s, clock)
+    session = StreamSession(engine, max_lag_s=max_lag_s, speed=source.speed, health=True, clock=clock)
     fault: Exception | None = None
     try:
-        yield from _pull(source, session, duration_s)
+        yield from pull(source, [session], duration_s, clock)
     except Exception as error:  # of any kind: it is raised again below
         fault = error
     yield from session.close(fault)[: -1 if session.fault is None else -2]
@@ -96,23 +104,56 @@ def listen(
         raise session.fault
 
 
-def _session(
-    source: Source, engine: Engine, max_lag_s: float | None, clock: Callable[[], float] = time.monotonic
-) -> StreamSession:
-    return StreamSession(engine, max_lag_s=max_lag_s, speed=source.speed, health=True, clock=clock)
+def channel_sessions(
+    source: Source, engine: Engine, config: Config, *, max_lag_s: float | None = None, health: bool = False
+) -> list[StreamSession]:
+    """A session for the source's stream, or for each of the channels that it keeps apart.
+
+    Parameters
+    ----------
+    source : opened
+    engine : of the first; every other one gets one like it, with the same model
+    config : ``engine``'s
+    max_lag_s, health : as of ``StreamSession``
+    """
+    engines = [engine, *(Engine(engine.model, config) for _ in range(source.channels - 1))]
+    numbers: list[int | None] = [None] if len(engines) == 1 else [*range(1, len(engines) + 1)]
+    return [
+        StreamSession(each, max_lag_s=max_lag_s, speed=source.speed, health=health, channel=number)
+        for each, number in zip(engines, numbers, strict=True)
+    ]
 
 
-def _pull(source: Source, session: StreamSession, duration_s: float | None) -> Iterator[Record]:
-    """All records up to the end of the source; each block comes before the records that follow from it."""
+def pull(
+    source: Source,
+    sessions: Sequence[StreamSession],
+    duration_s: float | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Record]:
+    """Everything up to the end of the source; each block goes before what follows from it.
+
+    Parameters
+    ----------
+    source : opened
+    sessions : one, or one a channel
+    duration_s : stop after this much stream time
+    clock : in seconds
+    """
     for item in source.blocks():
         if isinstance(item, Notice):
-            yield from session.records(item)
+            for session in sessions:
+                yield from session.records(item)
             continue
         block, last = _limit(item, duration_s)
         waiting_s = source.waiting_s
+        began = clock()
         yield block
         try:
-            yield from session.records(block, waiting_s=waiting_s)
+            for index, session in enumerate(sessions):
+                part = block if len(sessions) == 1 else replace(block, samples=np.ascontiguousarray(block.samples[:, index]))
+                # While the other channels were processed, more of this one came.
+                late_s = clock() - began if index else 0.0
+                yield from session.records(part, waiting_s=waiting_s + late_s)
         except SourceError as error:  # add the source's name
             raise SourceError(f"{source.name}: {error}") from error
         if last:

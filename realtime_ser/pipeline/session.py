@@ -48,6 +48,7 @@ class StreamSession:
     speed : pace of the stream in seconds of audio per second of the clock; 1 for a microphone
     health : also give a ``Health`` after the records of each push that completed a window
     clock : monotonic, in seconds, the clock of ``Block.captured_at``
+    channel : what its records say, where the channels of a source are streams of their own
 
     Attributes
     ----------
@@ -71,9 +72,11 @@ class StreamSession:
         speed: float = 1.0,
         health: bool = False,
         clock: Callable[[], float] = time.monotonic,
+        channel: int | None = None,
     ) -> None:
         engine.reset()
         self.engine = engine
+        self.channel = channel
         self.fault: Exception | None = None
         self._backlog = Backlog(engine, max_lag_s, clock, speed=speed)
         self._clock = clock
@@ -95,7 +98,8 @@ class StreamSession:
         duration_s : length, if known
         """
         self._rate = source_rate or self._rate
-        return session_record(self.engine, config, source=source, source_rate=source_rate, duration_s=duration_s)
+        record = session_record(self.engine, config, source=source, source_rate=source_rate, duration_s=duration_s)
+        return replace(record, channel=self.channel)
 
     def push(self, item: Block | npt.ArrayLike | Notice, *, waiting_s: float = 0.0) -> list[Record]:
         """Take the next samples or the source's next notice.
@@ -135,7 +139,9 @@ class StreamSession:
             if item.kind == "device_lost":
                 # The piece is over: classify its last hop now instead of when the device returns.
                 yield from self._results(self.engine.flush, self._clock())
-            yield item if item.at is not None else replace(item, at=self.engine.health.captured, sample_rate=self._model_rate)
+            if item.at is None:
+                item = replace(item, at=self.engine.health.captured, sample_rate=self._model_rate)
+            yield replace(item, channel=self.channel)
             return
         began = self._clock()
         if isinstance(item, Block):
@@ -144,8 +150,9 @@ class StreamSession:
             item = Block(to_mono(check_samples(item, "push")), self._rate, self._end, captured_at=began)
         for piece in self._backlog.pieces(item, waiting_s):
             if isinstance(piece, Notice):
-                yield from self.engine.take_records()  # skipping may end a segment
-                yield piece
+                # Skipping may end a segment.
+                yield from (replace(record, channel=self.channel) for record in self.engine.take_records())
+                yield replace(piece, channel=self.channel)
             else:
                 yield from self._results(partial(self.engine.push, piece), began)
         self._rate, self._end = item.rate, item.end
@@ -192,8 +199,9 @@ class StreamSession:
         health = self.engine.health
         if self.fault is not None:
             kind = next(kind for error, kind in _KINDS if isinstance(self.fault, error))
-            records.append(Notice(kind, _described(self.fault), health.captured, self._model_rate))
-        records.append(Summary(health, self._model_rate, self._latencies.percentiles_ms(), dict(self._seconds)))
+            records.append(Notice(kind, _described(self.fault), health.captured, self._model_rate, self.channel))
+        latencies = self._latencies.percentiles_ms()
+        records.append(Summary(health, self._model_rate, latencies, dict(self._seconds), self.channel))
         return records
 
     @property
@@ -213,16 +221,16 @@ class StreamSession:
         windows = 0
         for record in self.engine.take_records():
             if not isinstance(record, Estimate):
-                yield record
+                yield replace(record, channel=self.channel)
                 continue
             windows += 1
             since = began if record.captured_at is None else record.captured_at
             latency_s = max(0.0, self._clock() - since)
             self._latencies.add(latency_s)
             self._seconds[record.label or record.state] += record.hop_s
-            yield replace(record, latency_s=latency_s)
+            yield replace(record, latency_s=latency_s, channel=self.channel)
         if windows and self._with_health:
-            yield self.engine.health
+            yield replace(self.engine.health, channel=self.channel)
         if fault is not None:
             raise fault
 

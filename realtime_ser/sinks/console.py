@@ -21,7 +21,8 @@ _BAR = 20
 class PlainSink:
     """A line when the label or state changes, and otherwise about one a second of wall time; notices and the summary in full.
 
-    ASCII bars and no colour codes, so it reads in any log.
+    ASCII bars and no colour codes, so it reads in any log. Where the channels of a source are streams of their own, a column
+    says which one a line is of.
 
     Parameters
     ----------
@@ -47,9 +48,9 @@ class PlainSink:
         self._sent_to = sent_to
         self._every_s = every_s
         self._monotonic = monotonic
-        self._session: Session | None = None
-        self._shown: tuple[str, str | None] | None = None
-        self._shown_at = 0.0
+        # By channel; None where there is one stream.
+        self._sessions: dict[int | None, Session] = {}
+        self._shown: dict[int | None, tuple[tuple[str, str | None], float]] = {}
         self._width = 12
         self._closed = False
 
@@ -63,13 +64,14 @@ class PlainSink:
         if isinstance(record, Estimate):
             self._estimate(record)
         elif isinstance(record, Notice):
-            self._print(f"{record.at_s:9.2f} s  ! {printable(record.message)}")
+            self._print(f"{record.at_s:9.2f} s  {_column(record.channel)}! {printable(record.message)}")
         elif isinstance(record, Session):
-            self._session, self._shown = record, None
+            self._sessions[record.channel] = record
+            self._shown.pop(record.channel, None)
             self._width = max([7, *(len(printable(label)) for label in record.labels)])
             self._print(greeting(record, self._recording, self._sent_to))
         elif isinstance(record, Summary):
-            for line in closing(self._session, record):
+            for line in closing(self._sessions.get(record.channel), record):
                 self._print(line)
 
     def close(self) -> None:
@@ -79,12 +81,16 @@ class PlainSink:
     def _estimate(self, estimate: Estimate) -> None:
         now = self._monotonic()
         key = (estimate.state, estimate.label)
-        if key == self._shown and now - self._shown_at < self._every_s:
+        shown, shown_at = self._shown.get(estimate.channel, (None, 0.0))
+        if key == shown and now - shown_at < self._every_s:
             return
-        self._shown, self._shown_at = key, now
+        self._shown[estimate.channel] = key, now
         when = f"{estimate.end_s:9.2f} s"
-        if self._session is not None and self._session.duration_s:
-            when += f" of {clock(self._session.duration_s)}"
+        session = self._sessions.get(estimate.channel)
+        if session is not None and session.duration_s:
+            when += f" of {clock(session.duration_s)}"
+        if estimate.channel is not None:
+            when += f"  {_column(estimate.channel).rstrip()}"
         if estimate.state == "no_speech":
             self._print(f"{when}  (nobody speaks)")
             return
@@ -113,3 +119,7 @@ class PlainSink:
                 silence_stdout()
             raise SinkError("the reader of the plain lines closed them", closed_by_reader=True) from error
         raise SinkError(f"cannot write plain lines: {error}") from error
+
+
+def _column(channel: int | None) -> str:
+    return "" if channel is None else f"channel {channel}  "

@@ -20,8 +20,9 @@ Cell: TypeAlias = float | str | None
 class CsvSink:
     """Rows of windows: times, state, label, a probability and a smoothed probability per label, level, latency, losses, source.
 
-    One header for all the streams of a run. What is unknown is an empty cell. A text cell that a spreadsheet would take for a
-    formula gets an apostrophe in front.
+    Where the channels of a source are streams of their own, the last column is the channel. One header for all the streams of
+    a run. What is unknown is an empty cell. A text cell that a spreadsheet would take for a formula gets an apostrophe in
+    front.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ class CsvSink:
         self._source = session.source
         if self._labels is None:
             self._labels = session.labels
-            self._put([printable(name) for name, _ in window_columns(session.labels)])
+            self._put([printable(name) for name, _ in window_columns(session.labels, channels=session.channel is not None)])
         elif self._labels != session.labels:
             raise SinkError(f"cannot write {self.name}: the model's labels changed; write a file per model")
 
@@ -75,13 +76,14 @@ class CsvSink:
         self._lines.write(text.getvalue())
 
 
-def window_columns(labels: Sequence[str]) -> list[tuple[str, type]]:
-    """Name and type of each column of a table of windows."""
+def window_columns(labels: Sequence[str], *, channels: bool = False) -> list[tuple[str, type]]:
+    """Name and type of each column of a table of windows; of ``channels`` that are streams of their own, one names them."""
     return [
         *(("start_s", float), ("end_s", float), ("state", str), ("label", str), ("confidence", float)),
         *((f"p_{label}", float) for label in labels),
         *((f"smoothed_{label}", float) for label in labels),
         *(("speech_ratio", float), ("level_dbfs", float), ("latency_ms", float), ("lost_samples", int), ("source", str)),
+        *([("channel", int)] if channels else []),
     ]
 
 
@@ -95,6 +97,7 @@ def window_row(estimate: Estimate, labels: int, source: str) -> list[Cell]:
         *(number(estimate.speech_ratio, 4), number(estimate.level_dbfs, 2)),
         None if estimate.latency_s is None else number(estimate.latency_s * 1000.0, 2),
         *(estimate.lost_samples, source),
+        *([] if estimate.channel is None else [estimate.channel]),
     ]
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
-from realtime_ser.records import Estimate, Notice, Record, Segment, Session, Summary
+from realtime_ser.records import Block, Estimate, Health, Notice, Record, Segment, Session, Summary
 from realtime_ser.sinks.text import number, plain
 from realtime_ser.text import valid
 
+_Written: TypeAlias = Estimate | Segment | Notice | Session | Summary
 PROTOCOL = 1
 """Version of the objects. Fields may be added to a version; none is renamed or dropped."""
 
@@ -24,8 +25,17 @@ def to_json(record: Record) -> dict[str, Any] | None:
     -------
     dict whose "type" is session, window, segment, event or summary, made of what ``json.dumps(..., allow_nan=False)`` takes:
     text is valid Unicode, and what is unknown or not a finite number is None. None for ``Block`` and ``Health``, which have no
-    line.
+    line. "channel" is there where the channels of a source are streams of their own.
     """
+    if isinstance(record, Block | Health):
+        return None
+    entry = _object(record)
+    if record.channel is not None:
+        entry["channel"] = int(record.channel)
+    return entry
+
+
+def _object(record: _Written) -> dict[str, Any]:
     if isinstance(record, Estimate):
         return _window(record)
     if isinstance(record, Segment):
@@ -45,7 +55,7 @@ def to_json(record: Record) -> dict[str, Any] | None:
         }
     if isinstance(record, Session):
         return _session(record)
-    return _summary(record) if isinstance(record, Summary) else None
+    return _summary(record)
 
 
 def _session(record: Session) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class MqttSink:
     """The state of the stream in ``<base>/state``, retained: at once when the label or state changes, else once a second.
 
     ``<base>/availability`` is "online" or "offline", also when this process dies. Home Assistant's discovery topics announce a
-    sensor of the emotion and one of its confidence.
+    sensor of the emotion and one of its confidence. Channels kept apart have ``<base>/<channel>/state`` and sensors each.
 
     Connecting and sending are paho's, on a thread of its own, which connects again for as long as it takes; after that the
     latest state is published. What came in between is not kept: the state is what counts.
@@ -76,10 +76,10 @@ class MqttSink:
         self._news: list[Notice] = []
         self._trouble: str | None = None
         self._session: Session | None = None
-        self._state: str | None = None
-        self._shown: tuple[str, str | None] | None = None
-        self._shown_at = 0.0
-        self._pending = False
+        self._states: dict[int | None, str] = {}  # by channel; None where there is one stream
+        self._shown: dict[int | None, tuple[tuple[str, str | None], float]] = {}
+        self._pending: set[int | None] = set()
+        self._channels: tuple[int | None, ...] = ()  # replaced and never changed: paho's thread reads it
         self._started = self._closed = False
         self._answered = threading.Event()  # the first attempt to connect has ended, well or not
         self._client = paho.Client(paho.CallbackAPIVersion.VERSION2)
@@ -99,6 +99,8 @@ class MqttSink:
             return
         if isinstance(record, Session):
             self._session = record
+            if record.channel not in self._channels:
+                self._channels = (*self._channels, record.channel)
             if not self._started:
                 self._started = True
                 self._client.connect_async(self._broker.host, self._broker.port, keepalive=30)
@@ -107,10 +109,12 @@ class MqttSink:
                 self._announce()
         elif isinstance(record, Estimate):
             now, shown = self._clock(), (record.state, record.label)
-            self._state, self._pending = self._describe(record), True
-            if shown != self._shown or now - self._shown_at >= self._every_s:
-                self._shown, self._shown_at = shown, now
-                self._publish_state()
+            self._states[record.channel] = self._describe(record)
+            self._pending.add(record.channel)
+            before, shown_at = self._shown.get(record.channel, (None, 0.0))
+            if shown != before or now - shown_at >= self._every_s:
+                self._shown[record.channel] = shown, now
+                self._publish_state(record.channel)
 
     def news(self) -> list[Notice]:
         """That the broker is out of reach, or back."""
@@ -136,8 +140,8 @@ class MqttSink:
             with self._lock:
                 trouble = self._trouble or "it does not answer"
             raise SinkError(f"{self.name} did not get the last state: {trouble}; see that the broker runs and takes you")
-        if self._pending:
-            self._publish_state()
+        for channel in sorted(self._pending, key=str):
+            self._publish_state(channel)
         last = self._client.publish(self._topic("availability"), "offline", qos=1, retain=True)
         try:
             last.wait_for_publish(_LAST_S)
@@ -152,10 +156,11 @@ class MqttSink:
     def _topic(self, name: str) -> str:
         return f"{self._broker.base}/{name}"
 
-    def _publish_state(self) -> None:
-        if self._state is not None and self._client.is_connected():
-            self._pending = False
-            self._client.publish(self._topic("state"), self._state, retain=True)
+    def _publish_state(self, channel: int | None) -> None:
+        state = self._states.get(channel)
+        if state is not None and self._client.is_connected():
+            self._pending.discard(channel)
+            self._client.publish(f"{_base(self._broker, channel)}/state", state, retain=True)
 
     def _describe(self, estimate: Estimate) -> str:
         smoothed = zip(estimate.labels, estimate.smoothed, strict=False)  # empty when nobody speaks
@@ -174,8 +179,9 @@ class MqttSink:
         )
 
     def _announce(self) -> None:
-        for topic, payload in discovery(self._broker, self._session).items():
-            self._client.publish(topic, json.dumps(payload), retain=True)
+        for channel in self._channels:
+            for topic, payload in discovery(self._broker, self._session, channel).items():
+                self._client.publish(topic, json.dumps(payload), retain=True)
         self._client.publish(self._topic("availability"), "online", retain=True)
 
     def _on_connect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:  # noqa: ARG002
@@ -187,7 +193,8 @@ class MqttSink:
             if trouble is not None:
                 self._news.append(Notice("sink_back", f"{self.name} is connected again"))
         self._announce()
-        self._publish_state()
+        for channel in self._channels:
+            self._publish_state(channel)
         self._answered.set()
 
     def _on_connect_fail(self, client: Any, userdata: Any) -> None:  # noqa: ARG002
@@ -207,37 +214,42 @@ class MqttSink:
                 self._trouble = one_line(reason, 200)
 
 
-def discovery(broker: Broker, session: Session | None) -> dict[str, dict[str, Any]]:
-    """Home Assistant's discovery: topic -> what is published there, retained."""
+def _base(broker: Broker, channel: int | None) -> str:
+    return broker.base if channel is None else f"{broker.base}/{channel}"
+
+
+def discovery(broker: Broker, session: Session | None, channel: int | None = None) -> dict[str, dict[str, Any]]:
+    """Home Assistant's discovery: topic -> what is published there, retained; of one channel, if there are several."""
+    node, name = (broker.node, "") if channel is None else (f"{broker.node}_{channel}", f", channel {channel}")
     labels = [] if session is None else [valid(label) for label in session.labels]
     device = {"identifiers": [broker.node], "name": broker.base, "manufacturer": "realtime-ser"}
     if session is not None:
         device.update(model=valid(session.model), sw_version=valid(session.version))
     shared = {
-        "state_topic": f"{broker.base}/state",
+        "state_topic": f"{_base(broker, channel)}/state",
         "availability_topic": f"{broker.base}/availability",
         "device": device,
     }
     emotion = {
         **shared,
-        "name": "Emotion",
-        "unique_id": f"{broker.node}_emotion",
+        "name": f"Emotion{name}",
+        "unique_id": f"{node}_emotion",
         "icon": "mdi:emoticon-outline",
         "device_class": "enum",
         "options": [*labels, "unsure", "no_speech"],
         "value_template": "{{ value_json.label }}",
-        "json_attributes_topic": f"{broker.base}/state",
+        "json_attributes_topic": shared["state_topic"],
     }
     confidence = {
         **shared,
-        "name": "Confidence",
-        "unique_id": f"{broker.node}_confidence",
+        "name": f"Confidence{name}",
+        "unique_id": f"{node}_confidence",
         "icon": "mdi:percent",
         "unit_of_measurement": "%",
         "state_class": "measurement",
         "value_template": "{{ ((value_json.confidence or 0) * 100) | round(0) }}",
     }
-    prefix = f"homeassistant/sensor/{broker.node}"
+    prefix = f"homeassistant/sensor/{node}"
     return {f"{prefix}/emotion/config": emotion, f"{prefix}/confidence/config": confidence}
 
 

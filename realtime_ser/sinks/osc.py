@@ -28,7 +28,8 @@ class OscSink:
     """At each window a float for each label and a string for the label that stands.
 
     ``/realtime_ser/<label>`` (f) is the smoothed probability, 0 where nobody speaks; ``/realtime_ser/label`` (s) is the label,
-    "unsure" or "no_speech". Nobody confirms a message of UDP; a peer that is known to refuse them is said.
+    "unsure" or "no_speech". Where the channels of a source are streams of their own, the addresses of each begin with
+    ``/realtime_ser/<channel>``. Nobody confirms a message of UDP; a peer that is known to refuse them is said.
 
     Sending may wait (for a name server, for the network): put it behind a ``BackgroundSink``.
 
@@ -67,10 +68,11 @@ class OscSink:
             if record.labels != self._labels:
                 self._labels, self._addresses = record.labels, osc_addresses(record.labels)
             values = record.smoothed or (0.0,) * len(self._labels)
+            root = _ROOT if record.channel is None else f"{_ROOT}/{record.channel}"
             for address, value in zip(self._addresses, values, strict=True):
-                self._send(address, float(value), "f")
+                self._send(root + address.removeprefix(_ROOT), float(value), "f")
             standing = record.label if record.state == "speech" and record.label else record.state
-            self._send(f"{_ROOT}/label", printable(standing), "s")
+            self._send(f"{root}/label", printable(standing), "s")
 
     def news(self) -> list[Notice]:
         """That the peer refuses, or takes messages again."""

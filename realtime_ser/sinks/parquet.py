@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from realtime_ser.errors import ConfigError, SinkError
@@ -177,7 +178,8 @@ class ParquetSink:
         self._source = session.source
         if self._labels is None and not self._closed:
             self._labels = session.labels
-            metadata = {"realtime_ser": json.dumps(to_json(session), allow_nan=False)}
-            self._table = ParquetTable(self._file, window_columns(session.labels), metadata)
+            columns = window_columns(session.labels, channels=session.channel is not None)
+            metadata = {"realtime_ser": json.dumps(to_json(replace(session, channel=None)), allow_nan=False)}
+            self._table = ParquetTable(self._file, columns, metadata)
         elif self._labels != session.labels:
             raise SinkError(f"cannot write {self.name}: the model's labels changed; write a file per model")

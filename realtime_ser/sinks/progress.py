@@ -39,7 +39,8 @@ class ProgressSink:
         """Follow the blocks of a long recording. A terminal that went away ends the bar, not the run."""
         with contextlib.suppress(OSError):
             if isinstance(record, Session):
-                if record.duration_s is not None and record.duration_s >= self._shortest_s:
+                # The channels of a source that are streams of their own share its blocks, and one bar.
+                if record.channel in (None, 1) and record.duration_s is not None and record.duration_s >= self._shortest_s:
                     self._progress.start()
                     self._task = self._progress.add_task(printable(record.source)[-40:], total=record.duration_s)
             elif self._task is not None and isinstance(record, Block):

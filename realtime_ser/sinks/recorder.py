@@ -22,17 +22,19 @@ from realtime_ser.text import one_line, printable
 _FORMATS = {".flac": "FLAC", ".wav": "WAV"}
 _FULL_SCALE = 1 << 23
 # Gaps are written in pieces of this many zeros, so that an hour of them costs no memory.
-_SILENCE: npt.NDArray[np.int32] = np.zeros(1 << 16, np.int32)
+_SILENCE = 1 << 16
 # A longer absence starts a file of its own rather than hours of silence.
 _LONGEST_GAP_S = 6 * 3600
 # A WAV file counts its bytes in 32 bits, three of them a sample.
-_LONGEST_WAV = (2**32 - 2**20) // 3
+_WAV_SAMPLES = (2**32 - 2**20) // 3
 # libFLAC's default frame of 4096 samples, whole: it writes a frame once it has seen the sample after it.
 _HELD = 4096
 
 
 class RecorderSink:
-    """FLAC or WAV of the blocks in the source's order, at the source's rate, mono, with lost samples as zeros.
+    """FLAC or WAV of the blocks in the source's order, at the source's rate, with lost samples as zeros.
+
+    Mono, unless the channels of the source are kept apart: then the file has them all.
 
     Samples in [-1, 1) are kept to 24 bits, so 16- and 24-bit sources come back bit for bit; louder ones clip and NaN becomes
     zero. The length in the file's header follows the audio, so a file whose process was killed opens and lacks less than a
@@ -98,13 +100,13 @@ class RecorderSink:
         if file is None or self._fresh or block.rate != file.rate or self._too_long(file, block):
             # Whatever was lost before the first block of a stream belongs to the recording; between two files it does not.
             start = 0 if self._fresh else block.start
-            file = self._begin(block.rate)
+            file = self._begin(block.rate, 1 if block.samples.ndim == 1 else block.samples.shape[1])
             self._fresh = False
             if block.start - start > _LONGEST_GAP_S * block.rate:
                 start = block.start
         try:
-            for at in range(start, block.start, len(_SILENCE)):
-                file.write(_SILENCE[: block.start - at])
+            for at in range(start, block.start, _SILENCE):
+                file.write(np.zeros((min(_SILENCE, block.start - at), *block.samples.shape[1:]), np.int32))
             # A block that overlaps what is written already adds only what is new: time never runs backward.
             file.write(_as_int24(block.samples[max(0, start - block.start) :]))
         except SinkError:
@@ -115,9 +117,9 @@ class RecorderSink:
     def _too_long(self, file: _Growing, block: Block) -> bool:
         if block.start - self._next > _LONGEST_GAP_S * block.rate:
             return True
-        return file.format == "WAV" and file.written + block.end - self._next > _LONGEST_WAV
+        return file.format == "WAV" and (file.written + block.end - self._next) * file.channels > _WAV_SAMPLES
 
-    def _begin(self, rate: int) -> _Growing:
+    def _begin(self, rate: int, channels: int) -> _Growing:
         if self._file is not None:
             path = self._following()
             self.paths.append(path)
@@ -125,7 +127,7 @@ class RecorderSink:
             file.close()
         else:
             path = self.paths[-1]
-        self._file = _Growing(path, rate)
+        self._file = _Growing(path, rate, channels)
         return self._file
 
     def _following(self) -> Path:
@@ -144,8 +146,8 @@ class _Growing:
     first frame is held back until it is whole, so that there is never a file without audio.
     """
 
-    def __init__(self, path: Path, rate: int) -> None:
-        self.path, self.rate, self.written = path, rate, 0
+    def __init__(self, path: Path, rate: int, channels: int) -> None:
+        self.path, self.rate, self.channels, self.written = path, rate, channels, 0
         self.format = _FORMATS[path.suffix.lower()]
         self._told = 0
         self._held: list[npt.NDArray[np.int32]] = []
@@ -153,7 +155,7 @@ class _Growing:
         self._frame, self._data = 0, 0
 
     def write(self, samples: npt.NDArray[np.int32]) -> None:
-        """Append samples (n,), 24 bits in the upper part of 32.
+        """Append samples (n,) or (n, channels), 24 bits in the upper part of 32.
 
         Raises
         ------
@@ -186,12 +188,12 @@ class _Growing:
         name: Any = os.fsencode(self.path) if sys.platform != "win32" else str(self.path)
         try:
             os.close(create(self.path))
-            sound = self._sound = soundfile.SoundFile(name, "w", self.rate, 1, "PCM_24", format=self.format)
+            sound = self._sound = soundfile.SoundFile(name, "w", self.rate, self.channels, "PCM_24", format=self.format)
             self._header = self.path.open("r+b", buffering=0)
         except OSError as error:
             raise sink_error(str(self.path), error) from error
         except (soundfile.SoundFileError, ValueError, OverflowError) as error:
-            raise self._explain(f"{self.format} at {self.rate} Hz: {error}") from error
+            raise self._explain(f"{self.format} at {self.rate} Hz, channels {self.channels}: {error}") from error
         held, self._held = np.concatenate(self._held), []
         self._append(sound, held)
 
@@ -225,9 +227,10 @@ class _Growing:
             self._header.write(((packed >> 36 << 36) | samples).to_bytes(8, "big"))
         else:
             self._header.seek(self._data - 4)
-            self._header.write(struct.pack("<I", 3 * samples))
+            size = 3 * samples * self.channels
+            self._header.write(struct.pack("<I", size))
             self._header.seek(4)
-            self._header.write(struct.pack("<I", self._data - 8 + 3 * samples))
+            self._header.write(struct.pack("<I", self._data - 8 + size))
         self._told = samples
 
     def _abandon(self) -> None:
@@ -251,7 +254,7 @@ class _Growing:
 
 
 def _as_int24(samples: FloatArray) -> npt.NDArray[np.int32]:
-    """float32 (n,) full scale [-1, 1) -> int32 (n,), the 24 bits in the upper part, as libsndfile takes them."""
+    """float32 full scale [-1, 1) -> int32 of the same shape, the 24 bits in the upper part, as libsndfile takes them."""
     scaled = np.nan_to_num(samples.astype(np.float64), nan=0.0, posinf=1.0, neginf=-1.0) * _FULL_SCALE
     whole = np.clip(np.rint(scaled), -_FULL_SCALE, _FULL_SCALE - 1).astype(np.int32)
     return np.left_shift(whole, 8)

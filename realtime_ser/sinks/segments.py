@@ -21,6 +21,7 @@ class Timeline:
     Attributes
     ----------
     source : the file or device, as the user knows it; printable
+    channel : of the source, from 1, where its channels are streams of their own, which follow one another
     segments : in order of time; they do not overlap, and where nobody speaks there is none
     duration_s : length of the stream, at least to the end of the last segment
     started_at : ISO 8601, or empty
@@ -30,6 +31,12 @@ class Timeline:
     segments: list[Segment] = field(default_factory=list)
     duration_s: float = 0.0
     started_at: str = ""
+    channel: int | None = None
+
+    @property
+    def voice(self) -> str:
+        """The name of the channel; empty where there is one stream."""
+        return "" if self.channel is None else f"channel {self.channel}"
 
     @property
     def stem(self) -> str:
@@ -62,14 +69,17 @@ class SegmentsSink:
         self._file = WholeFile(path)
         self._render = render
         self._timelines: list[Timeline] = []
+        self._latest: dict[int | None, Timeline] = {}  # by channel
         self._closed = False
 
     def write(self, record: Record) -> None:
         """Keep a segment, and how long its stream is."""
         if isinstance(record, Session):
-            self._timelines.append(Timeline(printable(record.source), started_at=record.started_at))
-        elif self._timelines and isinstance(record, Segment | Estimate | Summary):
-            timeline = self._timelines[-1]
+            timeline = Timeline(printable(record.source), started_at=record.started_at, channel=record.channel)
+            self._timelines.append(timeline)
+            self._latest[record.channel] = timeline
+        elif isinstance(record, Segment | Estimate | Summary) and record.channel in self._latest:
+            timeline = self._latest[record.channel]
             if isinstance(record, Segment):
                 timeline.segments.append(record)
             end_s = record.health.captured / max(1, record.sample_rate) if isinstance(record, Summary) else record.end_s
@@ -115,6 +125,7 @@ class FolderSink:
         self._suffix = suffix
         self._make = make
         self._sink: Sink | None = None
+        self._open: set[int | None] = set()  # channels of the stream under way
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -127,7 +138,7 @@ class FolderSink:
         ------
         SinkError : full disk, or a folder that may not be written
         """
-        if isinstance(record, Session):
+        if isinstance(record, Session) and record.channel in (None, 1):
             self.close()
             source = printable(record.source)
             if source not in self._names:
@@ -135,8 +146,12 @@ class FolderSink:
             self._sink = self._make(self._folder / self._names[source])
         if self._sink is not None:
             self._sink.write(record)
-        if isinstance(record, Summary):
-            self.close()
+        if isinstance(record, Session):
+            self._open.add(record.channel)
+        elif isinstance(record, Summary):
+            self._open.discard(record.channel)
+            if not self._open:
+                self.close()
 
     def close(self) -> None:
         """Write the file under way.
@@ -146,6 +161,7 @@ class FolderSink:
         SinkError : full disk
         """
         sink, self._sink = self._sink, None
+        self._open.clear()
         if sink is not None:
             sink.close()
 
@@ -177,6 +193,18 @@ def stem_of(source: str) -> str:
 def shown_label(label: str) -> str:
     """A label as one line that is never empty."""
     return one_line(label) or "?"
+
+
+def first_recording(timelines: Sequence[Timeline]) -> list[Timeline]:
+    """The first stream, and the other channels of the same source."""
+    count = next((at for at, each in enumerate(timelines) if at and each.channel in (None, 1)), len(timelines))
+    return list(timelines[:count])
+
+
+def captions(timelines: Sequence[Timeline]) -> list[tuple[int, int, Segment, str]]:
+    """Start and end in milliseconds, segment and voice of everything in the first recording, in order of time."""
+    found = [(*span, each.voice) for each in first_recording(timelines) for span in milliseconds(each)]
+    return sorted(found, key=lambda caption: caption[0])
 
 
 def milliseconds(timeline: Timeline) -> list[tuple[int, int, Segment]]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from realtime_ser.sinks.segments import Timeline, milliseconds, shown_label
+from realtime_ser.sinks.segments import Timeline, captions, shown_label
 
 
 def srt(timelines: Sequence[Timeline]) -> str:
-    """The text of the file; only the first stream has a place in it."""
+    """The text of the file; only the first recording has a place in it."""
     return "".join(
-        f"{index}\n{_time(start)} --> {_time(end)}\n{_text(segment.label)}\n\n"
-        for index, (start, end, segment) in enumerate(milliseconds(timelines[0]), 1)
+        f"{index}\n{_time(start)} --> {_time(end)}\n{voice and f'{voice}: '}{_text(segment.label)}\n\n"
+        for index, (start, end, segment, voice) in enumerate(captions(timelines), 1)
     )
 
 

@@ -45,6 +45,12 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
 
 
+def stream_name(session: Session) -> str:
+    """The source, and its channel where that is a stream of its own."""
+    name = printable(session.source)
+    return name if session.channel is None else f"{name}, channel {session.channel}"
+
+
 def greeting(session: Session, recording: str | None = None, sent_to: Sequence[str] = ()) -> str:
     """One line with the source and where the audio goes.
 
@@ -53,7 +59,7 @@ def greeting(session: Session, recording: str | None = None, sent_to: Sequence[s
     recording : the file the audio is written to, None when it is not kept
     sent_to : the outputs that send labels to other programs
     """
-    source = printable(session.source)
+    source = stream_name(session)
     labels = f"; labels go to {printable(', '.join(sent_to))}" if sent_to else ""
     if session.duration_s is not None:
         return f"reading {source} ({clock(session.duration_s)}); audio stays on this machine{labels}"
@@ -67,7 +73,7 @@ def closing(session: Session | None, summary: Summary) -> list[str]:
     """The end of a stream in a few short lines for people."""
     health, rate = summary.health, max(1, summary.sample_rate)
     captured = f"{health.captured / rate:.1f} s captured, {health.windows} windows"
-    name = f"{printable(session.source)}: " if session is not None else ""
+    name = f"{stream_name(session)}: " if session is not None else ""
     dropped = f"{health.dropped / rate:.2f} s lost" if health.dropped else "nothing lost"
     measured = {key: number(summary.latency_ms.get(key), 1) for key in ("p50", "p99")}
     lines = [f"{name}{captured}, {dropped}"]

@@ -1,15 +1,19 @@
-"""Praat's TextGrid, long text form: one interval tier "emotion", with empty intervals where nobody speaks."""
+"""Praat's TextGrid, long text form: an interval tier "emotion", with empty intervals where nobody speaks.
+
+Where the channels of a recording are streams of their own, there is a tier for each: "channel 1", "channel 2".
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from realtime_ser.sinks.segments import Timeline, shown_label
+from realtime_ser.sinks.segments import Timeline, first_recording, shown_label
 
 
 def textgrid(timelines: Sequence[Timeline]) -> str:
-    """The text of the file; only the first stream has a place in it."""
-    intervals, end_s = _intervals(timelines[0])
+    """The text of the file; only the first recording has a place in it."""
+    tiers = first_recording(timelines)
+    end_s = _end_s(tiers)
     lines = [
         'File type = "ooTextFile"',
         'Object class = "TextGrid"',
@@ -17,11 +21,20 @@ def textgrid(timelines: Sequence[Timeline]) -> str:
         "xmin = 0 ",
         f"xmax = {_number(end_s)} ",
         "tiers? <exists> ",
-        "size = 1 ",
+        f"size = {len(tiers)} ",
         "item []: ",
-        "    item [1]:",
+    ]
+    for number, tier in enumerate(tiers, 1):
+        lines += _tier(tier, number, end_s)
+    return "\n".join(lines) + "\n"
+
+
+def _tier(timeline: Timeline, number: int, end_s: float) -> list[str]:
+    intervals = _intervals(timeline, end_s)
+    lines = [
+        f"    item [{number}]:",
         '        class = "IntervalTier" ',
-        '        name = "emotion" ',
+        f'        name = "{timeline.voice or "emotion"}" ',
         "        xmin = 0 ",
         f"        xmax = {_number(end_s)} ",
         f"        intervals: size = {len(intervals)} ",
@@ -33,11 +46,17 @@ def textgrid(timelines: Sequence[Timeline]) -> str:
             f"            xmax = {_number(stop_s)} ",
             f'            text = "{_quoted(text)}" ',
         ]
-    return "\n".join(lines) + "\n"
+    return lines
 
 
-def _intervals(timeline: Timeline) -> tuple[list[tuple[float, float, str]], float]:
-    """Intervals (start, end, text) that tile the stream without a gap, and its end; all in seconds."""
+def _end_s(timelines: Sequence[Timeline]) -> float:
+    """The end that all tiers share."""
+    ends = [round(max([each.duration_s, *(segment.end_s for segment in each.segments)]), 6) for each in timelines]
+    return max(1e-6, *ends)
+
+
+def _intervals(timeline: Timeline, end_s: float) -> list[tuple[float, float, str]]:
+    """Intervals (start, end, text) in seconds that tile the stream up to ``end_s`` without a gap."""
     intervals: list[tuple[float, float, str]] = []
     at = 0.0
     for segment in timeline.segments:
@@ -49,10 +68,9 @@ def _intervals(timeline: Timeline) -> tuple[list[tuple[float, float, str]], floa
             intervals.append((at, start, ""))
         intervals.append((start, stop, shown_label(segment.label)))
         at = stop
-    end = max(at, round(timeline.duration_s, 6), 1e-6)
-    if end > at:
-        intervals.append((at, end, ""))
-    return intervals, end
+    if end_s > at:
+        intervals.append((at, end_s, ""))
+    return intervals
 
 
 def _number(value: float) -> str:

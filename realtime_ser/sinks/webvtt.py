@@ -1,20 +1,24 @@
-"""WebVTT: segments as captions for the audio and video elements of a browser."""
+"""WebVTT: segments as captions for the audio and video elements of a browser; channels that are kept apart are its voices."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from realtime_ser.sinks.segments import Timeline, milliseconds, shown_label
+from realtime_ser.sinks.segments import Timeline, captions, shown_label
 
 
 def webvtt(timelines: Sequence[Timeline]) -> str:
-    """The text of the file; only the first stream has a place in it."""
+    """The text of the file; only the first recording has a place in it."""
     parts = [f"WEBVTT\n\nNOTE {_escaped(timelines[0].source)}\n"]
     parts += [
-        f"\n{index}\n{_time(start)} --> {_time(end)}\n{_escaped(shown_label(segment.label))}\n"
-        for index, (start, end, segment) in enumerate(milliseconds(timelines[0]), 1)
+        f"\n{index}\n{_time(start)} --> {_time(end)}\n{_voiced(_escaped(shown_label(segment.label)), voice)}\n"
+        for index, (start, end, segment, voice) in enumerate(captions(timelines), 1)
     ]
     return "".join(parts)
+
+
+def _voiced(text: str, voice: str) -> str:
+    return f"<v {voice}>{text}</v>" if voice else text
 
 
 def _time(ms: int) -> str:

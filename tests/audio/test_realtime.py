@@ -17,7 +17,7 @@ RATE = 8_000
 class Scripted:
     """A source that yields what it is told to, exceptions included."""
 
-    name, rate, duration_s, speed, waiting_s = "scripted", RATE, None, 1.0, 0.0
+    name, rate, duration_s, channels, speed, waiting_s = "scripted", RATE, None, 1, 1.0, 0.0
 
     def __init__(self, *items):
         self.items = items

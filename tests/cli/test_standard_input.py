@@ -154,7 +154,7 @@ def test_a_signal_ends_a_silent_pipe(speed: str, sent: bytes, talk: np.ndarray, 
         (["--rate", "8000"], "--rate is for samples without a header"),
         (["--channels", "2"], "--channels is for samples without a header"),
         (["--raw", "s16le", "--rate", "no"], "not a whole number of Hz"),
-        (["--channel", "0"], "not a number of at least 1"),
+        (["--channel", "0"], "is no channel; the first one is 1"),
     ],
 )
 def test_what_is_asked_wrongly_is_one_line(options: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,10 +41,8 @@ class ScriptedSource:
     name = "script"
     rate = RATE
     duration_s = None
+    channels = 1
     speed, waiting_s = 1.0, 0.0
-
-    speed = 1.0
-    waiting_s = 0.0
 
     def __init__(self, items: list[Block | Notice | Exception]) -> None:
         self.items = items

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from paho.mqtt import client as paho
 
 from command import SAMPLE, of_type, realtime_ser, records, start
 from realtime_ser.errors import ConfigError, SinkError
-from realtime_ser.records import Estimate, Session
+from realtime_ser.records import Block, Estimate, Session
 from realtime_ser.sinks.background import BackgroundSink
 from realtime_ser.sinks.mqtt import MqttSink, discovery, parse_broker
 
@@ -110,6 +111,24 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     running = Broker(folder)
     yield running
     running.stop()
+
+
+@needs_broker
+def test_channels_that_are_streams_of_their_own_have_a_state_each(broker: Broker, stream) -> None:
+    sink = MqttSink(f"mqtt://127.0.0.1:{broker.port}/call")
+    records = stream(8)
+    for record in records:
+        for channel in (1, 2):
+            sink.write(record if isinstance(record, Block) else replace(record, channel=channel))
+    sink.close()
+    seen = Subscriber(broker)
+    wait_until(lambda: "call/2/state" in seen.payloads and "homeassistant/sensor/call_2/emotion/config" in seen.payloads)
+    seen.stop()
+    assert {topic for topic in seen.retained if topic.endswith("/state")} == {"call/1/state", "call/2/state"}
+    assert json.loads(seen.payloads["call/2/state"][-1])["label"] == "angry"
+    config = json.loads(seen.payloads["homeassistant/sensor/call_2/emotion/config"][-1])
+    assert (config["state_topic"], config["name"]) == ("call/2/state", "Emotion, channel 2")
+    assert config["unique_id"] == "call_2_emotion"
 
 
 @needs_broker

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,19 @@ def unused_port() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def test_channels_that_are_streams_of_their_own_have_addresses_each(server: Server, stream) -> None:
+    sink = OscSink(f"127.0.0.1:{server.port}")
+    session, _, estimate, *_ = stream(1)
+    for channel in (1, 2):
+        sink.write(replace(session, channel=channel))
+        sink.write(replace(estimate, channel=channel))
+    messages = server.wait(18)
+    sink.close()
+    assert ("/realtime_ser/1/label", ("angry",)) in messages
+    assert ("/realtime_ser/2/label", ("angry",)) in messages
+    assert "/realtime_ser/2/angry" in dict(messages)
 
 
 def test_a_float_for_each_label_and_the_label_that_stands(server: Server, stream) -> None:

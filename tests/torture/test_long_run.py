@@ -34,7 +34,7 @@ _ROUND = 61 * _RATE + 137
 class Rounds:
     """A source that repeats speech, silence and faults until ``samples`` have gone by; like a device, it only moves forward."""
 
-    name, rate, duration_s, speed, waiting_s = "rounds", _RATE, None, 1.0, 0.0
+    name, rate, duration_s, channels, speed, waiting_s = "rounds", _RATE, None, 1, 1.0, 0.0
 
     speed = 1.0
     waiting_s = 0.0

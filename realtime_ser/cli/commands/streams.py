@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from realtime_ser.cli.options import SAMPLE, channel, common, microphone, outputs, pace, profile, raw, recordings
+from realtime_ser.cli.options import SAMPLE, Channels, channel, common, microphone, outputs, pace, profile, raw, recordings
 from realtime_ser.cli.parser import Commands
 from realtime_ser.cli.process import complain
 from realtime_ser.cli.run_sources import run_sources
@@ -57,8 +57,13 @@ def _replay(options: argparse.Namespace) -> int:
         complain(note)
     names = [str(path) for path in found.files]
     inputs: list[tuple[str, Place]] = [("recording", 0 if name == STANDARD_INPUT else name) for name in names]
-    files = [open_source(name, config.capture, speed=options.speed, raw=raw) for name in names]
+    split = options.channels is not None and options.channels.split
+    files = [open_source(name, config.capture, speed=options.speed, split=split, raw=raw) for name in names]
+    if split and getattr(options, "profile", None) is not None:
+        raise ConfigError("--profile keeps one voice and --channels split has several; take one channel with --channel N")
     if options.faults:
+        if split:
+            raise ConfigError("--faults injects into one stream and --channels split makes several; leave one of them out")
         from realtime_ser.faults.scenario import load_scenario
         from realtime_ser.faults.source import FaultySource
 
@@ -86,11 +91,21 @@ def _raw(options: argparse.Namespace) -> Raw | None:
     """The format that --raw, --rate and --channels say, or None: the files have headers."""
     from realtime_ser.audio.raw import raw_format
 
+    channels = Channels(None, split=False) if options.channels is None else options.channels
     if options.raw is None:
-        if options.rate is not None or options.channels is not None:
+        if channels.split and channels.count is not None:
+            raise ConfigError(f"--channels split:{channels.count} is for samples without a header and needs --raw FORMAT")
+        if options.rate is not None or channels.count is not None:
             given = "--rate" if options.rate is not None else "--channels"
-            raise ConfigError(f"{given} is for samples without a header and needs --raw FORMAT; --channel N chooses a channel")
+            raise ConfigError(
+                f"{given} is for samples without a header and needs --raw FORMAT; --channel N chooses a channel, "
+                "--channels split takes each by itself"
+            )
         return None
+    if channels.split and channels.count is None:
+        raise ConfigError(
+            f"--raw {options.raw} needs --channels split:N, such as split:2: samples without a header do not say it"
+        )
     if options.rate is None:
         raise ConfigError(f"--raw {options.raw} needs --rate HZ: samples without a header do not say it")
-    return raw_format(options.raw, options.rate, 1 if options.channels is None else options.channels)
+    return raw_format(options.raw, options.rate, channels.count or 1)

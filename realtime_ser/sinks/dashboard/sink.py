@@ -1,6 +1,6 @@
 """The terminal dashboard: a thread that draws the latest values, so that a slow terminal never slows the engine.
 
-Two threads meet in one ``Cell``: ``write`` (the engine's thread) leaves values there, the drawing thread takes them at its own
+Two threads meet in a ``Cell``: ``write`` (the engine's thread) leaves values there, the drawing thread takes them at its own
 pace. Only the drawing thread touches the terminal, also to enter and leave the alternate screen and to print the end.
 """
 
@@ -19,8 +19,8 @@ from rich.text import Text
 from realtime_ser.config import DashboardConfig
 from realtime_ser.errors import SinkError
 from realtime_ser.records import Record
-from realtime_ser.sinks.dashboard.state import Cell
-from realtime_ser.sinks.dashboard.view import view
+from realtime_ser.sinks.dashboard.channels import view_channels
+from realtime_ser.sinks.dashboard.state import Cells
 from realtime_ser.sinks.files import sink_error
 from realtime_ser.sinks.text import closing
 from realtime_ser.text import one_line
@@ -52,7 +52,7 @@ class DashboardSink:
     ) -> None:
         self.name = "dashboard"
         self._console = console if console is not None else Console(highlight=False, markup=False, emoji=False)
-        self._cell = Cell(config.timeline_s, monotonic, recording, sent_to)
+        self._cells = Cells(config.timeline_s, monotonic, recording, sent_to)
         self._period_s = 1.0 / config.frames_per_s
         self._stop = threading.Event()
         self._fault: BaseException | None = None
@@ -68,7 +68,7 @@ class DashboardSink:
         """
         if self._fault is not None and not self._closed:
             raise self._explain(self._fault)
-        self._cell.put(record)
+        self._cells.put(record)
         if self._thread is None and not self._closed:
             # Here and not at construction: nothing is drawn over the messages of a start that fails.
             self._thread = threading.Thread(target=self._run, name="dashboard", daemon=True)
@@ -100,7 +100,7 @@ class DashboardSink:
             ) as live:
                 while not self._stop.wait(self._period_s):
                     live.refresh()
-            for session, summary in self._cell.finished():
+            for session, summary in self._cells.finished():
                 for line in closing(session, summary):
                     self._console.print(Text(line), soft_wrap=True)
         except (Exception, SystemExit) as fault:  # rich ends a broken pipe with SystemExit
@@ -109,7 +109,9 @@ class DashboardSink:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """One picture of the size the terminal has now."""
         plain = bool(console.no_color) or console.color_system is None
-        yield view(self._cell.take(), options.size.width, options.size.height, ascii_only=options.ascii_only, colourless=plain)
+        yield view_channels(
+            self._cells.take(), options.size.width, options.size.height, ascii_only=options.ascii_only, colourless=plain
+        )
 
     @staticmethod
     def _explain(fault: BaseException) -> SinkError:

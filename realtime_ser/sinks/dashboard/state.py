@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -125,10 +126,13 @@ class Cell:
             notice=latest.notice if now - noticed_at < _NOTICE_S else None,
         )
 
-    def finished(self) -> list[tuple[Session | None, Summary]]:
+    def finished(self, *, forget: bool = False) -> list[tuple[Session | None, Summary]]:
         """The streams that have ended."""
         with self._lock:
-            return list(self._finished)
+            ended = list(self._finished)
+            if forget:
+                self._finished.clear()
+        return ended
 
     def _put_block(self, block: Block) -> None:
         if not len(block.samples):
@@ -174,6 +178,49 @@ class Cell:
         elif notice.kind == "device_back":
             lost = None
         self._latest = replace(self._latest, notice=(notice.kind, notice.message), lost=lost)
+
+
+class Cells:
+    """A cell for each channel that is a stream of its own; one, where there is one stream.
+
+    Parameters
+    ----------
+    timeline_s, monotonic, recording, sent_to : as of ``Cell``
+    """
+
+    def __init__(
+        self, timeline_s: float, monotonic: Callable[[], float], recording: str | None = None, sent_to: Sequence[str] = ()
+    ) -> None:
+        self._make = partial(Cell, timeline_s, monotonic, recording, sent_to)
+        self._cells: tuple[Cell, ...] = (self._make(),)  # replaced and never changed: another thread draws them
+        self._ended: list[tuple[Session | None, Summary]] = []
+
+    def put(self, record: Record) -> None:
+        """Take a record."""
+        if isinstance(record, Block):
+            for index, cell in enumerate(self._cells):
+                cell.put(record if record.samples.ndim == 1 else replace(record, samples=record.samples[:, index]))
+            return
+        channel = record.channel
+        if channel is None:
+            for cell in self._cells:
+                cell.put(record)
+            return
+        while len(self._cells) < channel:
+            self._cells = (*self._cells, self._make())
+        if isinstance(record, Session) and channel == 1:
+            self._cells = self._cells[:1]  # the next recording may have fewer
+        self._cells[channel - 1].put(record)
+        if isinstance(record, Summary):
+            self._ended += self._cells[channel - 1].finished(forget=True)
+
+    def take(self) -> list[Snapshot]:
+        """What to draw now, in the order of the channels."""
+        return [cell.take() for cell in self._cells]
+
+    def finished(self) -> list[tuple[Session | None, Summary]]:
+        """The streams that have ended."""
+        return self._ended + [ended for cell in self._cells for ended in cell.finished()]
 
 
 def _dbfs(amplitude: float) -> float:

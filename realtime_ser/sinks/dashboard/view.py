@@ -37,6 +37,11 @@ def view(snapshot: Snapshot, width: int, height: int, *, ascii_only: bool = Fals
     ascii_only : the terminal's encoding has no block characters
     colourless : letters carry what colours would
     """
+    return Group(*picture(snapshot, width, height, ascii_only=ascii_only, colourless=colourless))
+
+
+def picture(snapshot: Snapshot, width: int, height: int, *, ascii_only: bool = False, colourless: bool = False) -> list[Text]:
+    """The lines of ``view``."""
     width, height = max(10, width), max(1, height)
     page = _Page(snapshot, width, ascii_only, colourless)
     sections = page.sections(height)
@@ -44,7 +49,7 @@ def view(snapshot: Snapshot, width: int, height: int, *, ascii_only: bool = Fals
     for line in lines:
         line.no_wrap, line.overflow = True, "crop"
         line.truncate(width, overflow="crop")
-    return Group(*lines)
+    return lines
 
 
 def _stack(sections: dict[str, list[Text]], height: int) -> list[Text]:
@@ -122,8 +127,9 @@ class _Page:
                 full, rest = ("=", "-") if self.ascii else ("━", "─")
                 done = min(12, max(0, round(12 * share)))
                 position = f"{full * done}{rest * (12 - done)}  {position}"
-        name = fit(printable(session.source), self.room - 16 - len(position))
-        title = [("realtime-ser", _BOLD), ("  ", Style()), (name, Style())]
+        first = "realtime-ser" if session.channel is None else f"channel {session.channel}"
+        name = fit(printable(session.source), self.room - 4 - len(first) - len(position))
+        title = [(first, _BOLD), ("  ", Style()), (name, Style())]
         left = sum(cell_len(text) for text, _ in title)
         return self.line(*title, " " * max(1, self.room - left - len(position)), (position, _BOLD))
 

@@ -71,10 +71,11 @@ def page(parts: Sequence[str], name: str, generator: str) -> str:
     )
 
 
-def heading(sessions: int, seconds: float, source: str) -> str:
-    """The top of the page."""
+def heading(sessions: int, seconds: float, source: str, *, channels: int = 0) -> str:
+    """The top of the page; ``channels`` is how many of the source are streams of their own."""
     if sessions == 1:
-        return f"<h1>{escape(printable(source))}</h1><p class='sub'>Emotion in speech over {_span(seconds)}</p>"
+        kept = f", {channels} channels by themselves" if channels else ""
+        return f"<h1>{escape(printable(source))}</h1><p class='sub'>Emotion in speech over {_span(seconds)}{kept}</p>"
     return f"<h1>Emotion in speech</h1><p class='sub'>{sessions} recordings, {_span(seconds)} in all</p>"
 
 
