@@ -45,6 +45,8 @@ def _bundle(card: Mapping[str, Any]) -> str:
         f"| one window of {card['window_s']:g} s in ONNX Runtime | {card.get('latency_ms', float('nan')):.2f} ms, median,"
         " one thread |",
     ]
+    if made := training.get("made_by"):
+        lines.append(f"| how this file was made | {made} |")
     if card.get("unseen"):
         lines += _unseen_rows(card["unseen"])
     if strangers:
@@ -97,7 +99,8 @@ def _stranger_rows(strangers: Mapping[str, Any]) -> list[str]:
         f" {part['speakers']} speakers); over all {len(part['labels'])} shared emotions {part['all_stream']} |"
         for name, part in strangers["corpora"].items()
     ]
-    return [*rows, f"| printed by | `{strangers['command']}` |"]
+    rows.append(f"| printed by | `{strangers['command']}` |")
+    return [*rows, f"| how those were made | {strangers['note']} |"] if strangers.get("note") else rows
 
 
 def _score_rows(scores: Mapping[str, Any]) -> list[str]:
