@@ -11,6 +11,8 @@ import soundfile
 from bundles import RATE, Samples, write_stream_bundle
 from realtime_ser.config import Config, GateConfig
 from realtime_ser.model.classifier import load_model
+from train.__main__ import main
+from train.data import manifest
 from train.data.manifest import Row
 from train.evaluation import everyday, nobody
 from train.evaluation.streaming.scores import UNHEARD, UNSURE, Shown
@@ -60,3 +62,33 @@ def test_sounds_are_counted_by_kind_with_and_without_the_models_word(tmp_path: P
     assert result["with_voices"] == result["by_kind"]["urban_street_music"]
     assert result["with_voices"]["both"] > 0
     assert "esc_rain: 0 %" in nobody.told(result)
+
+
+def test_evaluate_prints_what_a_bundle_never_learned_from(
+    tmp_path: Path, talk: Samples, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpora = tmp_path / "corpora"
+    clips = {
+        "librispeech/100-1-0000": talk[: 3 * RATE],
+        "librispeech/101-1-0000": talk[3 * RATE : 6 * RATE],  # this one may train
+        "sounds/esc_rain_1-1-A": np.random.default_rng(0).normal(0, 0.05, 2 * RATE),
+        "ased/n1-01-01-01-05": talk[RATE : 4 * RATE],
+        "ased/h1-01-01-02-05": talk[2 * RATE : 5 * RATE],
+    }
+    for name, samples in clips.items():
+        (corpora / name).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(corpora / f"{name}.flac", samples, RATE)
+    manifest.save(manifest.build(corpora, progress=False), tmp_path / "cache" / "manifest.csv")
+    bundle = write_stream_bundle(tmp_path / "bundle")
+    common = ["evaluate", "--corpora", str(corpora), "--cache", str(tmp_path / "cache"), "--bundle", str(bundle)]
+    assert main([*common, "--everyday", "--sounds", "--strangers"]) == 0
+    said = capsys.readouterr().out
+    assert "1 clips of 1 readers" in said
+    assert "esc_rain: " in said
+    assert '"four_known"' in said
+    assert '"speakers": 2' in said
+    for file in (corpora / "ased").iterdir():
+        file.unlink()
+    manifest.save(manifest.build(corpora, progress=False), tmp_path / "cache" / "manifest.csv")
+    assert main([*common, "--strangers"]) == 2
+    assert "train get ased" in capsys.readouterr().err
