@@ -12,7 +12,6 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from realtime_ser.pipeline.session import StreamSession
 from realtime_ser.profiles.run import OpenProfile, open_profile
 from realtime_ser.records import Block, Estimate, Health, Notice, Record
 from realtime_ser.serve.auth import Access
+from realtime_ser.serve.inbox import Audio, Over
 from realtime_ser.serve.limits import Allowance, Limits
 from realtime_ser.serve.metrics import Metrics
 from realtime_ser.serve.models import Models, keep
@@ -42,21 +42,6 @@ from realtime_ser.text import one_line
 _MESSAGE_BURST_S = 10.0
 _FAULTS = frozenset({"source_failed", "model_failed", "failed"})  # notices of what an ``error`` has said already
 _LOG = logging.getLogger("realtime_ser.serve")
-
-
-@dataclass(frozen=True, slots=True)
-class _Audio:
-    data: bytes
-    received_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Over:
-    """Nothing more comes: ``error`` for the client, or the close code alone."""
-
-    close: int
-    error: ProtocolError | None = None
-    event: tuple[str, str] | None = None
 
 
 class ClientStream:
@@ -92,7 +77,7 @@ class ClientStream:
         self.health = Health()
         self._models, self._access, self._limits, self._metrics = models, access, limits, metrics
         self._clock = clock
-        self._inbox: deque[Start | _Audio | Gap | _Over] = deque()
+        self._inbox: deque[Start | Audio | Gap | Over] = deque()
         self._start: Start | None = None
         self._pace: Allowance | None = None
         self._message_pace = Allowance(limits.messages_per_s, limits.messages_per_s * _MESSAGE_BURST_S, clock())
@@ -123,11 +108,11 @@ class ClientStream:
 
     def gone(self) -> None:
         """The connection is lost: what came before is classified and accounted for, and nobody gets it."""
-        self._end(_Over(CLOSE_DONE))
+        self._end(Over(CLOSE_DONE))
 
     def server_stops(self) -> None:
         """End with a summary, because the server ends."""
-        self._end(_Over(CLOSE_GOING_AWAY, event=("server_stopping", "the server stops; connect again later")))
+        self._end(Over(CLOSE_GOING_AWAY, event=("server_stopping", "the server stops; connect again later")))
 
     def check(self) -> None:
         """End a stream on which nothing comes. To be called about every second."""
@@ -180,7 +165,7 @@ class ClientStream:
             self._received += message.samples
             self._inbox.append(message)
         else:
-            self._end(_Over(CLOSE_DONE))
+            self._end(Over(CLOSE_DONE))
 
     def _take_audio(self, data: bytes) -> None:
         if self._start is None or self._pace is None:
@@ -192,7 +177,7 @@ class ClientStream:
                 "rate_limited",
                 f"over {self._limits.burst_s:g} s of audio came faster than real time; POST a file to /v1/classify",
             )
-        self._inbox.append(_Audio(data, now))
+        self._inbox.append(Audio(data, now))
         self._received += len(data) // size
         if len(data) % size:
             raise ProtocolError(
@@ -200,9 +185,9 @@ class ClientStream:
             )
 
     def _fail(self, error: ProtocolError) -> None:
-        self._end(_Over(error.close, error))
+        self._end(Over(error.close, error))
 
-    def _end(self, over: _Over) -> None:
+    def _end(self, over: Over) -> None:
         if not self.closing:
             if over.error is not None:
                 over.error.__traceback__ = None  # its frames hold this stream, which would wait for the garbage collector
@@ -220,15 +205,15 @@ class ClientStream:
             self.closing = True
             # What failed is for who runs the server; the client learns that it did.
             _LOG.error("stream %d failed: %s: %s", self.number, type(error).__name__, one_line(error, 300))
-            self._finish(_Over(CLOSE_FAILED, ProtocolError("failed", "the server failed on this stream")), error)
+            self._finish(Over(CLOSE_FAILED, ProtocolError("failed", "the server failed on this stream")), error)
         self._count()
 
-    def _do(self, item: Start | _Audio | Gap | _Over) -> None:
-        if isinstance(item, _Audio):
+    def _do(self, item: Start | Audio | Gap | Over) -> None:
+        if isinstance(item, Audio):
             self._push(item)
         elif isinstance(item, Start):
             self._begin(item)
-        elif isinstance(item, _Over):
+        elif isinstance(item, Over):
             self._finish(item)
         elif self._session is not None:
             self._position += item.samples
@@ -252,12 +237,12 @@ class ClientStream:
             self._send(self._session.push(notice))
         self._set_due()
 
-    def _push(self, first: _Audio) -> None:
+    def _push(self, first: Audio) -> None:
         assert self._session is not None
         assert self._start is not None
         # What completes the next window is one piece: each piece costs, and only a whole window gives a record.
         last, pieces, size = first, [first.data], len(first.data) // self._start.frame_bytes
-        while self._position + size < self._due and self._inbox and isinstance(self._inbox[0], _Audio):
+        while self._position + size < self._due and self._inbox and isinstance(self._inbox[0], Audio):
             last = self._inbox.popleft()  # type: ignore[assignment]
             pieces.append(last.data)
             size += len(last.data) // self._start.frame_bytes
@@ -288,7 +273,7 @@ class ClientStream:
             if isinstance(record, Estimate):
                 self._metrics.window(record)
 
-    def _finish(self, over: _Over, fault: Exception | None = None) -> None:
+    def _finish(self, over: Over, fault: Exception | None = None) -> None:
         self._inbox.clear()
         if over.error is not None:
             self._metrics.rejected(over.error.code)
