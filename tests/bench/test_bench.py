@@ -112,7 +112,7 @@ def test_command_writes_figures_and_prints_the_table(
 
     monkeypatch.setattr("realtime_ser.bench.run_bench", measured)
     target = tmp_path / "figures.json"
-    assert cli.main(["bench", "--json", str(target), "--live", "3", "--against-librosa", "--audio", "a.wav"]) == 0
+    assert cli(["bench", "--json", str(target), "--live", "3", "--against-librosa", "--audio", "a.wav"]) == 0
     assert (asked["live_s"], asked["against_librosa"], asked["audio"]) == (3.0, True, "a.wav")
     assert json.loads(target.read_text()) == figures
     assert "whole hop" in capsys.readouterr().out
@@ -123,7 +123,7 @@ def test_missing_extra_is_said_before_measuring(
     package: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
-    assert cli.main(["bench", "--against-librosa"]) == ConfigError.exit_code
+    assert cli(["bench", "--against-librosa"]) == ConfigError.exit_code
     assert f"needs {package}: pip install 'realtime-ser[bench]'" in capsys.readouterr().err
 
 

@@ -138,11 +138,11 @@ def test_damaged_settings(tmp_path: Path, bundles: dict[str, Path], torture: Any
 
 
 def _with_the_name(answer: dict[str, object], own: bool) -> dict[str, object]:
-    """A model that does not exist, or a window that it does not take, is named instead of the file."""
+    """A model that does not exist, a window that it does not take, and a channel that the recording lacks are named instead."""
     message = str(answer["stderr"])
     if answer["code"] == 2 and message.startswith(("realtime-ser: no model ", "realtime-ser: --set model=")):
         assert not own or "--set" in message
         answer["stderr"] = message.replace("\n", " fuzz.yaml\n")
-    if answer["code"] == 1 and "the config asks for" in message:
+    if answer["code"] == 1 and ("the config asks for" in message or " has no channel " in message):
         answer["stderr"] = message.replace("\n", " fuzz.yaml\n")
     return answer
