@@ -22,7 +22,7 @@ def test_round_trip(front_end: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"recipe": "mel"}, "unknown recipe 'mel'; this version knows flat268"),
+        ({"recipe": "mel"}, "unknown recipe 'mel'; this version supports flat268"),
         ({"recipe": None}, "'recipe' takes str"),
         ({"sample_rate": 100}, "sample_rate 100 Hz is outside"),
         ({"sample_rate": 16000.0}, "'sample_rate' takes int, got 16000.0"),
