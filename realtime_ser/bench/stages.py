@@ -64,9 +64,9 @@ def timed_engine(model: Classifier, config: Config, watches: Stopwatches, first:
         watches.watch(gate._detector, "probability", "gate_vad")
     watches.watch(model, "predict" if model.card.stream is None else "follow", "model")
     for method in ("speech", "silence"):
-        watches.watch(engine._smoother, method, "smoothing")
+        watches.watch(engine._labeller.smoother, method, "smoothing")
     for method in ("extend", "close"):
-        watches.watch(engine._segmenter, method, "smoothing")
+        watches.watch(engine._labeller.segmenter, method, "smoothing")
     return engine
 
 

@@ -19,16 +19,16 @@ from realtime_ser.config import Config
 from realtime_ser.engine.account import SampleAccount
 from realtime_ser.engine.gate import SpeechGate
 from realtime_ser.engine.hops import HopCutter
+from realtime_ser.engine.labeller import Labeller
 from realtime_ser.engine.one_thread import OneThread, one_at_a_time
 from realtime_ser.engine.profile import Profile
-from realtime_ser.engine.segmenter import Segmenter
-from realtime_ser.engine.smoother import Smoother
+from realtime_ser.engine.record_queue import RecordQueue
 from realtime_ser.engine.timeline import Timeline
 from realtime_ser.engine.voice import VoiceState
 from realtime_ser.engine.window import WindowClassifier
 from realtime_ser.errors import ConfigError
 from realtime_ser.model.classifier import Classifier
-from realtime_ser.records import Block, Estimate, FloatArray, Health, Notice, Segment, State, Window
+from realtime_ser.records import Block, Estimate, FloatArray, Health, Notice, Segment, Window
 
 _SILENCE_DBFS = -120.0
 _UNLIKE = "this voice or microphone is unlike the profile's; the profile is not used from here on, and stays as it is"
@@ -77,8 +77,8 @@ class Engine(OneThread):
         self._level = LevelCheck("Engine.push")
         self._high_pass = HighPass(self.sample_rate)
         self._gate = SpeechGate(config.gate, self.sample_rate, self.window / self.sample_rate)
-        self._smoother = Smoother(model.labels, config.smoothing)
-        self._segmenter = Segmenter(self.sample_rate)
+        self._labeller = Labeller(model.labels, config.smoothing, self.sample_rate)
+        self._records = RecordQueue()
         self._hops = HopCutter(self.sample_rate, self.min_window, self.hop)
         self.reset()
 
@@ -91,8 +91,7 @@ class Engine(OneThread):
     @one_at_a_time
     def reset(self) -> None:
         """Forget everything: a new stream starts at sample 0."""
-        self._records: list[Estimate | Segment | Notice] = []  # in the order of the stream, not taken yet
-        self._old = 0  # number of them from earlier pushes
+        self._records.reset()
         self._time.reset()
         self._account = SampleAccount()
         self._base = 0  # model index at which the current continuous piece begins
@@ -133,7 +132,7 @@ class Engine(OneThread):
         block = self._time.next_block(block)
         usable = self._level(block.samples, block.rate)  # unusable samples are dropped and counted
         estimates: list[Estimate] = []
-        self._forget_estimates()
+        self._records.drop_estimates()
         self._xruns += block.xruns
         if block.rate != self._time.rate:
             estimates += self._end_piece()
@@ -160,7 +159,7 @@ class Engine(OneThread):
         """
         block = self._time.next_block(block)
         if self._hops.active:
-            self._close_segment()
+            self._records.add(self._labeller.segmenter.close())
             self._restart()
         self._xruns += block.xruns
         if block.rate != self._time.rate:
@@ -174,7 +173,7 @@ class Engine(OneThread):
 
         Samples pushed afterwards are a new piece. The adaptation to the voice is kept, as after a gap; ``reset`` forgets it.
         """
-        self._forget_estimates()
+        self._records.drop_estimates()
         return self._end_piece()
 
     @one_at_a_time
@@ -219,24 +218,18 @@ class Engine(OneThread):
 
         Estimates of earlier pushes are left out, because ``push`` has returned them; those of a push that failed are included.
         """
-        records, self._records, self._old = self._records, [], 0
-        return records
+        return self._records.take()
 
     def take_segments(self) -> list[Segment]:
         """The segments that ended since the last call of this or of ``take_records``."""
         return [record for record in self.take_records() if isinstance(record, Segment)]
-
-    def _forget_estimates(self) -> None:
-        """Drop estimates that were already returned, so that they do not accumulate when only ``push`` is called."""
-        self._records[self._old :] = [record for record in self._records[self._old :] if not isinstance(record, Estimate)]
-        self._old = len(self._records)
 
     def _restart(self) -> None:
         """Forget the audio, keep the counts."""
         self._windows.forget_audio()
         self._high_pass.reset()
         self._gate.reset()
-        self._smoother.reset()
+        self._labeller.reset()
         self._hops.reset()
 
     def _account_for_gap(self) -> None:
@@ -249,7 +242,7 @@ class Engine(OneThread):
             return []
         length = self._time.position(self._time.expected) - self._base
         estimates = [self._hop(samples) for samples in self._hops.finish(length)]
-        self._close_segment()
+        self._records.add(self._labeller.segmenter.close())
         self._restart()
         return estimates
 
@@ -264,13 +257,17 @@ class Engine(OneThread):
         ratio = self._gate.speech_ratio(length_s)
         window = Window(start, end, len(samples), ratio, _level_dbfs(samples))
         spoken = self._gate.is_speech(length_s) and self._windows.ready
-        before = len(self._records)
         undecided = self._windows.like_profile is None
         probs = self._probabilities(window) if spoken else None
-        estimate = self._pass_over(window) if probs is None else self._classify(window, probs)
-        self._records.insert(before, estimate)  # before the segment that it ended
+        lost, captured_at = self._account.unreported, self._time.captured_at(end)
+        if probs is None:
+            estimate, ended = self._labeller.silence(window, lost, captured_at)
+        else:
+            estimate, ended = self._labeller.speech(window, probs, lost, captured_at)
+        self._records.add(estimate)
+        self._records.add(ended)
         if undecided and self.unlike_profile:
-            self._records.append(Notice("profile_unlike", _UNLIKE, end, self.sample_rate))
+            self._records.add(Notice("profile_unlike", _UNLIKE, end, self.sample_rate))
         self._account.window(end, window.hop, classified=probs is not None)
         return estimate
 
@@ -279,50 +276,6 @@ class Engine(OneThread):
         # Classify the last seconds separately only if they hold speech.
         recent = self._windows.reaches_back and self._gate.is_speech(self._windows.recent_s)
         return self._windows.classify(window.hop, recent=recent)
-
-    def _classify(self, window: Window, probs: FloatArray) -> Estimate:
-        state, label, confidence = self._smoother.speech(probs, window.hop / self.sample_rate)
-        ended = self._segmenter.extend(label, window.end - window.hop, window.end, confidence)
-        if ended is not None:
-            self._records.append(ended)
-        smoothed = tuple(self._smoother.smoothed.tolist())
-        return self._estimate(window, state, label, confidence, tuple(probs.tolist()), smoothed)
-
-    def _pass_over(self, window: Window) -> Estimate:
-        self._smoother.silence(window.hop / self.sample_rate)
-        self._close_segment()
-        return self._estimate(window, "no_speech")
-
-    def _estimate(
-        self,
-        window: Window,
-        state: State,
-        label: str | None = None,
-        confidence: float = 0.0,
-        probs: tuple[float, ...] = (),
-        smoothed: tuple[float, ...] = (),
-    ) -> Estimate:
-        return Estimate(
-            start=window.start,
-            end=window.end,
-            hop=window.hop,
-            sample_rate=self.sample_rate,
-            state=state,
-            label=label,
-            confidence=confidence,
-            labels=self.model.labels,
-            probs=probs,
-            smoothed=smoothed,
-            speech_ratio=window.speech_ratio,
-            level_dbfs=window.level_dbfs,
-            lost_samples=self._account.unreported,
-            captured_at=self._time.captured_at(window.end),
-        )
-
-    def _close_segment(self) -> None:
-        ended = self._segmenter.close()
-        if ended is not None:
-            self._records.append(ended)
 
 
 def _level_dbfs(samples: FloatArray) -> float:
