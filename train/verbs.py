@@ -1,0 +1,236 @@
+"""The verbs of ``python -m train``: each reads its command line and calls functions that a notebook can call as well."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from realtime_ser.errors import ConfigError
+from train.data import manifest
+from train.data import prepare as preparing
+from train.data.corpora import corpora_folder
+from train.paths import Paths
+from train.settings import Setup, load_setup
+
+if TYPE_CHECKING:
+    from train.evaluation.large import Workshop
+
+# Modules that load torch or matplotlib are imported by the verbs that need them, so that --help is fast.
+
+
+def get(options: argparse.Namespace) -> None:
+    """Fetch a corpus from its own host, or print how to get it."""
+    from train.data import encoder_file
+    from train.data.corpora import get as fetching
+
+    if options.name == "encoder":
+        made = encoder_file.fetch(_destination(options), options.source)
+        print(f"{made}: {encoder_file.NOTICE}; model.bin SHA-256 {encoder_file.MODEL_BIN_SHA256} (as known)")
+    elif options.name:
+        fetching.fetch_corpora(options.name, _destination(options), keep=options.keep)
+    else:
+        fetching.show_corpora()
+        print(f"{'encoder':15} {'get':8} {'75 MB':22} {encoder_file.LICENCE}; what large begins with; {encoder_file.ADDRESS}")
+
+
+def prepare(options: argparse.Namespace) -> None:
+    """Corpora -> manifest.csv and cached features."""
+    paths, setup = _requested(options)
+    preparing.prepare(paths, setup.train)
+
+
+def explore(options: argparse.Namespace) -> None:
+    """Pictures of the corpora and one HTML page: how many, how loud, how long, how high, and what a random split hides."""
+    from train.explore import explore as look
+
+    paths, _ = _requested(options)
+    print(look(paths.corpora, manifest.load(paths.manifest), paths.cache, paths.output, clips=not options.no_clips))
+
+
+def audit(options: argparse.Namespace) -> int:
+    """Every fold of a protocol; exit code 1 when one leaks."""
+    paths, setup = _requested(options)
+    rows = preparing.rows_in_use(paths, setup.train)
+    folds, problems = preparing.audit(
+        rows, setup.train, options.protocol, dev_speakers=options.dev_speakers, sentences=options.sentences
+    )
+    for problem in problems[:50]:
+        print(problem)
+    print(f"{options.protocol}: {folds} folds, {len(problems) or 'no'} leaks")
+    return 1 if problems else 0
+
+
+def fit(options: argparse.Namespace) -> None:
+    """The networks that ship, from every clip of the corpora in use; or with --fold those of a protocol's folds.
+
+    Each network's run has its history, its curves and its checkpoint. With --dev-speakers some speakers are held out: their UAR
+    is shown during training, and ``export`` does not take such a network.
+    """
+    from train.evaluation import folds, large
+
+    paths, setup = _requested(options)
+    if options.system == large.SYSTEM:
+        large.fit(_workshop(options), options.protocol, seeds=options.seeds, only=options.fold)
+        return
+    rows = preparing.rows_in_use(paths, setup.train)
+    folds.fit(
+        paths,
+        setup.train,
+        rows,
+        options.system,
+        protocol=options.protocol,
+        only=options.fold,
+        seeds=options.seeds,
+        dev_speakers=options.dev_speakers,
+        threads=options.threads,
+    )
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """One network per fold, streamed through the engine; writes scores-PROTOCOL.json into the system's runs.
+
+    With --stream: conversations, steady speech, sounds and spoilt audio instead, written into --output. With --everyday,
+    --sounds or --strangers: the bundle's answers on readers, on sounds and on a corpus outside the training data. With
+    --profile: scores of runs that start with a remembered voice.
+    """
+    from train.evaluation import folds, large
+    from train.evaluation.streaming import verbs as streaming
+
+    paths, setup = _requested(options)
+    if options.profile:
+        _remembered(options)
+        return
+    if options.everyday or options.sounds or options.strangers:
+        _unseen(options)
+        return
+    if options.system == large.SYSTEM and not (options.bundle or options.stream):
+        large.score(_workshop(options), options.protocol, seeds=options.seeds, only=options.fold)
+        return
+    rows = preparing.rows_in_use(paths, setup.train)
+    job = folds.Job(options.system, options.protocol, options.threads)
+    if options.bundle:
+        streaming.evaluate_bundle(paths, setup, rows, options.bundle, only=options.fold, clips=options.clips)
+    elif options.stream:
+        streaming.evaluate(paths, setup, rows, job, only=options.fold, clips=options.clips)
+    else:
+        folds.score(paths, setup, rows, job, options.seeds)
+
+
+def tune(options: argparse.Namespace) -> None:
+    """Try windows, smoothers and gates on half of the folds' networks; print the best and their scores on the other half."""
+    from train.evaluation import folds
+    from train.evaluation.streaming import verbs as streaming
+
+    paths, setup = _requested(options)
+    rows = preparing.rows_in_use(paths, setup.train)
+    streaming.tune(
+        paths,
+        setup,
+        rows,
+        folds.Job(options.system, options.protocol, options.threads),
+        only=options.fold,
+        windows_s=options.windows,
+        hops_s=options.hops,
+        gates=not options.no_gates,
+    )
+
+
+def reproduce(options: argparse.Namespace) -> None:
+    """Train and score every published system, as its authors did and on unseen speakers; done rows are kept."""
+    import torch
+
+    from train.published import reproduce as run
+
+    torch.set_num_threads(options.threads)
+    paths, _ = _requested(options)
+    table = run(
+        paths.corpora,
+        manifest.load(paths.manifest),
+        cache=paths.cache,
+        runs=paths.runs,
+        output=paths.output,
+        only=options.only,
+        epochs=_epochs(options.epochs),
+    )
+    print(table)
+
+
+def export(options: argparse.Namespace) -> None:
+    """The shipped bundle: the network of ``fit`` with the scores and the temperature of ``evaluate``."""
+    from train.evaluation import folds, large
+    from train.release import large as large_release
+    from train.release.shipping import ship
+    from train.release.weights_page import write_page
+
+    paths, setup = _requested(options)
+    job = folds.Job(options.system, options.protocol, options.threads)
+    if options.system == large.SYSTEM:
+        card = large_release.ship(_workshop(options), setup.live, paths.weights)
+    else:
+        card = ship(paths, setup, preparing.rows_in_use(paths, setup.train), job)
+    print(write_page(paths.weights))
+    size_mb = card.onnx_path.stat().st_size / 1e6
+    print(f"{card.onnx_path}: {size_mb:.2f} MB, {card.raw['parameters']:,} parameters, {card.headline}")
+
+
+def _workshop(options: argparse.Namespace) -> Workshop:
+    """What the steps of ``large`` take."""
+    from train.evaluation.large import Workshop
+
+    paths, setup = _requested(options)
+    return Workshop(paths, manifest.load(paths.manifest).rows, setup.train.large, options.threads)
+
+
+def _remembered(options: argparse.Namespace) -> None:
+    """Print what a profile is worth to a bundle."""
+    from realtime_ser.model.classifier import load_model
+    from train.evaluation.remembered import remembered, told
+
+    paths, setup = _requested(options)
+    classifier = load_model(options.bundle or options.system)
+    print(told(remembered(classifier, paths.corpora, options.profile, setup.live)))
+
+
+def _unseen(options: argparse.Namespace) -> None:
+    """Print a bundle's answers on data that no model was trained on."""
+    from realtime_ser.model.classifier import load_model
+    from train.evaluation import everyday, large, nobody
+
+    shop, live = _workshop(options), _requested(options)[1].live
+    classifier = load_model(options.bundle or options.system)
+    if options.everyday:
+        rows = shop.tested(*large.EVERYDAY)
+        print(everyday.told(everyday.everyday(classifier, shop.corpora, rows, live, everyday.SHARES)))
+    if options.sounds:
+        print(nobody.told(nobody.sounds(classifier, shop.corpora, shop.tested("sounds"), live)))
+    if options.strangers:
+        print(json.dumps(large.strangers(classifier, shop), indent=1))
+
+
+def _requested(options: argparse.Namespace) -> tuple[Paths, Setup]:
+    """The folders and settings of a command line."""
+    setup = load_setup(options.config, options.set)
+    named = {name: getattr(options, name) for name in ("cache", "runs", "output", "weights") if name in options}
+    return Paths(corpora_folder(options.corpora, setup.train.corpora), **named), setup
+
+
+def _destination(options: argparse.Namespace) -> Path:
+    """Where a corpus goes: the corpora folder, which need not exist yet."""
+    configured = load_setup(options.config, options.set).train.corpora
+    for place in (options.corpora, os.environ.get("REALTIME_SER_CORPORA"), configured):
+        if place:
+            return Path(str(place)).expanduser()
+    return corpora_folder()
+
+
+def _epochs(given: list[str]) -> dict[str, int]:
+    epochs = {}
+    for item in given:
+        system, _, count = item.partition("=")
+        if not count.isdigit() or not int(count):
+            raise ConfigError(f"--epochs {item}: expected SYSTEM=N, such as B-cnn=100")
+        epochs[system] = int(count)
+    return epochs
