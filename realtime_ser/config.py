@@ -68,7 +68,7 @@ class GateConfig:
     floor_min_db: float = between(-120, 0, default=-80.0)
     floor_span_s: float = between(0.5, 60, default=4.0)
     min_speech_s: float = between(0, 60, default=0.16)
-    recent_s: float = between(0.05, 60, default=0.75)
+    speech_within_s: float = between(0.05, 60, default=0.75, formerly="recent_s")
     model: bool = True
 
 

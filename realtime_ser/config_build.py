@@ -11,20 +11,23 @@ import math
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, field, fields, is_dataclass
+from dataclasses import MISSING, asdict, field, fields, is_dataclass
 from typing import Any, TypeVar
 
 from realtime_ser.errors import ConfigError, SerError
 
-_BETWEEN, _ONE_OF = "between", "one of"
+_BETWEEN, _ONE_OF, _FORMERLY = "between", "one of", "formerly"
 _LONGEST_SHOWN = 80
 _UNIONS = (types.UnionType, typing.Union)
 _T = TypeVar("_T")
 
 
-def between(low: float, high: float, *, default: Any = MISSING) -> Any:
-    """A dataclass field whose value must lie in the closed range [low, high]; None is valid where the type allows it."""
-    return field(default=default, metadata={_BETWEEN: (low, high)})
+def between(low: float, high: float, *, default: Any = MISSING, formerly: str | None = None) -> Any:
+    """A dataclass field whose value must lie in the closed range [low, high]; None is valid where the type allows it.
+
+    ``formerly`` : its name in earlier versions, whose use fails with a message that has the new one
+    """
+    return field(default=default, metadata={_BETWEEN: (low, high), _FORMERLY: formerly})
 
 
 def one_of(*choices: str, default: str) -> Any:
@@ -40,6 +43,12 @@ def limits_of(cls: Any, name: str) -> tuple[float, float] | None:
 def choices_of(cls: Any, name: str) -> tuple[str, ...]:
     """The words that a field takes; empty for other fields."""
     return typing.cast("tuple[str, ...]", cls.__dataclass_fields__[name].metadata.get(_ONE_OF, ()))
+
+
+def former_dict(settings: Any) -> dict[str, Any]:
+    """``asdict`` under the former names of renamed fields: for keys of caches and checkpoints, which must survive a rename."""
+    old = {item.name: item.metadata.get(_FORMERLY) or item.name for item in fields(settings)}
+    return {old[name]: value for name, value in asdict(settings).items()}
 
 
 def build(
@@ -84,6 +93,9 @@ class _Reader:
         arguments: dict[str, Any] = {}
         for key, value in values.items():
             if key not in known:
+                for item in known.values():
+                    if item.metadata.get(_FORMERLY) == key:
+                        raise self.fail(f"{self._what} '{prefix}{key}' is now called '{prefix}{item.name}'")
                 near = difflib.get_close_matches(shown(key, str), list(known), n=1, cutoff=0.0)
                 raise self.fail(f"unknown {self._what} '{prefix}{shown(key, str)}'; did you mean '{prefix}{near[0]}'?")
             arguments[key] = self.convert(hints[key], value, f"{prefix}{key}")

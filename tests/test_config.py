@@ -12,8 +12,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime_ser.config import Config, SmoothingConfig, load_config, resource
-from realtime_ser.config_build import choices_of, limits_of
+from realtime_ser.config import Config, GateConfig, SmoothingConfig, load_config, resource
+from realtime_ser.config_build import choices_of, former_dict, limits_of
 from realtime_ser.errors import ConfigError
 
 
@@ -105,6 +105,7 @@ def test_forms_of_set(override: str, read: Any) -> None:
         ("stream.hop", ["--set stream.hop:", "key=value"]),
         ("=3", ["key=value"]),
         ("stream.hopp_s=1", ["unknown setting 'stream.hopp_s'", "did you mean 'stream.hop_s'"]),
+        ("gate.recent_s=1", ["'gate.recent_s' is now called 'gate.speech_within_s'"]),
         ("steam.hop_s=1", ["unknown setting 'steam'", "did you mean 'stream'"]),
         ("stream=1", ["'stream' is a section"]),
         ("stream.hop_s.x=1", ["'stream.hop_s' takes float"]),
@@ -135,6 +136,7 @@ def test_wrong_overrides_are_named(override: str, words: list[str]) -> None:
     [
         ("stream:\n  hops: 1\n", ["unknown setting 'stream.hops'", "'stream.hop_s'"]),
         ("stream: [1]\n", ["'stream' is a section"]),
+        ("gate: {recent_s: 1}", ["setting 'gate.recent_s' is now called 'gate.speech_within_s'"]),
         ("- a\n- b\n", ["expected named settings"]),
         ("just text", ["expected named settings"]),
         ("1: 2", ["expected named settings"]),
@@ -156,6 +158,13 @@ def test_a_wrong_file_is_named(tmp_path: Path, text: str | bytes, words: list[st
 def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
     assert "cannot read config" in refused(tmp_path / "gone.yaml")
     assert str(tmp_path) in refused(tmp_path)
+
+
+def test_a_rename_keeps_the_keys_of_caches() -> None:
+    """Features cached before it are found after it."""
+    old, new = former_dict(GateConfig()), asdict(GateConfig())
+    assert (old["recent_s"], "speech_within_s" in old) == (new["speech_within_s"], False)
+    assert list(old.values()) == list(new.values()), "the order is part of the key"
 
 
 def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ class Recipe:
     epochs, batch, rate, decay : of AdamW under a one-cycle schedule
     average : decay of the running mean of the weights, which is scored and exported
     mixup : parameter of the Beta distribution; 0: none
-    smoothing : share of the target spread over all labels
+    label_smoothing : share of the target spread over all labels
     side : weight of the auxiliary loss (gender, intensity)
     per_clip : windows of a clip per epoch (vectors only)
     networks : trained with successive seeds and averaged in one graph
@@ -84,7 +84,7 @@ class Recipe:
     decay: float = between(0, 10, default=0.02)
     average: float = between(0, 1, default=0.998)
     mixup: float = between(0, 100, default=0.3)
-    smoothing: float = between(0, 1, default=0.1)
+    label_smoothing: float = between(0, 1, default=0.1, formerly="smoothing")
     side: float = between(0, 100, default=0.2)
     per_clip: int = between(1, 10_000, default=8)
     networks: int = between(1, 100, default=1)
@@ -127,7 +127,7 @@ class WaveformRecipe:
     readers, sounds : share of groups with readers, and with sounds
     plain : probability of neutral or calm above which a reader's loss is zero
     recent : weight of the loss of a window's last seconds
-    smoothing : share of the target spread over all outputs
+    label_smoothing : share of the target spread over all outputs
     prior_s, memory_s : of the running mean: weight of the prior and longest average, in seconds
     cold : how much softer answers are at a stream's start, see ``WaveformGraph``
     soft, dropout : see ``networks.waveform``
@@ -146,7 +146,7 @@ class WaveformRecipe:
     sounds: float = between(0, 1, default=0.08)
     plain: float = between(0.01, 1, default=0.75)
     recent: float = between(0, 10, default=0.4)
-    smoothing: float = between(0, 1, default=0.05)
+    label_smoothing: float = between(0, 1, default=0.05, formerly="smoothing")
     prior_s: float = between(0.01, 3600, default=4.0)
     memory_s: float = between(0.01, 3600, default=60.0)
     cold: float = between(0.1, 10, default=1.5)

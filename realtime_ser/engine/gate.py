@@ -34,7 +34,7 @@ def holds_speech(chunks: Sequence[bool], window_s: float, config: GateConfig) ->
     chunks : which of the stream's chunks of 32 ms are speech, the newest last; those before the window do not count
     """
     window = chunks[-max(1, round(window_s * RATE / CHUNK)) :]
-    recent = max(1, round(config.recent_s * RATE / CHUNK))
+    recent = max(1, round(config.speech_within_s * RATE / CHUNK))
     # A window shorter than twice min_speech_s passes when half of it is speech.
     needed = min(config.min_speech_s * RATE / CHUNK, 0.5 * len(window))
     return bool(len(window)) and sum(window) >= max(1.0, needed) and any(window[-recent:])

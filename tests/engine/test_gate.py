@@ -182,7 +182,7 @@ def burst(seconds: float, dbfs: float) -> Samples:
 
 
 def test_a_window_needs_enough_speech_and_some_of_it_recent() -> None:
-    gate = energy_gate(min_speech_s=0.25, recent_s=0.75)
+    gate = energy_gate(min_speech_s=0.25, speech_within_s=0.75)
     gate.push(np.zeros(3 * RATE, np.float32))
     gate.push(burst(0.15, -20))
     assert not gate.is_speech(3.0)

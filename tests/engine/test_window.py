@@ -111,7 +111,7 @@ def test_a_windows_last_seconds_are_classified_separately(name: str, bundles: di
 def test_last_seconds_without_speech_are_not_classified_separately(bundles: dict[str, Path], talk: Samples) -> None:
     """At the end of a sentence the whole window still holds enough of it, its end does not."""
     seen = Recording(load_model(bundles["flatstats"]))
-    gate = GateConfig(vad=False, min_speech_s=0.5, recent_s=2.0)
+    gate = GateConfig(vad=False, min_speech_s=0.5, speech_within_s=2.0)
     sound = np.concatenate((talk[:RATE], np.zeros(RATE, np.float32)))
     estimates = heard(seen, Config(gate=gate, stream=StreamConfig(recent_s=1.0)), sound)
     spoken = [estimate for estimate in estimates if estimate.state != "no_speech"]

@@ -45,6 +45,7 @@ def test_a_copy_of_the_shipped_file_changes_nothing(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ("train.sed=1", "--set train.sed=1: unknown setting 'train.sed'; did you mean 'train.seed'"),
+        ("train.large.smoothing=0", "'train.large.smoothing' is now called 'train.large.label_smoothing'"),
         ("train.cnn.epochs=0", "'train.cnn.epochs' must be between 1 and 100000, got 0"),
         ("train.mlp.variants=[{speed: 1.1}]", "'train.mlp.variants[0].name' is missing"),
         ("train.cnn.masking.noise_db=[1, 2, 3]", "'train.cnn.masking.noise_db' takes two numbers, the lower one first"),

@@ -11,7 +11,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from realtime_ser.audio import high_pass
 from realtime_ser.config import GateConfig
+from realtime_ser.config_build import former_dict
 from realtime_ser.errors import ConfigError
 from realtime_ser.features.spec import FrontEndSpec
 from train.atomic import replacing
@@ -32,7 +33,7 @@ from train.sampling.augment import Variant
 # else. Goes into the keys of speech activity, frames and vectors, and into the identity of training runs.
 LIVE: Mapping[str, Any] = {
     "version": 15,
-    "gate": asdict(GateConfig()),
+    "gate": former_dict(GateConfig()),
     "high_pass": [high_pass.STOP_HZ, high_pass.STOP_DB, high_pass.ORDER],
 }
 _OF_STREAMS = ("activity", "frames", "vectors")  # kinds of cache that depend on the stream's preprocessing

@@ -32,7 +32,7 @@ def multiplies_bfloat16() -> bool:
 def loss_of(network: Any, x: Tensor, target: Tensor, side: Tensor, recipe: Recipe, rng: np.random.Generator) -> Tensor:
     """Cross entropy of smoothed, mixed targets (Zhang et al. 2018, https://arxiv.org/abs/1710.09412), mean over members."""
     classes = len(LABELS)
-    wanted = F.one_hot(target, classes).float() * (1 - recipe.smoothing) + recipe.smoothing / classes
+    wanted = F.one_hot(target, classes).float() * (1 - recipe.label_smoothing) + recipe.label_smoothing / classes
     if recipe.mixup:
         share = float(rng.beta(recipe.mixup, recipe.mixup))
         other = torch.from_numpy(rng.permutation(len(x)))

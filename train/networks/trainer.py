@@ -11,7 +11,7 @@ import io
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from realtime_ser.config_build import former_dict
 from realtime_ser.errors import ConfigError
 from realtime_ser.features.normaliser import Normalisation, RunningNormaliser
 from train.atomic import replacing, write_text
@@ -120,7 +121,7 @@ def fit(
     """
     recipe = data.recipe
     # The number of networks that are averaged later does not affect the training of one.
-    settings = asdict(replace(recipe, networks=1, joined=None))
+    settings = former_dict(replace(recipe, networks=1, joined=None))
     del settings["joined_share"], settings["others_first"], settings["across"]
     # The computation of features may change while the settings do not.
     learned = [settings, seed, sorted(row.path for row in train), feature_cache.LIVE]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from realtime_ser.config_build import former_dict
 from realtime_ser.errors import ConfigError
 from train.atomic import replacing, write_text
 from train.data.corpora import LABELS
@@ -56,7 +56,7 @@ def train(groups: Groups, recipe: WaveformRecipe, encoder: Path, folder: Path, *
     network = Waveform(len(LABELS) + 1, prior_s=recipe.prior_s, soft=recipe.soft, dropout=recipe.dropout)
     file = folder / "checkpoint.pt"
     found = torch.load(file, weights_only=True) if file.is_file() else None
-    if found is not None and found["recipe"] != asdict(recipe):
+    if found is not None and found["recipe"] != former_dict(recipe):
         raise ConfigError(f"{folder} holds a run of another recipe; move it away, or give --runs another folder")
     if found is None:
         if not encoder.is_file():
@@ -101,7 +101,7 @@ def train(groups: Groups, recipe: WaveformRecipe, encoder: Path, folder: Path, *
             folder.mkdir(parents=True, exist_ok=True)
             state = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "average": average}
             with replacing(file) as temporary:
-                torch.save({**state, "step": done, "recipe": asdict(recipe)}, temporary)
+                torch.save({**state, "step": done, "recipe": former_dict(recipe)}, temporary)
             write_text(folder / "history.json", json.dumps(history) + "\n")
     network.load_state_dict(average or network.state_dict())
     return network.eval()
@@ -126,7 +126,7 @@ def step_loss(network: Waveform, batch: Batch, recipe: WaveformRecipe, rng: np.r
         views.append((recent, recipe.recent))
     for statistics, weight in views:
         logits = network.logits(statistics, expected)
-        wrong = F.cross_entropy(logits, target, reduction="none", label_smoothing=recipe.smoothing)
+        wrong = F.cross_entropy(logits, target, reduction="none", label_smoothing=recipe.label_smoothing)
         logs = F.log_softmax(logits, dim=1)
         plain = torch.logaddexp(logs[:, LABELS.index("neutral")], logs[:, LABELS.index("calm")])
         short = F.relu(float(np.log(recipe.plain)) - plain)

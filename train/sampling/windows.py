@@ -24,7 +24,7 @@ def valid_ends(speech: npt.NDArray[np.bool_], length: int, spec: FrontEndSpec) -
     per_s = spec.sample_rate / spec.hop_length
     total = np.concatenate(([0], np.cumsum(speech)))
     ends = np.arange(length, len(speech) + 1)
-    recent = np.maximum(0, ends - round(GATE.recent_s * per_s))
+    recent = np.maximum(0, ends - round(GATE.speech_within_s * per_s))
     enough = total[ends] - total[ends - length] >= GATE.min_speech_s * per_s
     return ends[enough & (total[ends] > total[recent])]
 

@@ -16,7 +16,7 @@ from train.networks.networks import AUXILIARY
 from train.settings import Recipe
 
 CPUINFO = Path("/proc/cpuinfo")
-PURE = Recipe({"recipe": "stacked"}, mixup=0.0, smoothing=0.1, side=0.0)
+PURE = Recipe({"recipe": "stacked"}, mixup=0.0, label_smoothing=0.1, side=0.0)
 
 
 class Told(nn.Module):
@@ -67,7 +67,7 @@ def test_an_unknown_gender_costs_nothing() -> None:
     known = F.binary_cross_entropy_with_logits(guess[:3, 0], torch.ones(3), reduction="sum")
     known = known + F.binary_cross_entropy_with_logits(guess[:, 1], torch.tensor([0.0] * 3 + [1.0] * 3), reduction="sum")
     added = float(
-        (network.loss(Recipe({"recipe": "stacked"}, mixup=0.0, smoothing=0.1, side=0.5)) - network.loss(PURE)).detach()
+        (network.loss(Recipe({"recipe": "stacked"}, mixup=0.0, label_smoothing=0.1, side=0.5)) - network.loss(PURE)).detach()
     )
     assert added == pytest.approx(0.5 * float(known.detach()) / 9, rel=1e-4)
 

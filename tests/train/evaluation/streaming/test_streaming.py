@@ -109,7 +109,7 @@ def test_the_search_begins_with_what_was_and_the_choice_is_within_the_bars_where
     fold: Fold, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tune, "smoothers", lambda base: iter([base, replace(base, method="none", hold_s=0.0)]))
-    monkeypatch.setattr(tune, "gates", lambda base: [replace(base, gate=replace(base.gate, recent_s=0.5))])
+    monkeypatch.setattr(tune, "gates", lambda base: [replace(base, gate=replace(base.gate, speech_within_s=0.5))])
     trials = tune.search([fold], root, CONFIG, windows_s=[1.0], hops_s=[0.25, 0.5], seed=0)
     assert len(trials) == 1 + 4 + 1
     assert trials[0].config == CONFIG
