@@ -187,11 +187,11 @@ def _workshop(options: argparse.Namespace) -> Workshop:
 def _remembered(options: argparse.Namespace) -> None:
     """Print what a profile is worth to a bundle."""
     from realtime_ser.model.classifier import load_model
-    from train.evaluation.remembered import remembered, told
+    from train.evaluation.remembered import remembered, report
 
     paths, setup = _requested(options)
     classifier = load_model(options.bundle or options.system)
-    print(told(remembered(classifier, paths.corpora, options.profile, setup.live)))
+    print(report(remembered(classifier, paths.corpora, options.profile, setup.live)))
 
 
 def _unseen(options: argparse.Namespace) -> None:
@@ -203,9 +203,9 @@ def _unseen(options: argparse.Namespace) -> None:
     classifier = load_model(options.bundle or options.system)
     if options.everyday:
         rows = shop.tested(*large.EVERYDAY)
-        print(everyday.told(everyday.everyday(classifier, shop.corpora, rows, live, everyday.SHARES)))
+        print(everyday.report(everyday.everyday(classifier, shop.corpora, rows, live, everyday.SHARES)))
     if options.sounds:
-        print(nobody.told(nobody.sounds(classifier, shop.corpora, shop.tested("sounds"), live)))
+        print(nobody.report(nobody.sounds(classifier, shop.corpora, shop.tested("sounds"), live)))
     if options.strangers:
         print(json.dumps(large.strangers(classifier, shop), indent=1))
 

@@ -51,7 +51,7 @@ class ArraySource:
         self.duration_s: float | None = len(array) / self.rate
 
     def blocks(self) -> Iterator[Block | Notice]:
-        """Yield the samples as float32 mono blocks, ``captured_at`` None, and what is to be said of them."""
+        """Yield the samples as float32 mono blocks, ``captured_at`` None, and notices about them."""
         mixer = Downmix(self.rate, channel=self._channel, name=self.name)
         for start in range(0, len(self._samples), self._block):
             if self._stopped:

@@ -209,7 +209,7 @@ class ShownFile:
         return bytes(buffer[: self.readinto(buffer)])
 
     def write(self, _data: bytes) -> int:
-        """Nothing is ever written; soundfile wants the method to be there."""
+        """Nothing is ever written; soundfile requires the method."""
         raise io.UnsupportedOperation("read only")
 
     def _read(self, count: int) -> bytes:

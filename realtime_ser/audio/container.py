@@ -27,11 +27,11 @@ WIDTHS = {"PCM_S8": 1, "PCM_U8": 1, "ULAW": 1, "ALAW": 1, "PCM_16": 2, "PCM_24":
 
 @dataclass(frozen=True)
 class Layout:
-    """What a header says, with the reader standing at the first byte of the samples.
+    """A header's content, with the reader at the first byte of the samples.
 
-    ``subtype`` is libsndfile's word for the codec, None for one that only libsndfile's own reader of WAV knows (``fmt`` is then
-    the format chunk). ``claimed`` is the length of the samples in bytes, None where the header does not know; ``wide`` says
-    that it had eight bytes. ``chunks`` says whether other chunks may follow: "little", "big", "w64" or "caf"; "" when none may.
+    ``subtype`` is libsndfile's word for the codec, None for one that only libsndfile's own WAV reader decodes (``fmt`` is
+    then the format chunk). ``claimed`` is the length of the samples in bytes, None where the header lacks it; ``wide``: it
+    had eight bytes. ``chunks``: the kind of chunks that may follow: "little", "big", "w64" or "caf"; "" when none may.
     """
 
     rate: int

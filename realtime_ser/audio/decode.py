@@ -174,12 +174,12 @@ def _ogg(reader: ByteReader) -> Decoder:
     early = int.from_bytes(head[10:12], "little") if opus else 0  # samples to drop at the start
 
     def verdict(count: int) -> str | None:
-        heard = count / decoder.rate
+        decoded_s = count / decoder.rate
         if pages.cut:
-            return f"is cut short: it ends in the middle of a page, and the {heard:.1f} s before were read"
+            return f"is cut short: it ends in the middle of a page, and the {decoded_s:.1f} s before were read"
         due = (pages.last_granule - early) / (48_000 if opus else decoder.rate)
-        if 0 <= pages.first_granule < 10 * 48_000 and heard < due - 2 * _SHORTEST_S:
-            return f"is damaged: {heard:.1f} s of {due:.1f} s could be decoded"
+        if 0 <= pages.first_granule < 10 * 48_000 and decoded_s < due - 2 * _SHORTEST_S:
+            return f"is damaged: {decoded_s:.1f} s of {due:.1f} s could be decoded"
         return f"is damaged: {pages.skipped} bytes in it could not be decoded" if pages.skipped else None
 
     decoder = Decoder(shown, verdict)

@@ -1,4 +1,4 @@
-"""One stream through libsndfile, which is never allowed to seek, and what is to be said of it at its end."""
+"""One stream through libsndfile, which is never allowed to seek, and what is reported of it at its end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from realtime_ser.text import one_line
 ENDLESS = 1 << 50
 """The length that a file of unknown length claims: samples for a million years."""
 
-# How libsndfile's log says that the header promises more bytes than the file holds.
+# How libsndfile's log reports a header that promises more bytes than the file holds.
 _SHORTFALL = re.compile(r"^\s*(?:data|Data Size|SSND)\s*:\s*(\d+)\s*\(should be (\d+)\)", re.MULTILINE)
 _UNKNOWN_SIZE = 0x7FFF0000
 _TOLERANCE_S = 0.1
@@ -23,7 +23,7 @@ Verdict = Callable[[int], "str | None"]
 
 
 class DamagedError(Exception):
-    """The decoder gives up in the middle; the text says why."""
+    """The decoder gives up in the middle; the text is the reason."""
 
 
 class Decoder:
@@ -32,9 +32,9 @@ class Decoder:
     Parameters
     ----------
     shown : what libsndfile reads
-    verdict : given the frames that were read, says what is missing, or None
+    verdict : given the frames that were read, what is missing, or None
     options : for ``soundfile.SoundFile``
-    delay, padding : frames to drop at the start, and at the end if ``padded`` says so then
+    delay, padding : frames to drop at the start, and at the end if ``padded`` is true then
     limit : how many frames there are, once that is known: some decoders go on with silence
     claimed : frames after which an error is no damage but what follows the stream
 
@@ -139,7 +139,7 @@ class Decoder:
 
 
 class Fallback(Decoder):
-    """A format that only libsndfile knows: its own reader, its own idea of the length. ``file`` is seekable."""
+    """A format that only libsndfile decodes: its own reader, its own measure of the length. ``file`` is seekable."""
 
     def __init__(self, file: Any) -> None:
         super().__init__(_Plain(file), lambda count: _fallback_verdict(self._file, count))  # type: ignore[arg-type]
@@ -183,16 +183,16 @@ def open_sndfile(shown: Any, **options: Any) -> Any:
 
 
 def sndfile_reason(error: BaseException) -> str:
-    """What libsndfile says, without the Python object that it says it of."""
+    """libsndfile's message, without the Python object that it names."""
     text = str(getattr(error, "error_string", None) or error)
     if "File does not exist" in text:  # libsndfile's words for an MP3 without a frame in it
         return "no audio frame is in it"
     return one_line(text).rstrip(".")
 
 
-def cut_short(heard_s: float, whole_s: float) -> str:
+def cut_short(read_s: float, whole_s: float) -> str:
     """The end of a sentence that begins with a name."""
-    return f"is cut short: {heard_s:.1f} s of {whole_s:.1f} s are there and were read; the rest needs another copy of the file"
+    return f"is cut short: {read_s:.1f} s of {whole_s:.1f} s are there and were read; the rest needs another copy of the file"
 
 
 def _fallback_verdict(file: Any, count: int) -> str | None:

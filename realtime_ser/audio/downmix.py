@@ -108,7 +108,7 @@ class Apart:
         return np.ascontiguousarray(frames, dtype=np.float32)
 
     def take_notice(self) -> Notice | None:
-        """None: nothing is to be said of channels that are not mixed."""
+        """None: no notice about channels that are not mixed."""
         return None
 
 

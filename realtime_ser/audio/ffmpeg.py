@@ -23,7 +23,7 @@ from realtime_ser.text import printable
 _PIECE = 1 << 16
 _END_S = 2.0
 _SHORTFALL_S = 0.5  # less is what codecs and containers disagree about
-# What ffmpeg says of a file that it could not read whole, with exit code 0.
+# ffmpeg's messages about a file that it could not read whole, with exit code 0.
 _DAMAGE = ("partial file", "truncat", "invalid data", "error while decoding", "error submitting", "corrupt", "decoding error")
 
 
@@ -76,7 +76,7 @@ class Ffmpeg:
         self.duration_s: float | None = None
         self._guessed = False  # the duration, from a bit rate
         self._moving = False  # pictures that move: then the duration is not the sound's alone
-        self._said: deque[str] = deque(maxlen=50)
+        self._messages: deque[str] = deque(maxlen=50)
         self._threads = [threading.Thread(target=self._listen, name="ffmpeg-messages", daemon=True)]
         if self._reader is not None:
             self._threads.append(threading.Thread(target=self._feed, name="ffmpeg-feed", daemon=True))
@@ -91,10 +91,10 @@ class Ffmpeg:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_END_S)
         self._threads[0].join(_END_S)
-        said = list(self._said)
-        damage = [line for line in said if any(word in line.lower() for word in _DAMAGE)]
+        messages = list(self._messages)
+        damage = [line for line in messages if any(word in line.lower() for word in _DAMAGE)]
         if self._process.returncode not in (0, None) or damage:
-            line = (damage or said or [f"exit code {self._process.returncode}"])[-1]
+            line = (damage or messages or [f"exit code {self._process.returncode}"])[-1]
             return f"ffmpeg: {printable(line)}"
         if (
             self.duration_s is not None
@@ -135,13 +135,13 @@ class Ffmpeg:
         self._note(rest.decode("utf-8", "replace"))
 
     def _note(self, line: str) -> None:
-        """Keep what one line of ffmpeg's says: a fault, or how long the recording is."""
+        """Keep what one line of ffmpeg's reports: a fault, or how long the recording is."""
         if "Estimating duration" in line:
             self._guessed = True
         elif "[info]" not in line:
             text = re.sub(r"^(\[[^]]*\] *)+", "", line).strip()
             if text and not re.search(r"\[(warning|verbose|debug)\]", line):
-                self._said.append(text[:300])
+                self._messages.append(text[:300])
         elif (match := re.search(r"Duration: (\d+):(\d\d):(\d\d\.\d+)", line)) is not None:
             if self.duration_s is None and not self._guessed:
                 self.duration_s = int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])

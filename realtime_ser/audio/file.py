@@ -42,8 +42,8 @@ class FileSource:
 
     What is not decoded here (m4a, AAC, WebM, video) goes through ffmpeg, if there is one on the path.
 
-    The samples are read to the file's true end, whatever its header says of their number. A file that ends before its header
-    says, or becomes unreadable in the middle, delivers what could be read; then ``blocks`` raises SourceError.
+    The samples are read to the file's true end, whatever number its header states. A file that ends before its header's
+    length, or becomes unreadable in the middle, delivers what could be read; then ``blocks`` raises SourceError.
     """
 
     channels: int = 1
@@ -135,8 +135,8 @@ class FileSource:
             raise SourceError(f"{self.name} cannot be read beyond {start / self.rate:.1f} s: {_reason(error)}") from error
         if self._stopped:
             return
-        if self._ffmpeg is not None and (said := self._ffmpeg.complaint(start / self.rate)) is not None:
-            complaint = f"was read for {start / self.rate:.1f} s, and what follows is damaged or cut short ({said})"
+        if self._ffmpeg is not None and (detail := self._ffmpeg.complaint(start / self.rate)) is not None:
+            complaint = f"was read for {start / self.rate:.1f} s, and what follows is damaged or cut short ({detail})"
         if (notice := too_short(self.name, start, self.rate)) is not None:
             yield notice
         if complaint is not None:
@@ -149,7 +149,7 @@ class FileSource:
             self._reader.stop()
 
     def _frames(self) -> Iterator[FloatArray | str]:
-        """Frames (n, channels) at the first stream's rate, and what is to be said of a stream after its end."""
+        """Frames (n, channels) at the first stream's rate, and what is reported of a stream after its end."""
         frames, self._first = self._first, np.empty((0, 1), np.float32)
         while self._decoder is not None:
             decoder = self._decoder
@@ -220,8 +220,8 @@ class FileSource:
                 raise DamagedError("nothing in it can be decoded")
             self._start(self._reader, streams(self._reader))
         except (DamagedError, SourceError) as error:
-            said = self._ffmpeg.complaint() or str(error)
-            raise SourceError(f"{self.name} {reason} ({said})") from error
+            detail = self._ffmpeg.complaint() or str(error)
+            raise SourceError(f"{self.name} {reason} ({detail})") from error
         self.duration_s = self._ffmpeg.duration_s
 
     def _start(self, reader: ByteReader, found: Iterator[Decoder | None]) -> None:

@@ -24,7 +24,7 @@ _CLOSE_S = 1.0
 
 
 class Daemon(Generic[T]):
-    """A call in a daemon thread: its result or exception is there when ``wait`` says so, and a hang hurts nobody.
+    """A call in a daemon thread: its result or exception is there when ``wait`` returns True; a hang blocks no other thread.
 
     Parameters
     ----------

@@ -188,8 +188,8 @@ class MicSource:
             raise SourceError(f"microphone {self.name} does not start: {reason(error)}; try `realtime-ser doctor`") from error
 
     def _read(self, capture: Capture) -> Generator[Block | Notice, None, str]:
-        """Yield blocks until stopped or lost; the generator's value says how it was lost."""
-        heard_at, patience = time.monotonic(), max(_FIRST_DATA_S, self._config.stall_s)
+        """Yield blocks until stopped or lost; the generator's value is how it was lost."""
+        received_at, patience = time.monotonic(), max(_FIRST_DATA_S, self._config.stall_s)
         while True:
             stopped = self._over()
             self._reader = threading.current_thread()
@@ -199,15 +199,15 @@ class MicSource:
                 if (notice := self._mixer.take_notice()) is not None:
                     yield notice
                 yield block
-                heard_at, patience = time.monotonic(), self._config.stall_s
+                received_at, patience = time.monotonic(), self._config.stall_s
                 if stopped:
                     break
             if stopped:
                 return ""
             if not capture.active and not capture.ring.available and not self._stopped:
                 return "its stream ended"
-            if time.monotonic() - heard_at > patience:
-                return f"nothing heard for {patience:g} s"
+            if time.monotonic() - received_at > patience:
+                return f"no audio received for {patience:g} s"
 
     def _block(self, chunk: Chunk) -> Block:
         count = len(chunk.samples)
@@ -292,7 +292,7 @@ class MicSource:
 def pause_s(away_s: float) -> float:
     """How long to wait before the next try to open a device that has been away for ``away_s`` seconds.
 
-    A try restarts PortAudio, which probes every device and takes 20 ms of CPU time. Short pauses hear a device at once when it
+    A try restarts PortAudio, which probes every device and takes 20 ms of CPU time. Short pauses find a device as soon as it
     returns; nobody waits at the screen for one that has long been away, so the pauses grow with the absence.
     """
     return min(max(0.2, 0.02 * away_s), 1.0)

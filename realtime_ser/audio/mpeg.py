@@ -98,7 +98,7 @@ class Frames:
     skipped : bytes that are neither frames nor tags
     cut : bytes of the last frame are missing
     ended : all frames were given out
-    delay, padding : samples to drop at the start and at the end, as the index says
+    delay, padding : samples to drop at the start and at the end, from the index
     """
 
     def __init__(self, reader: ByteReader) -> None:

@@ -34,10 +34,10 @@ def open_source(
     source : None is the microphone; "-" standard input; a path a file; bytes or a binary file object a file's content; all else
         samples, (n,) or (n, channels), see ``audio.samples``
     config : of the microphone, and the ring of a paced source
-    device : which microphone: index or unique part of the name; None: as ``config`` says
+    device : which microphone: index or unique part of the name; None: as in ``config``
     sample_rate : of samples, in Hz
     speed : times real time, paced like a microphone; None: as fast as it is read. Not for a microphone.
-    channel : the only one to read, from 1; None: as ``config`` says
+    channel : the only one to read, from 1; None: as in ``config``
     split : keep the channels of a file apart: blocks have samples (n, channels)
     raw : the file or standard input has no header, and this format
     ends_after_s : a microphone's time limit on the clock

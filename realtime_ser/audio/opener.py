@@ -56,7 +56,7 @@ class Opener:
     def reopen(self, discarded: Capture) -> Capture:
         """Restart PortAudio, find the same device again and start it.
 
-        PortAudio knows only the devices that were there when it started. Waits for ``discarded`` to be closed, for ever if need
+        PortAudio lists only the devices that were there when it started. Waits for ``discarded`` to be closed, for ever if need
         be: a restart under a call that hangs in the library would crash.
 
         Raises

@@ -15,7 +15,7 @@ def portaudio() -> Any:
 
     Raises
     ------
-    SourceError : the library is not there or does not start; the message says what to install on this platform
+    SourceError : the library is not there or does not start; the message names what to install on this platform
     """
     try:
         import sounddevice

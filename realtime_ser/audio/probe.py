@@ -16,8 +16,8 @@ _PATIENCE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Heard:
-    """What a short listening brought.
+class Recording:
+    """A short recording from a device.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class Heard:
     counted_s : the same by counting samples
     xruns, lost : overflow reports, and samples lost
     delays_s : per block, from the capture of its last sample to its arrival
-    notices : what the source had to say
+    notices : of the source
     """
 
     samples: FloatArray
@@ -39,8 +39,8 @@ class Heard:
     notices: tuple[str, ...] = ()
 
 
-def listen_briefly(config: CaptureConfig, device: int | str | None, seconds: float) -> Heard:
-    """Listen to ``device`` for ``seconds``.
+def listen_briefly(config: CaptureConfig, device: int | str | None, seconds: float) -> Recording:
+    """Record from ``device`` for ``seconds``.
 
     Raises
     ------
@@ -66,4 +66,4 @@ def listen_briefly(config: CaptureConfig, device: int | str | None, seconds: flo
     counted = sum(len(block.samples) for block in timed[1:]) / rate
     samples = np.concatenate([block.samples for block in blocks]) if blocks else np.zeros(0, np.float32)
     lost = (blocks[-1].end - blocks[0].start - len(samples)) if blocks else 0
-    return Heard(samples, rate, took, counted, sum(block.xruns for block in blocks), lost, tuple(delays), tuple(notices))
+    return Recording(samples, rate, took, counted, sum(block.xruns for block in blocks), lost, tuple(delays), tuple(notices))

@@ -39,7 +39,7 @@ class Raw:
 
 
 def raw_format(name: str, rate: int, channels: int = 1) -> Raw:
-    """What ``--raw NAME --rate RATE --channels CHANNELS`` says.
+    """The format that ``--raw NAME --rate RATE --channels CHANNELS`` describes.
 
     Raises
     ------

@@ -17,7 +17,7 @@ from realtime_ser.records import Block, FloatArray, Notice
 
 # A producer later than this gives up catching up and sets its clock anew: a machine that slept is no reason for a flood.
 _CATCH_UP_S = 0.5
-# Stands in for "until woken" where a wait wants a number.
+# Stands in for "until woken" where a wait takes a number.
 _POLL_S = 0.5
 # At the end of the program: time for the thread that reads the source to leave.
 _TEARDOWN_S = 2.0
@@ -35,7 +35,7 @@ class PacedSource:
 
     One thread runs from ``blocks()`` until its end or ``__exit__``: it reads the source, waits for each piece's moment and
     writes it to the ring; it alone touches the source meanwhile. Blocks carry ``captured_at``, the moment at which a
-    microphone would have finished hearing them. ``blocks()`` may be called once per ``with``.
+    microphone would have captured their last sample. ``blocks()`` may be called once per ``with``.
 
     Raises
     ------
@@ -105,15 +105,15 @@ class PacedSource:
             self._thread = threading.Thread(target=self._produce, args=(ring,), name="paced-source", daemon=True)
             end_at_exit(self)
             self._thread.start()
-        heard = 0
+        delivered = 0
         while True:
-            yield from self._notices_until(heard)
+            yield from self._notices_until(delivered)
             ring.wait(_POLL_S)
             finished = ring.ended
             chunk = ring.read()
             if chunk is not None:
                 yield from self._notices_until(chunk.start)
-                heard = chunk.start + len(chunk.samples)
+                delivered = chunk.start + len(chunk.samples)
                 samples = chunk.samples if self.channels > 1 else chunk.samples[:, 0]
                 yield Block(samples, self.rate, chunk.start, chunk.captured_at, chunk.xruns)
             elif finished:

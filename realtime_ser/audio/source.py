@@ -20,7 +20,7 @@ class Source(Protocol):
 
     Attributes
     ----------
-    name : what the user knows it as (device name or file path), printable
+    name : name for the user (device name or file path), printable
     rate : sample rate of its blocks in Hz
     duration_s : length in seconds, or None when nobody can know (a microphone)
     channels : 1; of a source that was made to keep its channels apart, how many there are

@@ -24,7 +24,7 @@ class Recording:
 
     Attributes
     ----------
-    path : as its row says it; "-" is standard input
+    path : as in its row; "-" is standard input
     place : where it lies within what was named, without suffix, unlike every other's: for outputs in a folder
     size : bytes, 0 where unknown
     """

@@ -79,7 +79,7 @@ class Judge:
         self._engine, self._config, self._split = Engine(classifier, config), config, split
 
     def judge(self, path: str, source: Source | None = None, *, stopped: Callable[[], bool] = lambda: False) -> Judged | None:
-        """The answer to a recording; None if ``stopped`` said so before its end.
+        """The answer to a recording; None if ``stopped`` returned True before its end.
 
         A recording that cannot be read, or not to its end, has that in its row's ``error``, and so has any other fault.
 

@@ -97,7 +97,7 @@ def classify(
 
     Returns
     -------
-    Result : ``error`` says why if the recording could not be read to its end
+    Result : ``error`` has the reason if the recording could not be read to its end
 
     Raises
     ------

@@ -61,7 +61,7 @@ def find_targets(outputs: Sequence[str], form: str | None) -> list[Target]:
     Parameters
     ----------
     outputs : file names, or folders: what exists as one or ends with a slash
-    form : name of a format, for all of them; None: each file's suffix says it
+    form : name of a format, for all of them; None: by each file's suffix
 
     Raises
     ------

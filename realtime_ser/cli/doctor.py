@@ -19,7 +19,7 @@ from realtime_ser.audio.devices import Device, find_device, list_devices
 from realtime_ser.audio.high_pass import high_passed
 from realtime_ser.audio.interference import find_interference
 from realtime_ser.audio.portaudio import install_hint, portaudio
-from realtime_ser.audio.probe import Heard, listen_briefly
+from realtime_ser.audio.probe import Recording, listen_briefly
 from realtime_ser.config import Config, GateConfig
 from realtime_ser.errors import SerError
 from realtime_ser.text import printable
@@ -130,11 +130,11 @@ def _check_audio(config: Config, wanted: int | str | None, listen_s: float) -> I
     yield Check("devices", True, f"{len(devices)} inputs; default: {default}; checking: {device.index} {device.name}")
     yield check_rates(device)
     try:
-        heard = listen_briefly(config.capture, wanted, listen_s)
+        sound = listen_briefly(config.capture, wanted, listen_s)
     except SerError as error:
         yield Check("microphone", False, str(error), _permission_remedy())
         return
-    yield from judge_sound(heard)
+    yield from judge_sound(sound)
 
 
 def check_rates(device: Device) -> Check:
@@ -158,19 +158,19 @@ def check_rates(device: Device) -> Check:
     return Check("rates", True, message)
 
 
-def judge_sound(heard: Heard) -> Iterator[Check]:
+def judge_sound(sound: Recording) -> Iterator[Check]:
     """Level, clipping, low frequencies and steadiness of a recording. Like the engine, it takes the level above 60 Hz."""
-    samples = heard.samples
+    samples = sound.samples
     usable = samples[np.isfinite(samples)]
     if not len(usable):
         yield Check("level", False, "the microphone delivered nothing that can be used", _permission_remedy())
         return
-    voiced = high_passed(usable, heard.rate)
-    if len(voiced) > heard.rate:
-        voiced = voiced[heard.rate // 2 :]  # by then the filter has settled
+    voiced = high_passed(usable, sound.rate)
+    if len(voiced) > sound.rate:
+        voiced = voiced[sound.rate // 2 :]  # by then the filter has settled
     rms_dbfs = 10 * math.log10(max(float(np.mean(np.square(voiced, dtype=np.float64))), 1e-12))
     peak_dbfs = 20 * math.log10(max(float(np.max(np.abs(voiced))), 1e-6))
-    level = f"{rms_dbfs:.0f} dBFS on average, peak {peak_dbfs:.0f} dBFS over {len(samples) / heard.rate:.1f} s"
+    level = f"{rms_dbfs:.0f} dBFS on average, peak {peak_dbfs:.0f} dBFS over {len(samples) / sound.rate:.1f} s"
     if usable.min() == usable.max():
         yield Check(
             "level", False, "exact digital silence: muted, or this program may not use the microphone", _permission_remedy()
@@ -194,22 +194,22 @@ def judge_sound(heard: Heard) -> Iterator[Check]:
         )
     else:
         yield Check("clipping", True, "none")
-    if found := find_interference(usable, heard.rate).findings():
+    if found := find_interference(usable, sound.rate).findings():
         yield Check("low frequencies", None, *("; ".join(parts) for parts in zip(*found, strict=True)))
     else:
         yield Check("low frequencies", True, "no DC offset, hum or rumble")
-    yield _judge_steadiness(heard)
+    yield _judge_steadiness(sound)
 
 
-def _judge_steadiness(heard: Heard) -> Check:
-    lost = f"{heard.xruns} overflows, {heard.lost} samples lost" if heard.xruns or heard.lost else "nothing lost"
-    late_ms = 1000 * float(np.median(heard.delays_s)) if heard.delays_s else float("nan")
-    message = f"{lost}; {heard.rate} Hz; blocks arrive {late_ms:.0f} ms after their last sample"
-    if heard.notices or heard.xruns or heard.lost:
-        said = "; ".join((message, *heard.notices))
+def _judge_steadiness(sound: Recording) -> Check:
+    lost = f"{sound.xruns} overflows, {sound.lost} samples lost" if sound.xruns or sound.lost else "nothing lost"
+    late_ms = 1000 * float(np.median(sound.delays_s)) if sound.delays_s else float("nan")
+    message = f"{lost}; {sound.rate} Hz; blocks arrive {late_ms:.0f} ms after their last sample"
+    if sound.notices or sound.xruns or sound.lost:
+        said = "; ".join((message, *sound.notices))
         return Check("capture", None, said, "close other programs, or set a larger capture.block_ms in the config")
-    if heard.took_s > 1 and abs(heard.counted_s / heard.took_s - 1) > 0.03:
-        real = heard.rate * heard.counted_s / heard.took_s
+    if sound.took_s > 1 and abs(sound.counted_s / sound.took_s - 1) > 0.03:
+        real = sound.rate * sound.counted_s / sound.took_s
         return Check(
             "capture",
             None,

@@ -1,6 +1,6 @@
 """The command line: the only place that catches ``SerError``.
 
-Exit codes: 0 done, 1 a runtime fault (said in one line), 2 wrong usage or configuration, 130 interrupted with everything
+Exit codes: 0 done, 1 a runtime fault (reported in one line), 2 wrong usage or configuration, 130 interrupted with everything
 flushed. Heavy modules are imported by the command that needs them: ``--help`` needs none.
 """
 
@@ -27,7 +27,7 @@ _STREAM_FAULTS = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EI
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     use_one_thread()
-    # Started without standard output (a service, pythonw, ">&-"): what is said goes nowhere, and no file that we open gets the
+    # Started without standard output (a service, pythonw, ">&-"): messages go nowhere, and no file that we open gets the
     # number of standard output, where libraries print.
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
@@ -58,7 +58,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         # Signals are ours before anything heavy is imported: Ctrl-C during an import is easily lost in it.
         with (
-            signals() if command.hears else contextlib.nullcontext(Interrupt()) as options.interrupt,
+            signals() if command.interruptible else contextlib.nullcontext(Interrupt()) as options.interrupt,
             native_stderr_silenced() if command.native else contextlib.nullcontext(),
         ):
             return command.run(options)

@@ -181,11 +181,11 @@ def channel_number(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Channels:
-    """What ``--channels`` says.
+    """The meaning of ``--channels``.
 
     Attributes
     ----------
-    count : of samples without a header; None: not said
+    count : of samples without a header; None: not given
     split : each channel is a stream of its own
     """
 

@@ -47,7 +47,7 @@ def add_model(
     labels : in the order of its outputs; None: from config.json beside it
     rate : Hz; None: from preprocessor_config.json, or 16,000
     window_s, min_window_s : in seconds; None: 3 and 1, or what the network is fixed to
-    standardised : it wants zero mean and unit variance; None: from preprocessor_config.json, or yes
+    standardised : it takes zero mean and unit variance; None: from preprocessor_config.json, or yes
     kind : "logits" or "probabilities"; None: found by running it
     licence : of the weights
     replace : a card that is there is written over
@@ -175,7 +175,7 @@ def _grid(network: Path, samples: int, rate: int) -> int:
 
 
 def _check(card: Path, clip: Path) -> str:
-    """Run a bundle over a clip as a stream: what it says, and how long it takes."""
+    """Run a bundle over a clip as a stream: its answers, and how long they take."""
     engine = Engine(load_model(card), load_config())
     seconds: defaultdict[str, float] = defaultdict(float)
     windows, spoken, began = 0, 0, time.perf_counter()

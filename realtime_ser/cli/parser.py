@@ -41,7 +41,7 @@ class Command:
     options : functions that add its options to a parser
     examples : what follows ``realtime-ser`` on two lines at the end of its help
     native : libraries print to file descriptor 2 in it
-    hears : a signal must stop a source
+    interruptible : a signal ends it in order, with its summary
     """
 
     name: str
@@ -50,7 +50,7 @@ class Command:
     options: tuple[AddOptions, ...]
     examples: tuple[str, str]
     native: bool = False
-    hears: bool = False
+    interruptible: bool = False
 
 
 class Commands:
@@ -74,12 +74,12 @@ class Commands:
         examples: tuple[str, str],
         options: Sequence[AddOptions] = (),
         native: bool = False,
-        hears: bool = False,
+        interruptible: bool = False,
     ) -> Callable[[Run], Run]:
         """Make the decorated function a command; see ``Command``."""
 
         def register(run: Run) -> Run:
-            self._commands[name] = Command(name, help, run, tuple(options), examples, native, hears)
+            self._commands[name] = Command(name, help, run, tuple(options), examples, native, interruptible)
             return run
 
         return register

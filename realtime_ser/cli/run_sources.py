@@ -65,7 +65,7 @@ def run_sources(
             except (SourceError, ConfigError) as error:  # of a source: it cannot be read, or not as the options say
                 if options.interrupt.happened:
                     break  # it was stopped before its first sample
-                # One bad file of many loses nothing of the others; it is said, and the exit code says it too.
+                # One bad file of many loses nothing of the others; it is reported, and the exit code is 1.
                 status = max(status, error.exit_code)
                 if len(sources) == 1:
                     raise
@@ -84,7 +84,7 @@ def run_sources(
 
 
 def _profile(options: argparse.Namespace, model: Classifier) -> OpenProfile | None:
-    """The profile that ``--profile`` names; one that cannot be used is said and changes nothing else."""
+    """The profile that ``--profile`` names; one that cannot be used is reported and changes nothing else."""
     name: str | None = getattr(options, "profile", None)
     if name is None:
         return None

@@ -1,4 +1,4 @@
-"""The settings that the options of a command ask for, and where each of them comes from."""
+"""The settings that the options of a command select, and where each of them comes from."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def overrides(options: argparse.Namespace) -> list[tuple[str, str]]:
 
 
 def chosen_config(options: argparse.Namespace) -> Config:
-    """The configuration of a command with the ``common`` options; says it with ``--verbose``.
+    """The configuration of a command with the ``common`` options; printed with ``--verbose``.
 
     Raises
     ------

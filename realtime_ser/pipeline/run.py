@@ -182,7 +182,7 @@ def stream(
     sample_rate : rate of an array, in Hz
     model : shipped name, path of a bundle, or a loaded one; None: the one that ``config`` names
     config : settings; None: the shipped ``config.yaml``
-    channel : the only channel to read, from 1; None: as ``config`` says, and then all of them, mixed
+    channel : the only channel to read, from 1; None: as in ``config``, and then all of them, mixed
     speed : "max" or None: as fast as possible; 1: real time, paced like a microphone
 
     Yields

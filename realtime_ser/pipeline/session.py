@@ -93,7 +93,7 @@ class StreamSession:
         Parameters
         ----------
         config : recorded
-        source : name of the audio, as its user knows it
+        source : name of the audio, for its user
         source_rate : in Hz; the rate of ``gap`` and of arrays until a block has another; 0: the model's
         duration_s : length, if known
         """

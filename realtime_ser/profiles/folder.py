@@ -26,7 +26,7 @@ def profiles_folder() -> Path:
 
     Raises
     ------
-    ConfigError : this user has no home folder, and nothing else says where
+    ConfigError : this user has no home folder, and no other place is set
     """
     given = os.environ.get(FOLDER_VARIABLE)
     if given:
@@ -87,7 +87,7 @@ def make_folder(folder: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One file in the folder of profiles; ``profile`` is None where ``fault`` says why."""
+    """One file in the folder of profiles; ``profile`` is None where ``fault`` has the reason."""
 
     name: str
     path: Path

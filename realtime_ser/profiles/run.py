@@ -1,6 +1,6 @@
 """A profile during a run: what to begin with, and where to keep what the run has taught.
 
-What cannot be used is said in one line and left alone, and the run goes on without it.
+What cannot be used is reported in one line and not changed, and the run goes on without it.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class OpenProfile:
             return
         self.profile = engine.profile()
         assert self.profile is not None
-        said = f"goes on with profile {self.name!r}: {self.profile.speech_s:.0f} s of speech so far"
-        self.notices = [Notice("profile_used", said, 0)]
+        text = f"goes on with profile {self.name!r}: {self.profile.speech_s:.0f} s of speech so far"
+        self.notices = [Notice("profile_used", text, 0)]
 
     def save(self) -> None:
         """Keep what was learned; nothing happens where nothing was. The file is whole, old or new, whatever happens.
@@ -113,7 +113,7 @@ def open_profile_file(path: Path, model: Classifier, name: str | None = None) ->
         opened.profile = opened._kept = read_profile(path, present.voice.model)
         if opened.profile is not None:
             Engine(model, profile=opened.profile)  # the numbers must fit, too
-        WholeFile(path)  # so that a bad place is said before the run and not after it
+        WholeFile(path)  # so that a bad place is reported before the run and not after it
     except SinkError as error:
         opened.usable = False
         if opened.profile is None:

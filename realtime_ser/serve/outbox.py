@@ -44,7 +44,7 @@ class Outbox:
             self._waiting.append((text, may_drop))
 
     def pop(self) -> str | None:
-        """The next message to send, None when there is none. After a loss the next one says how much was lost."""
+        """The next message to send, None when there is none. After a loss the next one has how much was lost."""
         with self._lock:
             if self._unsaid:
                 lost, self._unsaid = self._unsaid, 0

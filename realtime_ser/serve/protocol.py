@@ -28,7 +28,7 @@ _LONGEST_TOKEN = 1024
 
 
 class ProtocolError(Exception):
-    """Something on the socket is not as ``docs/protocol.md`` says.
+    """Something on the socket differs from ``docs/protocol.md``.
 
     Attributes
     ----------

@@ -40,7 +40,7 @@ from realtime_ser.sinks.json_records import to_json
 from realtime_ser.text import one_line
 
 _MESSAGE_BURST_S = 10.0
-_FAULTS = frozenset({"source_failed", "model_failed", "failed"})  # notices of what an ``error`` has said already
+_FAULTS = frozenset({"source_failed", "model_failed", "failed"})  # notices of what an ``error`` has reported already
 _LOG = logging.getLogger("realtime_ser.serve")
 
 
@@ -224,7 +224,7 @@ class ClientStream:
         config = self._models.config
         if start.profile is not None:
             self._profile = open_profile(start.profile, self._models.model(start.model))
-        # A stream is late when the server is: ``waiting_s`` says by how much. What waits behind a piece does not make it late.
+        # A stream is late when the server is: by ``waiting_s``. What waits behind a piece does not make it late.
         self._session = StreamSession(
             self._models.engine(start.model, self._profile),
             max_lag_s=config.stream.max_lag_s,

@@ -31,7 +31,7 @@ class Turn:
 
 
 class Workers:
-    """Threads that take turns in the order in which they were asked for.
+    """Threads that take turns in the order of their requests.
 
     Parameters
     ----------

@@ -83,7 +83,7 @@ class BackgroundSink:
 
         Raises
         ------
-        SinkError : the other sink failed, or did not get everything; the message says how much it lacks
+        SinkError : the other sink failed, or did not get everything; the message has how much it lacks
         """
         if self._closed:
             return

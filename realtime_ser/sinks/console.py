@@ -22,7 +22,7 @@ class PlainSink:
     """A line when the label or state changes, and otherwise about one a second of wall time; notices and the summary in full.
 
     ASCII bars and no colour codes, so it reads in any log. Where the channels of a source are streams of their own, a column
-    says which one a line is of.
+    names the one that a line is of.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ class PlainSink:
 
     def _fail(self, error: OSError | ValueError) -> None:
         if isinstance(error, OSError):
-            # Windows says EINVAL where others say EPIPE.
+            # Windows reports EINVAL where others report EPIPE.
             if error.errno != errno.EPIPE and not (sys.platform == "win32" and error.errno == errno.EINVAL):
                 raise sink_error("plain lines", error) from error
             if self._stream is sys.stdout:

@@ -107,7 +107,7 @@ class Lines:
 
     def _fail(self, error: OSError) -> NoReturn:
         self._open = False
-        # Windows says EINVAL where others say EPIPE.
+        # Windows reports EINVAL where others report EPIPE.
         gone = error.errno == errno.EPIPE or (sys.platform == "win32" and self._stdout and error.errno == errno.EINVAL)
         if self._stdout and gone:
             silence_stdout()

@@ -44,7 +44,7 @@ def create(path: str | os.PathLike[str], flags: int = os.O_WRONLY) -> int:
     OSError : as ``os.open``
     """
     fd = os.open(path, flags | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0), 0o600)
-    # Windows knows no such modes; somebody else's file, which we may only write, keeps its own.
+    # Windows has no such modes; somebody else's file, which we may only write, keeps its own.
     if hasattr(os, "fchmod") and stat.S_ISREG(os.fstat(fd).st_mode):
         with contextlib.suppress(OSError):
             os.fchmod(fd, 0o600)

@@ -39,11 +39,11 @@ class Format:
 
 
 def format_of(path: Target, name: str | None = None) -> Format:
-    """The format that a name asks for, or else the file's suffix.
+    """The format of a name, or else of the file's suffix.
 
     Raises
     ------
-    ConfigError : nobody knows it; the message lists those that are known
+    ConfigError : there is none; the message lists those that exist
     """
     if name is not None:
         for known in FORMATS:

@@ -19,7 +19,7 @@ _FAULTS = (Exception, SystemExit, GeneratorExit)
 class SinkGroup:
     """Hands every record to every sink; a sink that raises is closed and left out, and the others get a notice.
 
-    A sink says its faults with ``SinkError``; any other exception is a fault in the sink and is treated alike. Only
+    A sink reports its faults with ``SinkError``; any other exception is a fault in the sink and is treated alike. Only
     KeyboardInterrupt passes, from ``close`` after every sink was closed.
 
     Attributes

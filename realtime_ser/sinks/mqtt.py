@@ -283,7 +283,7 @@ def check_mqtt(url: str) -> None:
 
     Raises
     ------
-    ConfigError : not so; the message says what to do
+    ConfigError : not so; the message has what to do
     """
     parse_broker(url)
     _paho()

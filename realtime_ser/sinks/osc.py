@@ -19,7 +19,7 @@ from realtime_ser.text import one_line, printable
 _ROOT = "/realtime_ser"
 # OSC addresses are ASCII, and these have a meaning in their patterns: blank # * , / ? [ ] { }.
 _NOT_IN_AN_ADDRESS = re.compile(r"[^A-Za-z0-9_.-]+")
-# A peer that refuses says so one message later: it is back when it was quiet for this long.
+# A refusal is reported one message later: it is back when it was quiet for this long.
 _QUIET_S = 2.0
 _TIMEOUT_S = 1.0
 
@@ -29,7 +29,7 @@ class OscSink:
 
     ``/realtime_ser/<label>`` (f) is the smoothed probability, 0 where nobody speaks; ``/realtime_ser/label`` (s) is the label,
     "unsure" or "no_speech". Where the channels of a source are streams of their own, the addresses of each begin with
-    ``/realtime_ser/<channel>``. Nobody confirms a message of UDP; a peer that is known to refuse them is said.
+    ``/realtime_ser/<channel>``. UDP confirms nothing; a peer that refuses messages is reported.
 
     Sending may wait (for a name server, for the network): put it behind a ``BackgroundSink``.
 
@@ -166,7 +166,7 @@ def check_osc(address: str) -> None:
 
     Raises
     ------
-    ConfigError : not so; the message says what to do
+    ConfigError : not so; the message has what to do
     """
     parse_address(address)
     _message_builder()

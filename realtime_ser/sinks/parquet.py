@@ -23,7 +23,7 @@ def check_pyarrow() -> None:
 
     Raises
     ------
-    ConfigError : it is not; the message says how to install it
+    ConfigError : it is not; the message has the command that installs it
     """
     try:
         import pyarrow.parquet  # noqa: F401

@@ -141,7 +141,7 @@ class RecorderSink:
 class _Growing:
     """A sound file whose header has its true length at any moment.
 
-    libsndfile writes the length when it closes a file; until then a FLAC says "unknown", which libsndfile itself then cannot
+    libsndfile writes the length when it closes a file; until then a FLAC has "unknown", which libsndfile itself then cannot
     read. So the length of what surely lies in the file is put into the header as it grows, through a handle of its own. The
     first frame is held back until it is whole, so that there is never a file without audio.
     """

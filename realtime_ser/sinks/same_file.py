@@ -20,7 +20,7 @@ Place = str | os.PathLike[str] | int
 def check_files(inputs: Iterable[tuple[str, Place]], outputs: Iterable[tuple[str, Place]]) -> None:
     """Check that no output is an input, and that no two outputs are one file, under whatever names.
 
-    Files are compared as the system knows them: through symbolic links, hard links and descriptors. Files that do not exist yet
+    Files are compared by the system's identity: through symbolic links, hard links and descriptors. Files that do not exist yet
     are compared by folder and name.
 
     Parameters
@@ -85,7 +85,7 @@ def _future(path: str | os.PathLike[str]) -> object:
         real = Path(os.path.realpath(path))
         status = real.parent.stat()
     except (OSError, ValueError):
-        return None  # it cannot be created either, and opening it says why
+        return None  # it cannot be created either, and opening it reports why
     name = real.name.casefold() if sys.platform in ("win32", "darwin") else real.name
     return status.st_dev, status.st_ino, name
 

@@ -20,7 +20,7 @@ class Timeline:
 
     Attributes
     ----------
-    source : the file or device, as the user knows it; printable
+    source : name of the file or device, for the user; printable
     channel : of the source, from 1, where its channels are streams of their own, which follow one another
     segments : in order of time; they do not overlap, and where nobody speaks there is none
     duration_s : length of the stream, at least to the end of the last segment

@@ -39,7 +39,7 @@ class Output:
     Attributes
     ----------
     option : as the user types it
-    metavar, help : what ``--help`` says of it
+    metavar, help : for ``--help``
     make : (the option's value, run) -> an open sink; raises SinkError or ConfigError
     check : (value, run) -> the files that will be written; raises ConfigError for what cannot work, before anything is opened
     short : one letter with a dash, or empty

@@ -182,7 +182,7 @@ def test_a_device_that_falls_silent_has_vanished(portaudio):
         while not isinstance(item := next(stream), Notice):
             pass
         assert 0.15 < time.monotonic() - started < 1.0
-        assert "nothing heard for 0.2 s" in item.message
+        assert "no audio received for 0.2 s" in item.message
 
 
 def test_a_device_that_stays_away_ends_the_run(portaudio):

@@ -14,7 +14,7 @@ import soundfile
 
 from audio_server import PulseServer, pulse_server
 from realtime_ser.audio.devices import Device
-from realtime_ser.audio.probe import Heard
+from realtime_ser.audio.probe import Recording
 from realtime_ser.cli import doctor
 from realtime_ser.config import Config
 from realtime_ser.errors import ModelError, SourceError
@@ -37,7 +37,7 @@ def heard(samples, **changes):
         "delays_s": (0.004, 0.005),
         "notices": (),
     }
-    return Heard(**{**values, **changes})
+    return Recording(**{**values, **changes})
 
 
 def voice(level, seconds=3.0):

@@ -213,5 +213,5 @@ def test_the_level_stands_between_blocks_and_falls_when_none_come(stream):
     third = cell.take()
     assert first.rms_dbfs == second.rms_dbfs == pytest.approx(-23.0, abs=0.1)
     assert first.peak_dbfs > second.peak_dbfs > third.peak_dbfs
-    assert (third.heard, third.rms_dbfs) == (False, -120.0)
+    assert (third.receiving, third.rms_dbfs) == (False, -120.0)
     assert "no audio" in "\n".join(screen(third))

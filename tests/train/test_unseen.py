@@ -15,7 +15,7 @@ from train.__main__ import main
 from train.data import manifest
 from train.data.manifest import Row
 from train.evaluation import everyday, nobody
-from train.evaluation.streaming.scores import UNHEARD, UNSURE, Shown
+from train.evaluation.streaming.scores import NO_SPEECH, UNSURE, Shown
 
 
 def _row(path: str, emotion: str, sentence: str = "") -> Row:
@@ -23,8 +23,8 @@ def _row(path: str, emotion: str, sentence: str = "") -> Row:
 
 
 def test_time_under_a_label_and_alarms() -> None:
-    tally = everyday.Tally(dict.fromkeys(("neutral", "calm", "angry", "happy", UNSURE, UNHEARD), 0.0))
-    said = ["neutral", "angry", "angry", "calm", UNHEARD, "happy", UNSURE, "angry"]
+    tally = everyday.Tally(dict.fromkeys(("neutral", "calm", "angry", "happy", UNSURE, NO_SPEECH), 0.0))
+    said = ["neutral", "angry", "angry", "calm", NO_SPEECH, "happy", UNSURE, "angry"]
     tally.add([Shown(float(i), i + 1.0, label) for i, label in enumerate(said)])
     found = tally.as_dict()
     assert found["minutes"] == 0.1
@@ -44,7 +44,7 @@ def test_a_greater_share_of_neutral_shows_more_of_it(tmp_path: Path, talk: Sampl
     plain = [result["by_share"][share]["plain"] for share in ("0.05", "none", "0.95")]
     assert plain == sorted(plain)
     assert plain[-1] > plain[0]
-    assert "neutral_share 0.95" in everyday.told(result)
+    assert "neutral_share 0.95" in everyday.report(result)
 
 
 def test_sounds_are_counted_by_kind_with_and_without_the_models_word(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_sounds_are_counted_by_kind_with_and_without_the_models_word(tmp_path: P
     assert result["all"] == result["by_kind"]["esc_rain"]
     assert result["with_voices"] == result["by_kind"]["urban_street_music"]
     assert result["with_voices"]["both"] > 0
-    assert "esc_rain: 0 %" in nobody.told(result)
+    assert "esc_rain: 0 %" in nobody.report(result)
 
 
 def test_evaluate_prints_what_a_bundle_never_learned_from(

@@ -17,9 +17,9 @@ from realtime_ser.model.classifier import Classifier
 from realtime_ser.records import Estimate
 from train.data.features import read_clip
 from train.data.manifest import Row
-from train.evaluation.streaming.scores import UNHEARD, UNSURE, Shown, emotions_shown, smoothed_again
+from train.evaluation.streaming.scores import NO_SPEECH, UNSURE, Shown, emotions_shown, smoothed_again
 
-_UNLABELLED = (UNSURE, UNHEARD)
+_UNLABELLED = (UNSURE, NO_SPEECH)
 SHARES = (None, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of neutral, for a table
 
 
@@ -30,11 +30,11 @@ class Tally:
     seconds: dict[str, float]
     alarms: int = 0
 
-    def add(self, said: Sequence[Shown]) -> None:
+    def add(self, displayed: Sequence[Shown]) -> None:
         """What one stream showed."""
-        for each in said:
+        for each in displayed:
             self.seconds[each.label] += each.end_s - each.start_s
-        plain = [replace(each, label=UNSURE) if each.label in PLAIN else each for each in said]
+        plain = [replace(each, label=UNSURE) if each.label in PLAIN else each for each in displayed]
         self.alarms += emotions_shown(plain)
 
     def as_dict(self) -> dict[str, Any]:
@@ -53,7 +53,7 @@ class Tally:
 
 
 def estimates_of(classifier: Classifier, root: Path, rows: Sequence[Row], config: Config) -> list[list[Estimate]]:
-    """What the engine says of each clip."""
+    """The engine's estimates for each clip."""
     engine, found = Engine(classifier, config), []
     for row in tqdm(rows, "everyday", leave=False):
         engine.reset()
@@ -81,7 +81,7 @@ def everyday(
     return {"clips": len(rows), "speakers": len({row.speaker for row in rows}), "by_share": table}
 
 
-def told(result: Mapping[str, Any]) -> str:
+def report(result: Mapping[str, Any]) -> str:
     """The table for people."""
     lines = [f"{result['clips']} clips of {result['speakers']} readers, each a stream of its own; percent of the labelled time"]
     for share, row in result["by_share"].items():

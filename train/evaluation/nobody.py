@@ -39,7 +39,7 @@ def sounds(classifier: Classifier, root: Path, rows: Sequence[Row], config: Conf
     return {"files": len(rows), "all": _percent(_sum(silent)), "with_voices": _percent(_sum(voices)), "by_kind": kinds}
 
 
-def told(result: Mapping[str, Any]) -> str:
+def report(result: Mapping[str, Any]) -> str:
     """The table for people."""
     rows = {"all but those with voices": result["all"], "those with voices": result["with_voices"], **result["by_kind"]}
     lines = [f"{result['files']} files; percent of windows with an emotion"]

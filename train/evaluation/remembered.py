@@ -27,7 +27,7 @@ from train.data.responses import load_responses
 from train.evaluation import scores as scoring
 
 _RATE = 16000
-Hear = Callable[[FloatArray], FloatArray]
+Response = Callable[[FloatArray], FloatArray]
 
 
 @dataclass(frozen=True)
@@ -92,11 +92,11 @@ def speakers_of(root: Path, corpora: Sequence[str], *, clips: int, speakers: int
     return found
 
 
-def learn(engine: Engine, root: Path, clips: Sequence[Clip], hear: Hear | None = None) -> Profile:
+def learn(engine: Engine, root: Path, clips: Sequence[Clip], response: Response | None = None) -> Profile:
     """The profile that a run of these clips leaves behind."""
     engine.reset()
     for clip in clips:
-        _play(engine, root, clip, hear)
+        _play(engine, root, clip, response)
     profile = engine.profile()
     if profile is None:
         raise ConfigError(f"model {engine.model.card.name} learns nothing of a voice")
@@ -164,7 +164,7 @@ def remembered(
     engine = Engine(classifier, config)
     microphones = load_responses(root).microphones
 
-    def through(number: int) -> Hear:
+    def through(number: int) -> Response:
         response = microphones[(7 * number) % len(microphones)]
         return lambda samples: np.convolve(samples, response)[: len(samples)].astype(np.float32)
 
@@ -218,7 +218,7 @@ def remembered(
     }
 
 
-def told(figures: Mapping[str, Any]) -> str:
+def report(figures: Mapping[str, Any]) -> str:
     """The figures as a table for a terminal or a page."""
     lines = [
         "| a run begins with | UAR, four labels (95 %) | over cold (95 %) | of the gap | let go |",
@@ -240,9 +240,9 @@ def told(figures: Mapping[str, Any]) -> str:
     return "\n".join((about, "", *lines))
 
 
-def _play(engine: Engine, root: Path, clip: Clip, hear: Hear | None = None) -> list[Any]:
+def _play(engine: Engine, root: Path, clip: Clip, response: Response | None = None) -> list[Any]:
     samples = read_clip(root / clip.path, engine.sample_rate)
-    return engine.push(samples if hear is None else hear(samples)) + engine.flush()
+    return engine.push(samples if response is None else response(samples)) + engine.flush()
 
 
 def _other(people: Sequence[Speaker], place: int) -> int:

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from realtime_ser.errors import ModelError
 from train.networks.waveform import WaveformGraph, example
 
-OPSET = 17  # onnxruntime 1.19 knows it, and every later version
+OPSET = 17  # supported by onnxruntime 1.19 and later
 TOLERANCE = 1e-4
 INPUTS, OUTPUTS = ("samples", "state", "hop_s"), ("probs", "next_state")
 
 
 class _UnfoldedConv(nn.Module):
-    """A convolution over time of kernel 3 as one product, which dynamic quantisation knows."""
+    """A convolution over time of kernel 3 as one product, which dynamic quantisation supports."""
 
     def __init__(self, conv: nn.Conv1d) -> None:
         super().__init__()

@@ -28,7 +28,7 @@ from train.settings import WaveformRecipe
 _COLD = 0.4  # share of windows whose stream has just begun
 _PAST_S = (2.5, 72.0)  # of speech before the others
 _OWN, _OWN_S = 0.7, 2.0  # share of windows whose own utterance is in the mean already, and at most so many seconds of it
-_EVERY, _TOLD = 50, 25  # steps between checkpoints, and between lines
+_EVERY, _REPORT = 50, 25  # steps between checkpoints, and between lines
 _FIRST_BATCHES = 8  # that the prior's mean and deviation begin with
 
 
@@ -92,7 +92,7 @@ def train(groups: Groups, recipe: WaveformRecipe, encoder: Path, folder: Path, *
         if step >= recipe.steps // 4:
             average = averaged(average, network, recipe.average)
         done = step + 1
-        if done % _TOLD == 0 or done == recipe.steps:
+        if done % _REPORT == 0 or done == recipe.steps:
             seconds = time.perf_counter() - since
             history.append({"step": done, "loss": round(float(np.mean(losses)), 4), "seconds": round(seconds, 1)})
             print(f"{folder.name}: step {done} of {recipe.steps}, loss {np.mean(losses):.3f}, {seconds:.0f} s", flush=True)
@@ -110,8 +110,8 @@ def train(groups: Groups, recipe: WaveformRecipe, encoder: Path, folder: Path, *
 def step_loss(network: Waveform, batch: Batch, recipe: WaveformRecipe, rng: np.random.Generator) -> Tensor:
     """What a step minimises.
 
-    Cross entropy for actors and sounds. A reader was asked for no emotion, but may have one: only so much probability of
-    neutral or calm is asked of him, and no more.
+    Cross entropy for actors and sounds. A reader has no acted emotion but may have one, so the loss is zero from a
+    probability of neutral or calm of ``recipe.plain`` on.
     """
     target, kind = torch.from_numpy(batch.target), torch.from_numpy(batch.kind)
     with torch.no_grad():

@@ -17,7 +17,7 @@ commands = Commands()
     options=(common, many_recordings),
     examples=("classify calls/ -o calls.csv", "classify calls/ -o segments/ --format rttm --jobs 2 --resume"),
     native=True,
-    hears=True,
+    interruptible=True,
 )
 def _classify(options: argparse.Namespace) -> int:
     from realtime_ser.cli.classify import classify_recordings

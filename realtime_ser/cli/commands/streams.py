@@ -25,7 +25,7 @@ commands = Commands()
     options=(common, microphone, profile, outputs),
     examples=("monitor --device usb --record talk.flac", "monitor -q --duration 60 --jsonl -"),
     native=True,
-    hears=True,
+    interruptible=True,
 )
 def _monitor(options: argparse.Namespace) -> int:
     from realtime_ser.audio.open import open_source
@@ -43,7 +43,7 @@ def _monitor(options: argparse.Namespace) -> int:
     options=(common, recordings, channel, raw, pace, profile, outputs),
     examples=("replay talk.flac", "replay - --speed max --csv windows.csv"),
     native=True,
-    hears=True,
+    interruptible=True,
 )
 def _replay(options: argparse.Namespace) -> int:
     from realtime_ser.audio.ffmpeg import find_ffmpeg
@@ -79,7 +79,7 @@ def _replay(options: argparse.Namespace) -> int:
     options=(common, pace, outputs),
     examples=("demo", "demo --speed max --report demo.html"),
     native=True,
-    hears=True,
+    interruptible=True,
 )
 def _demo(options: argparse.Namespace) -> int:
     options.files = [str(SAMPLE)]

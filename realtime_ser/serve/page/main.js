@@ -80,7 +80,7 @@ function onState(kind, message) {
   } else if (kind === "connecting") {
     status("Connecting …");
   } else if (kind === "lost") {
-    status("The connection is lost; trying again. What is said meanwhile counts as lost.");
+    status("The connection is lost; trying again. Audio meanwhile counts as lost.");
     word.text("no connection", "trying again");
     bars.show(null);
   } else {

@@ -46,7 +46,7 @@ async function start() {
       stop();
     });
     if (microphone.suspended) {
-      // A browser (not OBS) wants a click before it lets a page process audio.
+      // A browser (not OBS) requires a click before a page may process audio.
       microphone.close();
       $("toggle").hidden = false;
       return;

@@ -12,7 +12,7 @@ export class Stream {
     this.onRecord = onRecord;
     this.onState = onState;
     this.captured = 0; // samples that the microphone gave
-    this.unsent = 0; // of them, those that no server knows of yet
+    this.unsent = 0; // of them, those not yet sent to a server
     this.early = []; // blocks from before the first connection
     this.ended = false;
     this.attempt = 0;
@@ -84,7 +84,7 @@ export class Stream {
     this.socket.send(buffer);
   }
 
-  // "stop" asks for the summary; the socket closes after it, or after two seconds.
+  // "stop" requests the summary; the socket closes after it, or after two seconds.
   stop() {
     if (this.ended) return;
     this.ended = true;

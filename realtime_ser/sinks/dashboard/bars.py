@@ -39,16 +39,16 @@ def emotion_bar(smooth: float, raw: float | None, length: int, colour: str, *, a
     return joined(cells)
 
 
-def level_meter(rms_dbfs: float, peak_dbfs: float, width: int, *, heard: bool, ascii_only: bool = False) -> Text:
+def level_meter(rms_dbfs: float, peak_dbfs: float, width: int, *, receiving: bool, ascii_only: bool = False) -> Text:
     """RMS as a line from -60 dBFS to full scale, the peak as a mark on it, and the RMS in figures.
 
     Parameters
     ----------
     width : in cells, at least 18
-    heard : false when no audio arrives at all, which is not the same as silence
+    receiving : false when no audio arrives at all, which is not the same as silence
     """
-    sounds = heard and rms_dbfs > FLOOR_DBFS
-    shown = f"{rms_dbfs:6.1f} dBFS" if sounds else "   no sound" if heard else "   no audio"
+    sounds = receiving and rms_dbfs > FLOOR_DBFS
+    shown = f"{rms_dbfs:6.1f} dBFS" if sounds else "   no sound" if receiving else "   no audio"
     length = max(4, width - 1 - len(shown))
     place = round(length * _meter(rms_dbfs)) if sounds else 0
     mark = round((length - 1) * _meter(peak_dbfs)) if peak_dbfs > _METER_FLOOR else -1

@@ -22,7 +22,7 @@ def view_channels(
 ) -> Group:
     """Exactly ``height`` lines (at least 1) of at most ``width`` cells, as ``view`` gives for one stream.
 
-    Channels for which there is no room are left out from the last on, and the last line says how many.
+    Channels for which there is no room are left out from the last on, and the last line has their number.
 
     Parameters
     ----------

@@ -35,8 +35,8 @@ class Moment:
 class Snapshot:
     """Everything one picture needs.
 
-    ``rms_dbfs`` and ``peak_dbfs`` cover the blocks since the last picture; ``heard`` is false while none come. ``notice`` is
-    the newest kind and message, None once it is old; ``lost`` is the message of a device that is away.
+    ``rms_dbfs`` and ``peak_dbfs`` cover the blocks since the last picture; ``receiving`` is false while none come. ``notice``
+    is the newest kind and message, None once it is old; ``lost`` is the message of a device that is away.
     """
 
     session: Session | None = None
@@ -48,7 +48,7 @@ class Snapshot:
     latencies_ms: tuple[float, ...] = ()
     rms_dbfs: float = FLOOR_DBFS
     peak_dbfs: float = FLOOR_DBFS
-    heard: bool = False
+    receiving: bool = False
     notice: tuple[str, str] | None = None
     lost: str | None = None
     recording: str | None = None
@@ -109,9 +109,9 @@ class Cell:
             level_at, noticed_at, taken_at = self._level_at, self._noticed_at, self._taken_at
             timeline, latencies = tuple(self._timeline), tuple(self._latencies)
             self._taken_at = now
-        heard = now - level_at < _STALE_S
+        receiving = now - level_at < _STALE_S
         # Keep the old level between two blocks, so that the meter does not flicker.
-        rms = _dbfs(math.sqrt(square / count)) if count else (latest.rms_dbfs if heard else FLOOR_DBFS)
+        rms = _dbfs(math.sqrt(square / count)) if count else (latest.rms_dbfs if receiving else FLOOR_DBFS)
         fallen = latest.peak_dbfs - _PEAK_FALL_DB_PER_S * min(10.0, max(0.0, now - taken_at))
         peak_dbfs = max(_dbfs(peak), fallen, FLOOR_DBFS)
         with self._lock:
@@ -122,7 +122,7 @@ class Cell:
             latencies_ms=latencies,
             rms_dbfs=rms,
             peak_dbfs=peak_dbfs,
-            heard=heard,
+            receiving=receiving,
             notice=latest.notice if now - noticed_at < _NOTICE_S else None,
         )
 

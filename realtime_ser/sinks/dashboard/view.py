@@ -182,7 +182,7 @@ class _Page:
 
     def level(self, width: int) -> Text:
         shot = self.snapshot
-        return level_meter(shot.rms_dbfs, shot.peak_dbfs, width, heard=shot.heard, ascii_only=self.ascii)
+        return level_meter(shot.rms_dbfs, shot.peak_dbfs, width, receiving=shot.receiving, ascii_only=self.ascii)
 
     def bars(self, *, spaced: bool) -> list[Text]:
         estimate = self.snapshot.estimate

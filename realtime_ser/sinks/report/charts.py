@@ -1,4 +1,4 @@
-"""The report's drawings: inline SVG, no script; what is under the pointer is said by ``<title>``."""
+"""The report's drawings: inline SVG, no script; ``<title>`` describes what is under the pointer."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def timeline(data: Gathered, tints: Mapping[str, Tint]) -> str:
         x, width = _x(begin, total), max(0.6, _x(end, total) - _x(begin, total))
         tint = tints.get(label)
         name = "not sure" if label == "unsure" else printable(label)
-        said = f"{name} {percent(confidence)}, " if confidence is not None else f"{name}, "
-        title = escape(f"{said}{_when(begin)} to {_when(end)}")
+        shown = f"{name} {percent(confidence)}, " if confidence is not None else f"{name}, "
+        title = escape(f"{shown}{_when(begin)} to {_when(end)}")
         colour = tint.colour if tint else UNSURE
         parts.append(
             f'<rect x="{x:.1f}" y="4" width="{width:.1f}" height="36" fill="{colour}"{"" if tint else _FAINT}>'

@@ -27,7 +27,7 @@ class Bin:
     spoken: int = 0
     smoothed: list[float] = field(default_factory=list)
     energy: float = 0.0
-    # Windows by what was said of them: a label, "unsure" or "no_speech".
+    # Windows by their answer: a label, "unsure" or "no_speech".
     verdicts: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: Bin) -> None:

@@ -85,9 +85,9 @@ def overview(rows: Iterable[tuple[str, float, Mapping[str, float], float]], more
     for source, duration, by_label, lost in rows:
         ranked = sorted((item for item in by_label.items() if item[0] not in STATES), key=lambda item: -item[1])
         first = [item for item in ranked[:3] if item[1] >= 0.05]
-        said = ", ".join(f"{printable(label)} {seconds:.1f} s" for label, seconds in first) or "no emotion"
+        top = ", ".join(f"{printable(label)} {seconds:.1f} s" for label, seconds in first) or "no emotion"
         lines.append(
-            f"<tr><td>{_short(source)}</td><td class='n'>{_span(duration)}</td><td>{_short(said)}</td>"
+            f"<tr><td>{_short(source)}</td><td class='n'>{_span(duration)}</td><td>{_short(top)}</td>"
             f"<td class='n{' bad' if lost else ''}'>{lost:.2f} s</td></tr>"
         )
     head = "<tr><th>source</th><th class='n'>length</th><th>most frequent label</th><th class='n'>lost</th></tr>"

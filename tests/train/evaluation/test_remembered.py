@@ -11,7 +11,7 @@ from bundles import RATE, Samples, write_bundle
 from realtime_ser.config import Config, GateConfig
 from realtime_ser.errors import ConfigError
 from realtime_ser.model.classifier import load_model
-from train.evaluation.remembered import remembered, speakers_of, told
+from train.evaluation.remembered import remembered, report, speakers_of
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_every_way_to_start_is_scored(corpora: Path, tmp_path: Path) -> None:
     assert ways["profile, not compared"]["let_go"] == ways["cold"]["let_go"] == 0
     assert ways["cold"]["runs"] == 2
     assert ways["cold, single clips"]["runs"] == 8
-    page = told(figures)
+    page = report(figures)
     assert all(f"| {name} |" in page for name in ways)
     with pytest.raises(ConfigError, match="fewer than two speakers"):
         speakers_of(corpora, ["ased"], clips=5, speakers=9)

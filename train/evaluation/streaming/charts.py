@@ -19,7 +19,7 @@ from train.figures import plain, save
 TITLES = {
     "gain": "gain", "white noise": "white noise, SNR", "pink noise": "pink noise, SNR", "babble": "babble of six, SNR",
     "bandwidth": "bandwidth", "coding": "coding", "room": "room", "window": "stream.window_s",
-    "heard": "seconds of voice so far, one window alone",
+    "received": "seconds of voice so far, one window alone",
 }  # fmt: skip
 LINE, CLEAN, ALLOWED = "#1f5fa8", "#2b2b2b", "#dcebd5"
 NOISES = {"white noise": "#8a8f98", "pink noise": "#c2571a", "babble": "#1f5fa8"}
@@ -65,7 +65,7 @@ def windows(result: Mapping[str, Any], name: str, path: Path) -> Path:
     clean = result["clean"]["uar"]
     texts = (
         ("window", "The mean over a clip, by stream.window_s", "longest window in s"),
-        ("heard", "The last window alone, early in a stream", "s since the voice began"),
+        ("received", "The last window alone, early in a stream", "s since the voice began"),
     )
     for axis, (group, title, label) in zip(axes, texts, strict=True):
         points = sorted(_curve(result, group))
@@ -100,7 +100,7 @@ def _shown(axis: Axes, per_emotion: Mapping[str, Mapping[str, float]]) -> None:
     parts = {
         "another emotion": ([100 - sum(per_emotion[e].values()) for e in emotions], "#b9b9b9"),
         "unsure": ([per_emotion[e]["unsure"] for e in emotions], "#dedede"),
-        "no speech found": ([per_emotion[e]["unheard"] for e in emotions], "#f8f8f8"),
+        "no speech found": ([per_emotion[e]["undetected"] for e in emotions], "#f8f8f8"),
     }
     left = np.array([per_emotion[e]["right"] for e in emotions])
     axis.barh(emotions, left, color=[colour(e) for e in emotions])

@@ -129,7 +129,7 @@ def score(folds: Sequence[Fold], root: Path, config: Config, *, clips: int, seed
         "clean": {
             "uar": round(scores.uar(clean), 1),
             "clips": len(clean.rows),
-            "unheard": round(100 * float((clean.guess < 0).mean()), 1),
+            "undetected": round(100 * float((clean.guess < 0).mean()), 1),
         },
         "points": [_rounded(asdict(each)) for each in points],
     }
@@ -203,7 +203,7 @@ def markdown(result: Mapping[str, Any], name: str, pictures: Iterable[str]) -> s
         f"| segment UAR (time under the right label) | **{talk['segment_uar']:.1f} %** |",
         f"| the same, of the time under any emotion's label | {talk['segment_uar_where_sure']:.1f} % |",
         f"| time shown as unsure | {talk['unsure_share']:.1f} % |",
-        f"| time in which the gate found no speech, or no window was complete | {talk['unheard_share']:.1f} % |",
+        f"| time in which the gate found no speech, or no window was complete | {talk['undetected_share']:.1f} % |",
         "| onset of an emotion to its label, median and p90 of the stretches that got it |"
         f" {', '.join(_seconds(value) for value in talk['onset_to_label_s'].values())} |",
         f"| half of all stretches had it after | {_seconds(talk['half_of_all_by_s'])} |",
@@ -215,7 +215,7 @@ def markdown(result: Mapping[str, Any], name: str, pictures: Iterable[str]) -> s
         "| emotion | right % | unsure % | no speech % |",
         "|---|---|---|---|",
         *(
-            f"| {emotion} | {row['right']:.0f} | {row['unsure']:.0f} | {row['unheard']:.0f} |"
+            f"| {emotion} | {row['right']:.0f} | {row['unsure']:.0f} | {row['undetected']:.0f} |"
             for emotion, row in talk["per_emotion"].items()
         ),
         "",
@@ -233,13 +233,13 @@ def markdown(result: Mapping[str, Any], name: str, pictures: Iterable[str]) -> s
         "## Conditions",
         "",
         f"{clean['clips']} clips, each a stream of its own; unharmed {clean['uar']:.1f} % UAR,"
-        f" {clean['unheard']:.1f} % without speech found. In brackets the 95 % interval of the drop, over speakers.",
+        f" {clean['undetected']:.1f} % without speech found. In brackets the 95 % interval of the drop, over speakers.",
         "",
         "| condition | UAR | drop | no speech % |",
         "|---|---|---|---|",
         *(
             f"| {charts.TITLES[each['group']]}: {each['name']} | {each['uar']:.1f} | {each['drop']:.1f}"
-            f" ({each['low']:.1f} to {each['high']:.1f}) | {each['unheard']:.1f} |"
+            f" ({each['low']:.1f} to {each['high']:.1f}) | {each['undetected']:.1f} |"
             for each in result["points"]
         ),
         "",

@@ -23,7 +23,7 @@ from train.evaluation.streaming.conditions import Condition
 from train.evaluation.streaming.conversation import voiced_span
 
 WINDOWS_S = (1.0, 1.5, 2.0, 2.5, 3.0)
-HEARD_S = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+RECEIVED_S = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 _BEFORE_S = 0.5  # of the clip before its voice, for short streams
 DRAWS = 1000
 
@@ -45,7 +45,7 @@ class Point:
     ----------
     group, name, value : see ``Condition``
     drop : difference to the same clips without the condition; ``low`` and ``high``: its 95 % interval over speakers
-    unheard : share of clips in which the gate found no speech (they count as wrong)
+    undetected : share of clips in which the gate found no speech (they count as wrong)
     """
 
     group: str
@@ -55,7 +55,7 @@ class Point:
     drop: float
     low: float
     high: float
-    unheard: float
+    undetected: float
 
 
 def subset(rows: Sequence[Row], count: int, *, seed: int = 0) -> tuple[Row, ...]:
@@ -102,10 +102,10 @@ def windows(folds: Sequence[Fold], root: Path, config: Config, clean: Clips) -> 
 def first_seconds(folds: Sequence[Fold], root: Path, config: Config, clean: Clips) -> list[Point]:
     """UAR of one window alone: the last one of a stream with that many seconds of a voice, and half a second before it."""
     points = []
-    for seconds in tqdm(HEARD_S, "first seconds", leave=False):
+    for seconds in tqdm(RECEIVED_S, "first seconds", leave=False):
         short = streamed(folds, root, config, partial(_first, seconds=seconds))
         last = Clips(short.rows, tuple(part[-1:] for part in short.windows), tuple(part[-1:] for part in short.speech_s))
-        points.append(point("heard", f"{seconds:g} s", seconds, clean, last))
+        points.append(point("received", f"{seconds:g} s", seconds, clean, last))
     return points
 
 
@@ -113,8 +113,8 @@ def point(group: str, name: str, value: float, clean: Clips, worse: Clips) -> Po
     """Compare the same clips under a condition and without it."""
     low, high = interval(clean, worse)
     score = scores.uar(worse)
-    unheard = 100 * float(np.mean(worse.guess < 0))
-    return Point(group, name, value, score, scores.uar(clean) - score, low, high, unheard)
+    undetected = 100 * float(np.mean(worse.guess < 0))
+    return Point(group, name, value, score, scores.uar(clean) - score, low, high, undetected)
 
 
 def interval(clean: Clips, worse: Clips, *, draws: int = DRAWS, seed: int = 0) -> tuple[float, float]:

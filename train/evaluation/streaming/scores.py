@@ -18,12 +18,12 @@ from realtime_ser.model.classifier import Classifier
 from realtime_ser.records import Block, Estimate, FloatArray
 from train.evaluation.streaming.conversation import Scene, Utterance
 
-UNSURE, UNHEARD = "unsure", "no speech found"
+UNSURE, NO_SPEECH = "unsure", "no speech found"
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The displayed state from ``start_s`` to ``end_s``: an emotion, ``UNSURE`` or ``UNHEARD``.
+    """The displayed state from ``start_s`` to ``end_s``: an emotion, ``UNSURE`` or ``NO_SPEECH``.
 
     It becomes known at ``end_s`` and describes the hop that ends there.
     """
@@ -42,7 +42,7 @@ def listen(engine: Engine, samples: FloatArray, rate: int) -> list[Estimate]:
 def shown(estimates: Iterable[Estimate]) -> list[Shown]:
     """The displayed state, hop by hop."""
     return [
-        Shown(each.end_s - each.hop_s, each.end_s, each.label or (UNSURE if each.state == "unsure" else UNHEARD))
+        Shown(each.end_s - each.hop_s, each.end_s, each.label or (UNSURE if each.state == "unsure" else NO_SPEECH))
         for each in estimates
     ]
 
@@ -53,7 +53,7 @@ def smoothed_again(estimates: Sequence[Estimate], config: SmoothingConfig) -> li
     smoother = Smoother(labels, config)
     result = []
     for each in estimates:
-        label = UNHEARD
+        label = NO_SPEECH
         if each.probs:
             _, named, _ = smoother.speech(np.asarray(each.probs, np.float32), each.hop_s)
             label = named or UNSURE
@@ -92,7 +92,7 @@ class Tally:
                 row[each.label] += overlap
                 total += overlap
             # The start of a stream, before the first window, counts as no speech found.
-            row[UNHEARD] += max(0.0, utterance.end_s - utterance.start_s - total)
+            row[NO_SPEECH] += max(0.0, utterance.end_s - utterance.start_s - total)
         stretches = scene.stretches
         limits = [after.start_s for after in stretches[1:]] + [scene.duration_s + 1.0]
         self.delays_s += [delay(each, limit, displayed) for each, limit in zip(stretches, limits, strict=True)]
@@ -110,16 +110,16 @@ class Tally:
         return float(np.mean([self._share(emotion, (UNSURE,)) for emotion in self.seconds]))
 
     @property
-    def unheard(self) -> float:
+    def undetected(self) -> float:
         """Share of the voice's time in which the gate found no speech (or no window was complete), in percent."""
-        return float(np.mean([self._share(emotion, (UNHEARD,)) for emotion in self.seconds]))
+        return float(np.mean([self._share(emotion, (NO_SPEECH,)) for emotion in self.seconds]))
 
     @property
     def uar_where_sure(self) -> float:
         """UAR over the time under an emotion's label only, in percent."""
         shares = []
         for emotion, row in self.seconds.items():
-            named = sum(value for label, value in row.items() if label not in (UNSURE, UNHEARD))
+            named = sum(value for label, value in row.items() if label not in (UNSURE, NO_SPEECH))
             shares.append(100 * row.get(emotion, 0.0) / named if named else 0.0)
         return float(np.mean(shares))
 
@@ -150,7 +150,7 @@ class Tally:
             "segment_uar": round(self.uar, 1),
             "segment_uar_where_sure": round(self.uar_where_sure, 1),
             "unsure_share": round(self.unsure, 1),
-            "unheard_share": round(self.unheard, 1),
+            "undetected_share": round(self.undetected, 1),
             "onset_to_label_s": {name: known(self.onset(value)) for name, value in (("p50", 50), ("p90", 90))},
             "half_of_all_by_s": known(self.half_by),
             "stretches": len(self.delays_s),
@@ -161,7 +161,7 @@ class Tally:
                 emotion: {
                     "right": round(self._share(emotion, (emotion,)), 1),
                     "unsure": round(self._share(emotion, (UNSURE,)), 1),
-                    "unheard": round(self._share(emotion, (UNHEARD,)), 1),
+                    "undetected": round(self._share(emotion, (NO_SPEECH,)), 1),
                 }
                 for emotion in sorted(self.seconds)
             },
@@ -189,7 +189,7 @@ def delay(stretch: Utterance, limit_s: float, displayed: Sequence[Shown]) -> flo
 
 def flips(displayed: Sequence[Shown]) -> int:
     """Changes from one emotion to another; "unsure" and silence in between are ignored."""
-    emotions = [each.label for each in displayed if each.label not in (UNSURE, UNHEARD)]
+    emotions = [each.label for each in displayed if each.label not in (UNSURE, NO_SPEECH)]
     return sum(before != after for before, after in pairwise(emotions))
 
 
@@ -203,9 +203,9 @@ def tally(classifier: Classifier, scenes: Iterable[Scene], config: Config) -> Ta
 
 def emotions_shown(displayed: Sequence[Shown]) -> int:
     """Number of times an emotion appeared; where nobody speaks, each is a false alarm."""
-    before, count = UNHEARD, 0
+    before, count = NO_SPEECH, 0
     for each in displayed:
-        if each.label not in (UNSURE, UNHEARD) and each.label != before:
+        if each.label not in (UNSURE, NO_SPEECH) and each.label != before:
             count += 1
         before = each.label
     return count

@@ -44,7 +44,7 @@ class Trial:
     uar : segment UAR in conversation, in percent
     onset_s : median seconds from an emotion's onset to its label
     flips : label changes a minute on steady speech
-    unsure, unheard : share of the voice's time, in percent
+    unsure, undetected : share of the voice's time, in percent
     """
 
     config: Config
@@ -52,7 +52,7 @@ class Trial:
     onset_s: float
     flips: float
     unsure: float
-    unheard: float
+    undetected: float
 
     @property
     def short_of(self) -> float:
@@ -79,7 +79,7 @@ class Recording:
         """Smooth with these settings and score."""
         changing, same = _scored(self.talk, smoothing), _scored(self.steady, smoothing)
         config = replace(self.config, smoothing=smoothing)
-        return Trial(config, changing.uar, changing.onset(50), same.flips_per_minute, changing.unsure, changing.unheard)
+        return Trial(config, changing.uar, changing.onset(50), same.flips_per_minute, changing.unsure, changing.undetected)
 
 
 def record(folds: Sequence[Fold], root: Path, config: Config, *, seed: int) -> Recording:
@@ -227,12 +227,12 @@ def write(
 
 
 def _figures(one: Trial) -> tuple[str, ...]:
-    return f"{one.uar:.1f}", f"{one.onset_s:.2f}", f"{one.flips:.1f}", f"{one.unsure:.1f}", f"{one.unheard:.1f}"
+    return f"{one.uar:.1f}", f"{one.onset_s:.2f}", f"{one.flips:.1f}", f"{one.unsure:.1f}", f"{one.undetected:.1f}"
 
 
 def as_dict(trial: Trial) -> dict[str, Any]:
     """The figures and what ``--set`` takes."""
-    figures = {key: known(getattr(trial, key)) for key in ("uar", "onset_s", "flips", "unsure", "unheard")}
+    figures = {key: known(getattr(trial, key)) for key in ("uar", "onset_s", "flips", "unsure", "undetected")}
     return {"settings": named(trial.config), **figures, "set": overrides(trial.config)}
 
 

@@ -12,7 +12,7 @@ from realtime_ser.engine.engine import Engine
 from stub_model import StubClassifier
 from train.evaluation.streaming.conversation import Scene, Utterance
 from train.evaluation.streaming.scores import (
-    UNHEARD,
+    NO_SPEECH,
     UNSURE,
     Shown,
     Tally,
@@ -37,11 +37,11 @@ def test_each_emotion_counts_alike_and_only_voice_counts() -> None:
     tally = Tally()
     tally.add(
         scene((0.0, 1.0, "sad"), (2.0, 4.0, "happy")),
-        screen("sad", "happy", "angry", "angry", "happy", "happy", UNSURE, UNHEARD),
+        screen("sad", "happy", "angry", "angry", "happy", "happy", UNSURE, NO_SPEECH),
     )
     assert tally.uar == pytest.approx((50 + 50) / 2)
     assert tally.unsure == pytest.approx(25 / 2)
-    assert tally.unheard == pytest.approx(25 / 2)
+    assert tally.undetected == pytest.approx(25 / 2)
     assert tally.uar_where_sure == pytest.approx((50 + 100) / 2)
 
 
@@ -54,7 +54,7 @@ def test_a_window_is_shared_between_what_it_covers() -> None:
 def test_what_no_window_covered_was_not_heard() -> None:
     tally = Tally()
     tally.add(scene((0.0, 2.0, "sad")), [Shown(1.0, 1.5, "sad"), Shown(1.5, 2.0, "sad")])
-    assert (tally.uar, tally.unheard) == (pytest.approx(50), pytest.approx(50))
+    assert (tally.uar, tally.undetected) == (pytest.approx(50), pytest.approx(50))
 
 
 def test_the_delay_runs_from_the_first_sound_to_the_label() -> None:
@@ -80,21 +80,21 @@ def test_delays_are_of_stretches_and_those_that_never_come_are_told() -> None:
 
 
 def test_flips_are_from_one_emotion_to_another() -> None:
-    assert flips(screen("sad", "sad", UNSURE, "sad", UNHEARD, "sad")) == 0
+    assert flips(screen("sad", "sad", UNSURE, "sad", NO_SPEECH, "sad")) == 0
     assert flips(screen("sad", "happy", "sad")) == 2
-    assert flips(screen("sad", UNHEARD, "happy")) == 1
+    assert flips(screen("sad", NO_SPEECH, "happy")) == 1
     assert flips([]) == 0
 
 
 def test_every_appearance_of_an_emotion_where_nobody_speaks_is_false() -> None:
-    assert emotions_shown(screen(UNHEARD, UNSURE, UNHEARD)) == 0
-    assert emotions_shown(screen("sad", "sad", UNHEARD, "sad", "happy")) == 3
+    assert emotions_shown(screen(NO_SPEECH, UNSURE, NO_SPEECH)) == 0
+    assert emotions_shown(screen("sad", "sad", NO_SPEECH, "sad", "happy")) == 3
 
 
 def test_nothing_said_is_nothing_right() -> None:
     tally = Tally()
     tally.add(scene((0.0, 1.0, "sad")), [])
-    assert (tally.uar, tally.unheard, tally.flips_per_minute) == (0.0, pytest.approx(100), 0.0)
+    assert (tally.uar, tally.undetected, tally.flips_per_minute) == (0.0, pytest.approx(100), 0.0)
     assert np.isnan(tally.onset(50))
     assert tally.as_dict()["stretches"] == 1
     assert tally.as_dict()["onset_to_label_s"] == {"p50": None, "p90": None}

@@ -55,7 +55,15 @@ def test_everything_is_scored_written_and_drawn(
     assert result["speakers"] == 2
     assert result["clean"]["clips"] == 2
     assert 0 <= result["conversation"]["segment_uar"] <= 100
-    assert {each["group"] for each in result["points"]} >= {"gain", "babble", "bandwidth", "coding", "room", "window", "heard"}
+    assert {each["group"] for each in result["points"]} >= {
+        "gain",
+        "babble",
+        "bandwidth",
+        "coding",
+        "room",
+        "window",
+        "received",
+    }
     written = report.write(result, "untrained", tmp_path)
     assert all(path.stat().st_size > 0 for path in written)
     assert {path.suffix for path in written} == {".md", ".json", ".png"}
@@ -100,7 +108,7 @@ def test_a_drop_has_an_interval_over_speakers(rows: list[Row]) -> None:
     clean = answered(rows, [True] * 12)
     one_speaker_lost = answered(rows, [row.speaker == "f" for row in rows])
     found = point("gain", "x", 1, clean, one_speaker_lost)
-    assert (found.uar, found.drop, found.unheard) == (50, 50, 0)
+    assert (found.uar, found.drop, found.undetected) == (50, 50, 0)
     assert (found.low, found.high) == (0, 100), "two speakers are no evidence"
     assert interval(clean, clean) == (0, 0)
 
