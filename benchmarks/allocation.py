@@ -50,7 +50,7 @@ def measure(model: str, at_s: list[float]) -> list[int]:
     """Bytes that Python and numpy hold, by tracemalloc, after each of the given seconds of stream time.
 
     Memory of libraries that do not go through Python's allocators (ONNX Runtime, soxr) is not seen; the process's resident
-    memory over a long run tells of that.
+    memory over a long run shows that.
     """
     engine = Engine(load_model(model), load_config())
     latencies = LatencyHistogram()

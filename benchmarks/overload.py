@@ -80,7 +80,7 @@ def spin(state: ctypes.c_byte) -> None:
         pass
 
 
-def hear(how: str, seconds: float, hogs: int, extra_s: float, model: str) -> Iterator[tuple[float, Record]]:
+def played(how: str, seconds: float, hogs: int, extra_s: float, model: str) -> Iterator[tuple[float, Record]]:
     """Every record with the moment it came, in seconds from the start; the overload lasts for the middle third."""
     # Without the voice detector's opinion every window is classified, so that the load is even.
     config = load_config(None, ["gate.enabled=false"])
@@ -143,7 +143,7 @@ def main() -> None:
     parser.add_argument("--model", default="mlp")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "overload.png")
     options = parser.parse_args()
-    records = list(hear(options.how, options.seconds, options.hogs, options.extra, options.model))
+    records = list(played(options.how, options.seconds, options.hogs, options.extra, options.model))
     records = [(now, record) for now, record in records if isinstance(record, Estimate | Health | Notice)]
     cause = f"the model takes {options.extra:g} s longer" if options.how == "slow-model" else f"{options.hogs} busy processes"
     draw(records, options.seconds, f"Overload: {cause}", options.out)
