@@ -49,6 +49,24 @@ ONLY = {
     "config": {"errors", "text", "yaml_text", "config_build"},
     "sinks": {"records", "errors", "config", "text"},
 }
+# The same for training.
+TRAIN_ORDER = (
+    "atomic",
+    "paths",
+    "figures",
+    "data",
+    "settings",
+    "prepare",
+    "sampling",
+    "networks",
+    "published",
+    "explore",
+    "evaluation",
+    "release",
+    "verbs",
+    "cli",
+    "__main__",
+)
 NETWORK = {
     "aiohttp", "asyncio", "ftplib", "http", "httpx", "imaplib", "nntplib", "poplib", "requests", "smtplib", "socket",
     "socketserver", "ssl", "telnetlib", "urllib", "urllib3", "webbrowser", "websockets", "xmlrpc",
@@ -103,9 +121,9 @@ def imports_under(folder: Path) -> list[Import]:
 LIVE = imports_under(PACKAGE)
 
 
-def part_of(file: Path) -> str:
+def part_of(file: Path, package: Path | None = None) -> str:
     """The part of the package that a file belongs to: a folder or a module at its top."""
-    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    return file.relative_to(package or PACKAGE).parts[0].removesuffix(".py")
 
 
 def imported_parts(found: Import) -> list[str]:
@@ -225,6 +243,19 @@ def test_training_imports_the_live_path_and_never_the_reverse() -> None:
         for found in train
         if found.top == "realtime_ser" and {"cli", "__main__", "sinks", "serve", "tests"} & set(imported_parts(found))
     ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_parts_of_training_import_only_what_stands_before_them() -> None:
+    folder, wrong = ROOT / "train", []
+    parts = {part_of(file, folder) for file in folder.rglob("*.py")} - {"__init__"}
+    assert parts == set(TRAIN_ORDER), f"in the order or in the folder, not in both: {parts ^ set(TRAIN_ORDER)}"
+    for found in imports_under(folder):
+        if found.top != "train" or found.file == folder / "__init__.py":
+            continue
+        own = part_of(found.file, folder)
+        reached = [found.module.split(".")[1]] if "." in found.module else [*found.names]
+        wrong += [str(found) for part in reached if TRAIN_ORDER.index(part) > TRAIN_ORDER.index(own)]
     assert not wrong, "\n".join(wrong)
 
 

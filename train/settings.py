@@ -15,8 +15,8 @@ from realtime_ser.config import TRAINING, Config, load_config, merged, parse_ove
 from realtime_ser.config_build import between, build
 from realtime_ser.errors import ConfigError
 from realtime_ser.features.spec import FrontEndSpec
+from train.data.augment import PLAIN, Variant
 from train.data.select import Selection
-from train.sampling.augment import PLAIN, Variant
 
 RECIPES = Path(__file__).with_name("recipes.yaml")
 SYSTEMS = ("mlp", "cnn")  # trained on cached features; large is trained on the audio

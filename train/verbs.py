@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from realtime_ser.errors import ConfigError
+from train import prepare as preparing
 from train.data import manifest
-from train.data import prepare as preparing
 from train.data.corpora import corpora_folder
 from train.paths import Paths
 from train.settings import Setup, load_setup

@@ -9,7 +9,7 @@ import pytest
 
 import train
 from realtime_ser.errors import ConfigError
-from train.data import prepare
+from train import prepare
 from train.paths import Paths
 from train.settings import load_setup
 

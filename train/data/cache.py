@@ -26,8 +26,8 @@ from realtime_ser.config_build import former_dict
 from realtime_ser.errors import ConfigError
 from realtime_ser.features.spec import FrontEndSpec
 from train.atomic import replacing
+from train.data.augment import Variant
 from train.data.manifest import Row
-from train.sampling.augment import Variant
 
 # Preprocessing of the live path and the version of the code that applies it here: raise it when the code computes something
 # else. Goes into the keys of speech activity, frames and vectors, and into the identity of training runs.

@@ -30,9 +30,9 @@ from realtime_ser.features.frames import FrameTransform
 from realtime_ser.features.front_end import FrontEnd
 from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.records import FloatArray
+from train.data.augment import Variant, vary
 from train.data.cache import Item, computed, file_of
 from train.data.manifest import Row
-from train.sampling.augment import Variant, vary
 
 WINDOW_S, MIN_WINDOW_S = 3.0, 1.0  # as on the cards
 HOP_S = StreamConfig().hop_s

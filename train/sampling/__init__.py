@@ -1,1 +1,1 @@
-"""Sampling of training windows and augmentation."""
+"""Sampling of training windows, and the augmentation that changes in every epoch."""

@@ -1,6 +1,6 @@
 """Random channel for each group of windows: room, microphone, noise, line, level.
 
-``train.sampling.augment`` makes a few cached versions of each clip; this is for training that reads the audio at every step.
+``train.data.augment`` makes a few cached versions of each clip; this is for training that reads the audio at every step.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy.typing as npt
 from scipy.fft import next_fast_len
 
 from realtime_ser.records import FloatArray
+from train.data.augment import coded
 from train.data.responses import Responses
-from train.sampling.augment import coded
 
 RATE = 16000
 _PHONE_HZ = (300.0, 3400.0)

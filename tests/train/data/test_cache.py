@@ -19,10 +19,10 @@ from train.atomic import replacing
 from train.data import cache as feature_cache
 from train.data import features
 from train.data import manifest as manifests
+from train.data.augment import PLAIN, Variant
 from train.data.cache import TALKERS, Item, computed, file_of
 from train.data.manifest import Row
 from train.published import inputs
-from train.sampling.augment import PLAIN, Variant
 
 BABBLE = Variant("babble", babble_db=(5.0, 25.0), seed=3)
 RUN = """

@@ -15,8 +15,8 @@ from realtime_ser.model.classifier import load_model
 from realtime_ser.records import Block
 from train.data import features
 from train.data import manifest as manifests
+from train.data.augment import PLAIN
 from train.data.manifest import Row
-from train.sampling.augment import PLAIN
 from train.sampling.windows import streamed_windows
 
 

@@ -13,10 +13,10 @@ import torch
 
 from realtime_ser.errors import ConfigError
 from train.data import features, manifest, splits
+from train.data.augment import PLAIN, Variant
 from train.data.manifest import Manifest
 from train.networks.loss import schedule
 from train.networks.trainer import Data, clip_probs, fit
-from train.sampling.augment import PLAIN, Variant
 from train.settings import NormRecipe, Recipe
 
 RECIPES = {

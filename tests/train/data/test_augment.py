@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from realtime_ser.features.spec import FrontEndSpec
-from train.sampling.augment import PLAIN, Variant, vary
+from train.data.augment import PLAIN, Variant, vary
 
 RATE = FrontEndSpec("stacked").sample_rate
 
