@@ -1,4 +1,7 @@
-"""Writes docs/settings.md and docs/commands.md from the definitions in the code: ``python docs/pages.py``. A test compares."""
+"""Writes docs/settings.md, docs/commands.md and the values in config.yaml from the definitions: ``python docs/pages.py``.
+
+Defaults, types and ranges stand in ``realtime_ser/config.py``, descriptions in the comments of config.yaml. A test compares.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from realtime_ser.cli.commands import commands
-from realtime_ser.config import Config, load_config, resource
+from realtime_ser.config import Config, resource
 from realtime_ser.config_build import choices_of, limits_of
 
 DOCS = Path(__file__).parent
@@ -31,9 +34,28 @@ def descriptions() -> dict[str, str]:
     return found
 
 
+def config_file() -> str:
+    """The text of config.yaml with its comments, and every value as in ``Config()``."""
+    values, section, lines = Config().as_dict(), "", []
+    for line in resource("config.yaml").read_text(encoding="utf-8").splitlines():
+        match = _LINE.match(line)
+        if match is None or line.startswith("#"):
+            lines.append(line)
+            continue
+        if not match["indent"]:
+            section = "" if match["value"] else match["key"]
+        if not match["value"]:
+            lines.append(line)
+            continue
+        value = (values[section] if section else values)[match["key"]]
+        setting = f"{match['indent']}{match['key']}: {_yaml(value)}"
+        lines.append(f"{setting:{line.index('#')}}# {match['text']}")
+    return "\n".join(lines) + "\n"
+
+
 def settings_page() -> str:
     """The table of all settings."""
-    texts, config = descriptions(), load_config()
+    texts, config = descriptions(), Config()
     lines = [
         "# Settings",
         "",
@@ -104,7 +126,8 @@ def _indented(text: str) -> str:
 
 
 def main() -> None:
-    """Write the pages."""
+    """Write the file and the pages."""
+    resource("config.yaml").write_text(config_file(), encoding="utf-8")
     (DOCS / "settings.md").write_text(settings_page(), encoding="utf-8")
     (DOCS / "commands.md").write_text(commands_page(), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""``config.yaml`` -> frozen dataclasses.
+"""``config.yaml`` -> frozen dataclasses, which define the defaults; ``python docs/pages.py`` writes their values into the file.
 
 Units are in the names (``hop_s``, ``block_ms``). An unknown or ill-typed key fails with the file, the key and the nearest
 valid one.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from realtime_ser.config import resource
 from realtime_ser.records import Estimate, Health, Notice, Segment, Session, Summary
 from realtime_ser.sinks.json_records import to_json
 
@@ -91,6 +92,7 @@ def test_a_written_page_is_what_the_definitions_say(name: str) -> None:
         pytest.skip("argparse words its help differently in other versions; the page is written with 3.11")
     page = getattr(module, f"{name}_page")()
     assert (DOCS / f"{name}.md").read_text(encoding="utf-8") == page, "run: python docs/pages.py"
+    assert resource("config.yaml").read_text(encoding="utf-8") == module.config_file(), "run: python docs/pages.py"
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: type(record).__name__)
