@@ -95,6 +95,16 @@ def test_a_written_page_is_what_the_definitions_say(name: str) -> None:
     assert resource("config.yaml").read_text(encoding="utf-8") == module.config_file(), "run: python docs/pages.py"
 
 
+def test_the_architecture_names_files_that_exist() -> None:
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w/]+\.(?:py|yaml))`", text)
+    assert len(named) > 15
+    missing = [
+        name for name in named if not any((base / name).exists() for base in (ROOT, ROOT / "realtime_ser", ROOT / "train"))
+    ]
+    assert not missing
+
+
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: type(record).__name__)
 def test_every_field_of_a_record_is_documented(record: object) -> None:
     made = to_json(record)  # type: ignore[arg-type]
