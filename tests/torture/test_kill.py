@@ -10,9 +10,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -22,6 +23,13 @@ from command import SAMPLE, assert_accounted, of_type, records, start, wait_for_
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 _LENGTH_S = 240
+T = TypeVar("T")
+
+
+def _at_once(run: Callable[[int], T], count: int) -> list[T]:
+    """``run(0)``, ``run(1)`` ... side by side: most of each is waiting. The first failure is raised."""
+    with ThreadPoolExecutor(4) as pool:
+        return list(pool.map(run, range(count)))
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +87,8 @@ def test_killed_at_any_moment(
     speed: str, longest_s: float, recording: Path, tmp_path: Path, torture: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runs = torture.pick(4, 67)
-    most_lacking, reports, litter, with_windows = 0.0, 0, 0, 0
-    for number in range(runs):
+
+    def one(number: int) -> tuple[float, bool, int, bool]:
         rng = random.Random(f"{speed} {number}")
         out = _outputs(tmp_path / str(number), rng.choice(("flac", "wav")))
         process = start("replay", recording, "--speed", speed, *_options(out), stdout=subprocess.DEVNULL)
@@ -94,16 +102,18 @@ def test_killed_at_any_moment(
         assert process.returncode in (0, -signal.SIGKILL), errors
         rows = _check_prefix(out["jsonl"])
         windows = of_type(rows, "window")
-        with_windows += bool(windows)
         heard_s = windows[-1]["end_s"] if windows else 0.0
         lacking = _check_recording(out["record"], recording, heard_s)
         assert lacking <= 1.0, f"run {number}: {lacking:.2f} s of {heard_s:.2f} s are not in {out['record'].name}"
-        most_lacking = max(most_lacking, lacking)
         _check_table(out["csv"])
-        if out["html"].exists():
-            reports += 1
+        report = out["html"].exists()
+        if report:
             assert out["html"].read_text().rstrip().endswith("</html>")
-        litter += len([path for path in out["html"].parent.iterdir() if path.name.startswith(".")])
+        return lacking, report, len([path for path in out["html"].parent.iterdir() if path.name.startswith(".")]), bool(windows)
+
+    found = _at_once(one, runs)
+    most_lacking = max(lacking for lacking, *_ in found)
+    reports, litter, with_windows = (sum(column) for column in list(zip(*found, strict=True))[1:])
     with capsys.disabled():
         print(
             f"\n{runs} runs at speed {speed} killed, {with_windows} of them after windows were written: no partial line, every"
@@ -118,8 +128,8 @@ def test_killed_while_it_writes_the_report(
 ) -> None:
     """The moment that a kill at random hardly ever meets."""
     runs = torture.pick(4, 25)
-    ends = dict.fromkeys(("none", "old", "new", "temporary files"), 0)
-    for number in range(runs):
+
+    def one(number: int) -> tuple[str, int]:
         page = _outputs(tmp_path / str(number))["html"]
         if older:
             page.write_text("<html>old</html>")
@@ -135,21 +145,25 @@ def test_killed_while_it_writes_the_report(
         text = page.read_text() if page.exists() else None
         if text is None:
             assert not older, "the older report is gone"
-            ends["none"] += 1
+            end = "none"
         elif older and text == "<html>old</html>":
-            ends["old"] += 1
+            end = "old"
         else:
             assert len(text) > 20_000
             assert text.rstrip().endswith("</html>")
-            ends["new"] += 1
-        ends["temporary files"] += len(list(page.parent.glob(".realtime-ser-*")))
+            end = "new"
+        return end, len(list(page.parent.glob(".realtime-ser-*")))
+
+    found = _at_once(one, runs)
+    ends = {end: sum(each == end for each, _ in found) for end in ("none", "old", "new")}
+    ends["temporary files"] = sum(left for _, left in found)
     with capsys.disabled():
         print(f"\n{runs} runs killed at their report: {ends}")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_asked_to_end_at_any_moment(number: int, recording: Path, tmp_path: Path, torture: Any) -> None:
-    for turn in range(torture.pick(3, 30)):
+    def one(turn: int) -> None:
         rng = random.Random(1000 * number + turn)
         out = _outputs(tmp_path / str(turn), rng.choice(("flac", "wav")))
         process = start("replay", recording, "--speed", rng.choice(("1", "4")), *_options(out), stdout=subprocess.DEVNULL)
@@ -165,13 +179,15 @@ def test_asked_to_end_at_any_moment(number: int, recording: Path, tmp_path: Path
         if process.returncode != 130 or not rows:
             # In the first moments, before there is anything to flush: Python's own way to end.
             assert rows == [], errors
-            continue
+            return
         assert "Traceback" not in errors
         assert rows[-1]["type"] == "summary"
         assert_accounted(rows[-1])
         heard_s = rows[-1]["captured_samples"] / rows[0]["sample_rate"]
         assert _check_recording(out["record"], recording, heard_s) == 0
         assert out["html"].read_text().rstrip().endswith("</html>")
+
+    _at_once(one, torture.pick(3, 30))
 
 
 def test_the_reader_of_one_output_leaves(recording: Path, tmp_path: Path) -> None:

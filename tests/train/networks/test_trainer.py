@@ -41,6 +41,20 @@ def data(request: pytest.FixtureRequest, corpus: Path, cache: Path, listed: Mani
     return Data(corpus, listed.rows, RECIPES[request.param], cache, progress=False)
 
 
+@pytest.fixture(scope="module")
+def whole_run(data: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run with seed 0; no test changes it."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    fit(data, data.rows, folder, seed=0, progress=False)
+    return folder
+
+
+@pytest.fixture
+def whole(data: Data, whole_run: Path) -> dict[str, torch.Tensor]:
+    """Its weights."""
+    return weights(fit(data, data.rows, whole_run, seed=0, progress=False))
+
+
 def weights(network: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in network.state_dict().items()}
 
@@ -49,17 +63,17 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_one_seed_gives_one_network_bit_for_bit(data: Data, tmp_path: Path) -> None:
-    first, again, other = (
-        weights(fit(data, data.rows, tmp_path / name, seed=seed, progress=False))
-        for name, seed in (("a", 0), ("b", 0), ("c", 1))
+def test_one_seed_gives_one_network_bit_for_bit(data: Data, whole: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    again, other = (
+        weights(fit(data, data.rows, tmp_path / name, seed=seed, progress=False)) for name, seed in (("again", 0), ("other", 1))
     )
-    assert same(first, again)
-    assert not same(first, other)
+    assert same(whole, again)
+    assert not same(whole, other)
 
 
-def test_a_killed_run_ends_where_an_unbroken_one_does(data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = weights(fit(data, data.rows, tmp_path / "whole", seed=0, progress=False))
+def test_a_killed_run_ends_where_an_unbroken_one_does(
+    data: Data, whole: dict[str, torch.Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("train.networks.trainer.CHECKPOINT_EVERY", 1)
 
     def killed(share: float) -> float:
@@ -76,35 +90,32 @@ def test_a_killed_run_ends_where_an_unbroken_one_does(data: Data, tmp_path: Path
 
 
 def test_a_finished_run_is_loaded_without_preparing_anything(
-    data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Data, whole_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = weights(fit(data, data.rows, tmp_path / "run", seed=0, progress=False))
-
     def refused(*_: object, **__: object) -> None:
         raise RuntimeError("prepared again")
 
     monkeypatch.setattr(Data, "batches", refused)
-    network = fit(data, data.rows, tmp_path / "run", seed=0, progress=False)
-    assert same(first, weights(network))
+    network = fit(data, data.rows, whole_run, seed=0, progress=False)
     assert not network.training
     with pytest.raises(RuntimeError, match="prepared again"):
         fit(data, data.rows, tmp_path / "new", seed=0, progress=False)
 
 
-def test_another_runs_folder_is_not_mixed_up(data: Data, tmp_path: Path) -> None:
-    fit(data, data.rows, tmp_path / "run", seed=0, progress=False)
+def test_another_runs_folder_is_not_mixed_up(data: Data, whole_run: Path) -> None:
     with pytest.raises(ConfigError, match="holds another run"):
-        fit(data, data.rows, tmp_path / "run", seed=1, progress=False)
+        fit(data, data.rows, whole_run, seed=1, progress=False)
 
 
-def test_windows_across_are_another_run_and_leave_those_without_as_they_were(data: Data, tmp_path: Path) -> None:
-    without = weights(fit(data, data.rows, tmp_path / "run", seed=0, progress=False))
+def test_windows_across_are_another_run_and_leave_those_without_as_they_were(
+    data: Data, whole_run: Path, whole: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
     if data.stacked:
         with pytest.raises(ConfigError, match="holds another run"):
-            fit(data, data.rows, tmp_path / "run", seed=0, across=0.5, progress=False)
+            fit(data, data.rows, whole_run, seed=0, across=0.5, progress=False)
         across = weights(fit(data, data.rows, tmp_path / "across", seed=0, across=0.5, progress=False))
-        assert not same(without, across)
-    assert same(without, weights(fit(data, data.rows, tmp_path / "none", seed=0, across=0.0, progress=False)))
+        assert not same(whole, across)
+    assert same(whole, weights(fit(data, data.rows, tmp_path / "none", seed=0, across=0.0, progress=False)))
 
 
 def test_a_run_may_begin_with_anothers_weights(data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
