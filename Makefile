@@ -29,7 +29,7 @@ monitor: $(VENV)/live         ## listen to the default microphone
 	$(BIN)/realtime-ser monitor
 
 test: $(VENV)/dev             ## the whole test suite, in two processes
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/dev             ## ruff
 	$(BIN)/ruff check .

@@ -190,18 +190,21 @@ _keys = st.sampled_from(["model", "stream", "gate", "smoothing", "capture", "tra
 _inner = st.sampled_from(["hop_s", "vad", "device", "method", "window_s", "margin"]) | st.text(max_size=5)
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(tree=st.dictionaries(_keys, _values | st.dictionaries(_inner, _values, max_size=3), max_size=3))
 def test_any_yaml_tree_loads_or_is_a_config_error(tmp_path_factory: pytest.TempPathFactory, tree: dict[str, Any]) -> None:
     check(write(tmp_path_factory.getbasetemp(), yaml.safe_dump(tree, allow_unicode=True)), ())
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(content=st.binary(max_size=60) | st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_any_bytes_load_or_are_a_config_error(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     check(write(tmp_path_factory.getbasetemp(), content), ())
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(override=st.text(max_size=30) | st.builds("{}.{}={}".format, _keys, _inner, st.text(max_size=12)))
 def test_any_override_loads_or_is_a_config_error(override: str) -> None:

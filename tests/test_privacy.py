@@ -87,6 +87,7 @@ def test_no_socket_is_opened_by_the_benchmark(no_sockets: dict[str, str], tmp_pa
     assert json.loads((tmp_path / "figures.json").read_text())["realtime_factor"] > 0
 
 
+@pytest.mark.slow
 def test_no_library_keeps_an_identifier_of_this_machine(tmp_path: Path) -> None:
     """ONNX Runtime would, and sends usage data with it. An audit hook does not see the sockets of a library in C++."""
     home = tmp_path / "home"
@@ -100,6 +101,7 @@ def test_no_library_keeps_an_identifier_of_this_machine(tmp_path: Path) -> None:
     assert [str(path.relative_to(home)) for path in home.rglob("*")] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["osc", "mqtt"])
 def test_an_output_with_an_address_reaches_that_address_alone(option: str, tmp_path: Path) -> None:
     (tmp_path / "site").mkdir()
@@ -132,6 +134,7 @@ def test_the_refusal_works(no_sockets: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "sockets").unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="POSIX modes")
 def test_outputs_are_private_whatever_was_there(tmp_path: Path, bundles: dict[str, Path]) -> None:
     def run(folder: Path) -> dict[str, Path]:
@@ -179,6 +182,7 @@ def _assert_harmless(text: str) -> None:
     assert "\x1b[2J[bold" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file systems there refuse such names")
 def test_a_hostile_file_name(tmp_path: Path, bundles: dict[str, Path]) -> None:
     path = _hostile_recording(tmp_path)
@@ -309,6 +313,7 @@ def _browse(page: Path, profile: Path) -> str:
     return dom
 
 
+@pytest.mark.slow
 def test_a_browser_runs_nothing_and_asks_nobody(listener: _Listener, make_bundle: Any, tmp_path: Path) -> None:
     address = f"http://127.0.0.1:{listener.server_address[1]}"
     evil = (

@@ -44,6 +44,7 @@ def test_a_row_a_channel_equals_the_channel_alone(call: Path) -> None:
     assert Judged.from_json(json.loads(json.dumps(both.as_json()))) == both
 
 
+@pytest.mark.slow
 def test_outputs_hold_both_and_a_mono_recording_is_a_row_with_its_error(call: Path, tiny: Path, tmp_path: Path) -> None:
     mono = tmp_path / "mono.wav"
     soundfile.write(mono, np.zeros(RATE), RATE)

@@ -72,6 +72,7 @@ def test_a_pipe_gets_csv_and_an_unreadable_file_its_row(archive: Path, tiny: Pat
     assert rows[7]["model"] == "tiny"
 
 
+@pytest.mark.slow
 def test_several_jobs_give_the_same_bytes(archive: Path, tiny: Path, whole: Path, tmp_path: Path) -> None:
     out, lines = tmp_path / "jobs.csv", tmp_path / "jobs.jsonl"
     result = realtime_ser("classify", archive, "-o", out, "-o", lines, "--jobs", "3", "--model", tiny)
@@ -84,6 +85,7 @@ def test_several_jobs_give_the_same_bytes(archive: Path, tiny: Path, whole: Path
     assert out.stat().st_mode & 0o777 == 0o600 or os.name == "nt"
 
 
+@pytest.mark.slow
 def test_a_folder_gets_a_file_for_each(archive: Path, tiny: Path, whole: Path, tmp_path: Path) -> None:
     result = realtime_ser("classify", archive, "-o", f"{tmp_path / 'out'}/", "--format", "csv", "--model", tiny)
     assert result.returncode == 0, result.stderr
@@ -102,6 +104,7 @@ def test_standard_input_is_a_recording(archive: Path, tiny: Path, whole: Path, t
     assert read(out) == [first | {"path": "-"}]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="no such device there")
 def test_a_pipe_as_output_gets_everything_at_the_end(archive: Path, tiny: Path, whole: Path) -> None:
     result = realtime_ser("classify", archive, "-o", "/dev/stdout", "--format", "csv", "--model", tiny)
@@ -109,6 +112,7 @@ def test_a_pipe_as_output_gets_everything_at_the_end(archive: Path, tiny: Path, 
     assert result.stdout == whole.read_text()
 
 
+@pytest.mark.slow
 def test_segments_are_those_of_a_replay(archive: Path, tiny: Path, tmp_path: Path) -> None:
     talks = archive / "talks"
     out = tmp_path / "all.rttm"
@@ -125,6 +129,7 @@ def test_segments_are_those_of_a_replay(archive: Path, tiny: Path, tmp_path: Pat
     assert all(file.read_text().startswith("WEBVTT") for file in files)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="such names do not exist there")
 def test_a_name_of_any_kind_keeps_every_format_whole(tiny: Path, tmp_path: Path, talk: Samples) -> None:
     names = [ODD, os.fsdecode(b"\xff.wav")]
@@ -146,6 +151,7 @@ def test_a_name_of_any_kind_keeps_every_format_whole(tiny: Path, tmp_path: Path,
     assert len(list((tmp_path / "each").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_parquet_reads_back(archive: Path, tiny: Path, whole: Path, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     out = tmp_path / "out.parquet"
@@ -173,6 +179,7 @@ def _wait_for(journal: Path, lines: int) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 @pytest.mark.parametrize("how", ["killed with jobs", "interrupted"])
 def test_an_interrupted_run_goes_on(how: str, tiny: Path, tmp_path: Path, speech: Samples) -> None:
@@ -208,6 +215,7 @@ def test_an_interrupted_run_goes_on(how: str, tiny: Path, tmp_path: Path, speech
     assert read(out) == rows
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_a_worker_that_is_killed_loses_nothing(tiny: Path, tmp_path: Path, speech: Samples) -> None:
     psutil = pytest.importorskip("psutil")
@@ -222,6 +230,7 @@ def test_a_worker_that_is_killed_loses_nothing(tiny: Path, tmp_path: Path, speec
     assert [row["error"] for row in read(out)] == [""] * 16
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="limits of the system")
 def test_a_full_disk_is_said_and_what_is_done_is_kept(archive: Path, tiny: Path, whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.csv"

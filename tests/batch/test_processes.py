@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from realtime_ser.batch.inputs import Recording
 from realtime_ser.batch.processes import judge_in_processes
 
 LIKE = {"path": "", "label": None, "model": "mlp", "model_sha256": "0", "error": None}
 
 
+@pytest.mark.slow
 def test_recordings_that_end_their_process_get_a_row_that_says_so(tmp_path: Path) -> None:
     recordings = [Recording(f"{number}.wav", str(number), number) for number in range(3)]
     settings = {"model": str(tmp_path / "gone.json"), "config": {}}

@@ -32,6 +32,7 @@ def figures() -> dict[str, Any]:
     return run_bench(load_config(), live_s=2, effort=QUICK)
 
 
+@pytest.mark.slow
 def test_json_holds_every_documented_key(figures: dict[str, Any], tmp_path: Path) -> None:
     write_figures(figures, tmp_path / "bench.json")
     read = json.loads((tmp_path / "bench.json").read_text())
@@ -42,6 +43,7 @@ def test_json_holds_every_documented_key(figures: dict[str, Any], tmp_path: Path
     assert [path.name for path in tmp_path.iterdir()] == ["bench.json"]
 
 
+@pytest.mark.slow
 def test_percentiles_rise(figures: dict[str, Any]) -> None:
     rows = [figures[key] for key in ("hop_ms", "hop_without_vad_ms", "live_latency_ms", "live_raw_latency_ms")]
     rows += [{name: row[f"{name}_ms"] for name in PERCENTILES} for row in figures["stages"].values()]
@@ -51,6 +53,7 @@ def test_percentiles_rise(figures: dict[str, Any]) -> None:
         assert values[0] >= 0
 
 
+@pytest.mark.slow
 def test_stages_add_up_to_the_hop_of_an_untouched_engine(figures: dict[str, Any]) -> None:
     # The quickest of each: a machine that is busy elsewhere stretches the rest at random.
     total = sum(figures["stages"][stage]["min_ms"] for stage in STAGES)
@@ -60,6 +63,7 @@ def test_stages_add_up_to_the_hop_of_an_untouched_engine(figures: dict[str, Any]
     assert parts == pytest.approx(gate, rel=0.3)
 
 
+@pytest.mark.slow
 def test_stages_see_the_work_that_is_done(figures: dict[str, Any]) -> None:
     for stage in ("resample", "frames", "window", "gate_floor", "gate_vad", "model", "smoothing"):
         assert figures["stages"][stage]["p50_ms"] > 0, stage
@@ -67,6 +71,7 @@ def test_stages_see_the_work_that_is_done(figures: dict[str, Any]) -> None:
     assert figures["streams_per_core"] == int(figures["hop_s"] * 1000 / figures["hop_ms"]["p99"])
 
 
+@pytest.mark.slow
 def test_live_hears_every_window_and_the_block_is_taken_off_once(figures: dict[str, Any]) -> None:
     raw, beyond = figures["live_raw_latency_ms"], figures["live_latency_ms"]
     assert figures["live_windows"] == 4  # just after 1 s and every quarter of a second from there
@@ -79,6 +84,7 @@ def test_live_too_short_for_an_estimate_is_said() -> None:
         run_bench(load_config(), live_s=0.2, effort=QUICK)
 
 
+@pytest.mark.slow
 def test_bars_are_judged_by_their_figures(figures: dict[str, Any]) -> None:
     known = {key: (sense, bar) for key, sense, bar in BARS}
     assert "speedup_vs_librosa" not in figures["bars"]  # not measured, so not judged
@@ -89,6 +95,7 @@ def test_bars_are_judged_by_their_figures(figures: dict[str, Any]) -> None:
         assert row["met"] is (row["value"] >= bar if sense == ">=" else row["value"] <= bar)
 
 
+@pytest.mark.slow
 def test_screen_says_what_fell_short(figures: dict[str, Any]) -> None:
     bars = {"startup_s": {"value": 1.5, "bar": "<= 0.8", "met": False}, "rss_mb": {"value": 90.0, "bar": "<= 150", "met": True}}
     console = Console(file=io.StringIO(), width=100, color_system=None)
@@ -101,6 +108,7 @@ def test_screen_says_what_fell_short(figures: dict[str, Any]) -> None:
         assert name in shown
 
 
+@pytest.mark.slow
 def test_command_writes_figures_and_prints_the_table(
     figures: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -154,6 +162,7 @@ def test_unwritable_figures_leave_the_old_ones(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_stream() -> None:
     """Ten simulated minutes after four to warm up; ``benchmarks/allocation.py`` runs six hours."""
     spec = util.spec_from_file_location("allocation", ROOT / "benchmarks" / "allocation.py")

@@ -36,6 +36,7 @@ def comparable(rows: list[dict[str, object]], channel: int | None) -> list[dict[
     return [{key: value for key, value in row.items() if key not in ("channel", "latency_ms")} for row in kept]
 
 
+@pytest.mark.slow
 def test_every_output_holds_both_channels(call: Path, tmp_path: Path) -> None:
     from praatio.textgrid import openTextgrid
     from pympi.Elan import Eaf
@@ -83,6 +84,7 @@ def test_every_output_holds_both_channels(call: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(soundfile.read(tmp_path / "heard.flac")[0], soundfile.read(call)[0])
 
 
+@pytest.mark.slow
 def test_pipes_raw_samples_and_ffmpeg(call: Path, tmp_path: Path, bundles: dict[str, Path]) -> None:
     command = [sys.executable, "-m", "realtime_ser", "replay", "-", "--speed", "max", "--model", str(bundles["flatstats"])]
     command += ["--jsonl", "-"]

@@ -84,6 +84,7 @@ def _without_clocks(text: str) -> list[dict[str, object]]:
     return rows
 
 
+@pytest.mark.slow
 def test_same_file_gives_the_same_estimates() -> None:
     first, second = (realtime_ser("replay", SAMPLE, "--speed", "max", "--jsonl", "-").stdout for _ in range(2))
     assert _without_clocks(first) == _without_clocks(second)
@@ -222,6 +223,7 @@ def test_lost_samples_are_counted(tmp_path: Path) -> None:
     assert sum(row["lost_samples"] for row in of_type(rows, "window")) == rows[-1]["dropped_samples"]
 
 
+@pytest.mark.slow
 def test_without_portaudio_only_the_microphone_is_missing(tmp_path: Path) -> None:
     (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')\n")
     env = {"PYTHONPATH": str(tmp_path)}
@@ -263,6 +265,7 @@ def test_models_are_listed_with_their_scores() -> None:
         assert card["licence"] in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["mlp", "cnn", "large"])
 def test_demo_runs_each_model(model: str) -> None:
     result = realtime_ser("demo", "--speed", "max", "--model", model, "--jsonl", "-")

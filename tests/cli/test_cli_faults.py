@@ -19,6 +19,7 @@ def _without_clocks(text: str) -> str:
     return re.sub(r'"(started_at|latency_ms)":("[^"]*"|\{[^}]*\}|[0-9.]+|null)', "", text)
 
 
+@pytest.mark.slow
 def test_the_same_scenario_gives_the_same_bytes_at_any_speed(tmp_path: Path) -> None:
     texts = []
     for number, speed in enumerate(["max", "max", "6"]):

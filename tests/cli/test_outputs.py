@@ -27,6 +27,7 @@ def recordings(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_every_format_at_once(tmp_path: Path) -> None:
     chosen = [argument for suffix in SUFFIXES for argument in ("-o", f"out.{suffix}")]
     result = realtime_ser("replay", SAMPLE, "--speed", "max", *chosen, "--jsonl", "stream.jsonl", cwd=tmp_path)
@@ -103,6 +104,7 @@ def test_without_pyarrow_one_line_says_what_to_install(tmp_path: Path) -> None:
     assert not out.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file systems there refuse such names")
 def test_a_hostile_name_in_every_format(tmp_path: Path, bundles: dict[str, Path]) -> None:
     name = Path(os.fsdecode(os.fsencode(tmp_path) + b"/a\n\"',<b>&\xff\x1b[31m]]>.flac"))
@@ -154,6 +156,7 @@ def test_a_reader_that_goes_is_no_fault(form: str, bundles: dict[str, Path]) -> 
     assert result.stderr == ""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no named pipes in the file system")
 @pytest.mark.parametrize("form", ["rttm", "csv", "parquet"])
 def test_a_named_pipe_gets_the_whole_file(form: str, tmp_path: Path, bundles: dict[str, Path]) -> None:

@@ -28,6 +28,7 @@ def write_network(path: Path, *, samples: int | str = "time", tail: str = "Ident
     return path
 
 
+@pytest.mark.slow
 def test_a_network_becomes_a_bundle_that_a_run_can_use(tmp_path: Path) -> None:
     network = write_network(tmp_path / "mine.onnx")
     result = realtime_ser("models", "add", network, "--labels", ",".join(LABELS), "--rate", "16000")

@@ -50,6 +50,7 @@ def windows(text: bytes) -> list[dict[str, object]]:
     return [{key: row[key] for key in ("end_s", "state", "probs")} for row in rows if row["type"] == "window"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "subtype"), [("WAV", "PCM_16"), ("FLAC", None), ("AIFF", "PCM_16"), ("W64", "PCM_16")])
 def test_a_pipe_gives_what_the_file_gives(
     kind: str, subtype: str | None, talk: np.ndarray, tmp_path: Path, bundles: dict[str, Path]

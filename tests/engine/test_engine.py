@@ -60,6 +60,7 @@ def plain(estimates: list[Estimate]) -> list[dict[str, Any]]:
     return [asdict(estimate) for estimate in estimates]
 
 
+@pytest.mark.slow
 @settings(max_examples=8)
 @given(data=st.data())
 def test_at_the_models_rate_pieces_equal_the_whole_bit_for_bit(
@@ -76,6 +77,7 @@ def test_at_the_models_rate_pieces_equal_the_whole_bit_for_bit(
     assert any(estimate.state != "no_speech" for estimate in expected), "the test must hear speech to say anything"
 
 
+@pytest.mark.slow
 @settings(max_examples=5)
 @pytest.mark.parametrize("rate", [8000, 44_100, 48_000])
 @given(data=st.data())
@@ -437,6 +439,7 @@ def test_offset_and_rumble_change_nothing_and_a_gap_starts_the_filter_afresh(cla
     assert {estimate.level_dbfs for estimate in late[-4:]} == {-120.0}, "the offset that a piece begins with is no step"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["flatstats", "stacked"])
 def test_engines_in_threads_say_what_each_says_alone(recipe: str, bundles: dict[str, Path], talk: Samples) -> None:
     """One model and one voice detector for all; every stream its own. The last one changes its rate on the way."""

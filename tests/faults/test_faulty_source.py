@@ -213,6 +213,7 @@ _SCENARIOS = st.tuples(
 ).map(lambda lists: lists[0] + lists[1] + lists[2])
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(faults=_SCENARIOS, seed=st.integers(0, 99), block_s=st.sampled_from([0.013, 0.1, 3.0]))
 def test_any_scenario_is_repeatable_accounted_for_and_independent_of_the_blocks(

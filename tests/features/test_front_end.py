@@ -93,6 +93,7 @@ def assert_same(got: np.ndarray, expected: np.ndarray) -> None:
         np.testing.assert_allclose(got[part], expected[part], rtol=1e-5, atol=1e-5 * scale)
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @pytest.mark.parametrize("recipe", RECIPES)
 @given(data=st.data())
@@ -133,6 +134,7 @@ def test_each_frame_is_transformed_once(recipe: str, monkeypatch: pytest.MonkeyP
     assert sum(transformed) == front_end.frames
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_long_stream_equals_fresh_computation(recipe: str) -> None:
     """The store wraps many times; the last window is still that of its own audio alone."""
@@ -220,6 +222,7 @@ def test_strided_and_double_samples_are_taken() -> None:
         np.testing.assert_array_equal(window_of(spec_of(recipe), VOICE.astype(np.float64)), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["flatstats", "stacked"])
 def test_memory_does_not_grow(recipe: str) -> None:
     front_end = FrontEnd(spec_of(recipe), 1.0)

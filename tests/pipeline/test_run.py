@@ -171,6 +171,7 @@ def test_latency_counts_from_capture(classifier: Classifier, speech: np.ndarray)
         assert estimate.latency_s == pytest.approx(now + 3.0 - captured, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_stream_of_a_file_an_array_and_an_engine_agree(speech: np.ndarray) -> None:
     from_file = list(realtime_ser.stream(SAMPLE))
     from_array = list(realtime_ser.stream(speech, sample_rate=RATE))

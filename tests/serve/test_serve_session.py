@@ -53,6 +53,7 @@ def test_a_stream_from_start_to_summary(wire: Any, talk: Samples) -> None:
     assert client.counted('windows_total{state="speech"}') + client.counted('windows_total{state="unsure"}') > 0
 
 
+@pytest.mark.slow
 def test_the_records_equal_those_of_replay(wire: Any, shipped_models: Models, tmp_path: Any) -> None:
     audio, rate = soundfile.read(SAMPLE, dtype="int16")
     audio = audio[: 12 * rate]

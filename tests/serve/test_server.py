@@ -139,6 +139,7 @@ def test_health_and_metrics(server: Server, clip: bytes) -> None:
         assert name in text, text
 
 
+@pytest.mark.slow
 def test_the_records_equal_replays_whoever_else_is_connected(server: Server, clip: bytes, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "clip.wav", np.frombuffer(clip, "<i2"), 16000, subtype="PCM_16")
     expected = records(realtime_ser("replay", tmp_path / "clip.wav", "--speed", "max", "--jsonl", "-").stdout)
@@ -362,6 +363,7 @@ def test_a_signal_gives_every_stream_its_summary(serve: MakeServer, clip: bytes,
     silent.close()
 
 
+@pytest.mark.slow
 def test_a_long_upload_does_not_keep_the_server_from_ending(serve: MakeServer, tmp_path: Path) -> None:
     audio, rate = soundfile.read(SAMPLE, dtype="int16")
     soundfile.write(tmp_path / "long.flac", np.tile(audio, 60), rate)
@@ -398,6 +400,7 @@ def test_curl_uploads(server: Server) -> None:
     assert json.loads(result.stdout)["label"]
 
 
+@pytest.mark.slow
 def test_no_file_of_an_upload_is_left(serve: MakeServer, tmp_path: Path) -> None:
     server = serve(env={"TMPDIR": str(tmp_path)})
     assert request(server, "POST", "/v1/classify", SAMPLE.read_bytes())[0] == 200

@@ -227,6 +227,7 @@ def test_when_the_process_is_killed_the_broker_says_offline(broker: Broker) -> N
     listener.stop()
 
 
+@pytest.mark.slow
 @needs_broker
 def test_a_password_is_taken_and_never_shown(tmp_path: Path) -> None:
     running = Broker(tmp_path, password="s3cret/@:")

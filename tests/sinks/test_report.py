@@ -122,6 +122,7 @@ def test_nothing_heard_is_a_page_too(tmp_path):
     assert "no audio" in report(tmp_path / "o.html", [])
 
 
+@pytest.mark.slow
 def test_three_hours_stay_small(tmp_path, stream):
     labels = tuple("abcdefgh")
     session = Session("0", "m", labels, 16000, 3.0, 0.25, "long.wav", "now", {}, 16000, 10800.0)

@@ -16,6 +16,7 @@ from train.__main__ import main
 from train.evaluation.streaming.conditions import conditions
 
 
+@pytest.mark.slow
 def test_the_command_line_from_corpora_to_a_bundle_that_the_live_path_loads(
     corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,6 +69,7 @@ def test_the_command_line_from_corpora_to_a_bundle_that_the_live_path_loads(
     assert model.card.headline == "not yet scored"
 
 
+@pytest.mark.slow
 def test_own_recordings_become_a_bundle_with_scores_temperature_and_licence(
     corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -131,6 +133,7 @@ sys.exit(main(sys.argv[2:]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files as POSIX does")
 @pytest.mark.parametrize(
     ("most", "verb", "file"), [(2000, "prepare", "manifest"), (20_000, "prepare", "vectors"), (50_000, "fit", "checkpoint")]

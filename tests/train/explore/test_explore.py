@@ -95,6 +95,7 @@ def test_one_actor_and_one_line_in_every_emotion(manifest: Manifest) -> None:
     assert all(clip.intensity == "strong" for clip in clips if clip.emotion != "neutral")
 
 
+@pytest.mark.slow
 def test_the_page_holds_every_picture_and_the_findings(root: Path, manifest: Manifest, tmp_path: Path) -> None:
     page = explore(root, manifest, tmp_path / "cache", tmp_path / "out", progress=False)
     drawn = sorted(path for path in (tmp_path / "out").rglob("*.png"))

@@ -141,6 +141,7 @@ def test_unseen_speakers_are_unseen_and_random_shares_are_the_authors(manifest: 
             assert abs(len(fold.test) / len(rows) - one.test) < 0.06
 
 
+@pytest.mark.slow
 def test_every_row_is_scored_and_its_figures_agree(done: Path, few: list[Experiment]) -> None:
     rows = {row["id"]: row for row in json.loads((done / "results" / "published.json").read_text())}
     for one in few:
@@ -160,6 +161,7 @@ def test_every_row_is_scored_and_its_figures_agree(done: Path, few: list[Experim
     assert elsewhere["emodb"]["labels"] == ["angry", "disgust", "fearful", "happy", "sad"]
 
 
+@pytest.mark.slow
 def test_the_table_says_what_is_absent_and_what_ran_shorter(done: Path) -> None:
     text = (done / "results" / "published.md").read_text()
     assert "not here: crema_d, jl, nemo, savee, tess" in text
@@ -173,6 +175,7 @@ def test_the_table_says_what_is_absent_and_what_ran_shorter(done: Path) -> None:
     assert {"overview.png", "B-cnn-5-emotions-balanced-curves.png", "B-svm-5-emotions-balanced-confusion.png"} <= pictures
 
 
+@pytest.mark.slow
 def test_done_rows_are_kept_and_changed_ones_run_again(
     done: Path, root: Path, manifest: Manifest, few: list[Experiment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +191,7 @@ def test_done_rows_are_kept_and_changed_ones_run_again(
     assert [name.partition("/")[0] for name in ran] == ["C-dnn", "C-dnn"]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_figures(root: Path, manifest: Manifest, few: list[Experiment], tmp_path: Path) -> None:
     one = next(one for one in few if one.system == "B-cnn" and one.protocol == "random")
     clips = list(manifest.rows)
