@@ -12,10 +12,10 @@ import pytest
 import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
-from wire import Clock, Wire
+from wire import Clock, Wire, summary_of
 
 from bundles import Samples
-from command import SAMPLE, assert_accounted, of_type, realtime_ser, records
+from command import SAMPLE, of_type, realtime_ser, records
 from realtime_ser.serve.models import Models
 
 RATE = 16000
@@ -30,13 +30,6 @@ def send(wire: Wire, data: bytes, piece: int, *, rate: int = RATE, frame: int = 
     for at in range(0, len(data), piece):
         part = data[at : at + piece]
         wire.data(part, seconds=len(part) / frame / rate)
-
-
-def summary_of(wire: Wire) -> dict[str, Any]:
-    (summary,) = wire.of_type("summary")
-    assert_accounted(summary)
-    assert wire.received[-1] is summary
-    return summary
 
 
 def test_a_stream_from_start_to_summary(wire: Any, talk: Samples) -> None:
@@ -164,63 +157,6 @@ def test_every_sample_is_accounted_for(tiny_models: Models, speech: Samples, pie
     assert summary_of(client)["captured_samples"] == total
 
 
-@pytest.mark.parametrize(
-    ("message", "code"),
-    [
-        ("no json", "bad_message"),
-        ("[1]", "bad_message"),
-        ('"start"', "bad_message"),
-        ("[" * 100000, "bad_message"),
-        ('{"type":"start","rate":NaN}', "bad_message"),
-        ({"type": "start", "format": "mp3", "rate": 16000}, "unsupported"),
-        ({"type": "start", "format": "s16le", "rate": 7999}, "unsupported"),
-        ({"type": "start", "format": "s16le", "rate": 192001}, "unsupported"),
-        ({"type": "start", "format": "s16le", "rate": "16000"}, "unsupported"),
-        ({"type": "start", "format": "s16le", "rate": True}, "unsupported"),
-        ({"type": "start", "format": ["s16le"], "rate": 16000}, "unsupported"),
-        ({"type": "start", "format": "s16le", "rate": 16000, "channels": 3}, "unsupported"),
-        ({"type": "start", "format": "s16le", "rate": 16000, "protocol": 2}, "unsupported"),
-        ('{"type":"start","format":"s16le","rate":' + "1" * 5000 + "}", "bad_message"),
-        ({"type": "start", "format": "s16le", "rate": 16000, "model": "../../etc/passwd"}, "unknown_model"),
-        ({"type": "start", "format": "s16le", "rate": 16000, "model": 3}, "bad_message"),
-        ({"type": "stop"}, "wrong_order"),
-        ({"type": "gap", "samples": 5}, "wrong_order"),
-    ],
-)
-def test_a_wrong_first_message_ends_the_stream(wire: Any, message: object, code: str) -> None:
-    client: Wire = wire()
-    client.text(message)
-    (error,) = client.received
-    assert (error["type"], error["code"], error["fatal"]) == ("error", code, True)
-    assert "\n" not in error["message"]
-    assert client.stream.close_code == 1008
-    assert client.counted(f'rejected_total{{reason="{code}"}}') == 1
-    client.start().data(bytes(64000))
-    assert len(client.received) == 1
-
-
-def test_wrong_messages_later_end_with_a_summary(wire: Any) -> None:
-    for message in ({"type": "start", "format": "s16le", "rate": 16000}, "{", {"type": "gap", "samples": -1}, {"type": "gap"}):
-        client: Wire = wire().start()
-        client.data(bytes(32000)).text(message)
-        assert client.of_type("error")[0]["fatal"]
-        assert summary_of(client)["captured_samples"] == 16000
-
-
-def test_audio_before_start_is_refused(wire: Any) -> None:
-    client: Wire = wire().data(bytes(640))
-    assert client.received[0]["code"] == "wrong_order"
-
-
-def test_an_unknown_type_is_said_and_the_stream_goes_on(wire: Any) -> None:
-    client: Wire = wire().start()
-    client.text({"type": "hello"})
-    assert client.received[-1]["code"] == "unknown_type"
-    assert not client.received[-1]["fatal"]
-    client.data(bytes(32000)).text({"type": "stop"})
-    assert summary_of(client)["captured_samples"] == 16000
-
-
 def test_broken_samples_are_dropped_and_counted(wire: Any) -> None:
     client: Wire = wire().start(format="f32le")
     client.data(np.zeros(16000, "<f4").tobytes())
@@ -231,63 +167,6 @@ def test_broken_samples_are_dropped_and_counted(wire: Any) -> None:
     summary = summary_of(client)
     assert summary["captured_samples"] == 64000
     assert summary["dropped_samples"] >= 32000
-
-
-@pytest.mark.parametrize("given", [None, "", "wrong", "correct-horse-battery-stapl", "correct-horse-battery-staplé"])
-def test_a_wrong_token_ends_the_stream(wire: Any, given: str | None) -> None:
-    client: Wire = wire(token="correct-horse-battery-staple").start(token=given)
-    (error,) = client.received
-    assert error["code"] == "not_allowed"
-    assert "horse" not in json.dumps(error)
-    assert client.stream.close_code == 1008
-
-
-def test_the_right_token_opens_it(wire: Any) -> None:
-    client: Wire = wire(token="correct-horse-battery-staple").start(token="correct-horse-battery-staple")
-    assert client.received[0]["type"] == "session"
-    assert "horse" not in json.dumps(client.received)
-
-
-def test_faster_than_real_time_is_refused_after_a_burst(wire: Any) -> None:
-    client: Wire = wire(burst_s=5.0).start()
-    client.data(bytes(2 * RATE * 5))  # the burst
-    client.data(bytes(2 * RATE), seconds=1.0)
-    assert not client.of_type("error")
-    client.data(bytes(2 * RATE), seconds=0.5)
-    (error,) = client.of_type("error")
-    assert error["code"] == "rate_limited"
-    assert "/v1/classify" in error["message"]
-    assert summary_of(client)["captured_samples"] == 6 * RATE
-    assert client.stream.close_code == 1008
-
-
-def test_many_small_messages_are_refused(wire: Any) -> None:
-    client: Wire = wire(messages_per_s=10.0).start()
-    for _ in range(200):
-        client.data(b"")
-    assert [error["code"] for error in client.of_type("error")] == ["rate_limited"]
-
-
-def test_silence_on_the_line_ends_the_stream(wire: Any) -> None:
-    client: Wire = wire(idle_s=30.0).start()
-    client.data(bytes(32000))
-    client.clock.now += 29.0
-    client.stream.check()
-    assert not client.stream.closing
-    client.clock.now += 2.0
-    client.stream.check()
-    client.work()
-    assert client.of_type("error")[0]["code"] == "idle"
-    assert summary_of(client)["captured_samples"] == 16000
-
-
-def test_a_connection_without_a_start_ends_sooner(wire: Any) -> None:
-    client: Wire = wire(start_s=10.0)
-    client.clock.now += 11.0
-    client.stream.check()
-    client.work()
-    assert client.received[0]["code"] == "idle"
-    assert client.stream.close_code == 1008
 
 
 def test_a_slow_reader_loses_windows_and_nothing_else(wire: Any, speech: Samples) -> None:

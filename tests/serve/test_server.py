@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +20,7 @@ import psutil
 import pytest
 import soundfile
 from server_process import Server
+from server_request import request
 from socket_client import SocketClient
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
@@ -30,23 +29,6 @@ from command import SAMPLE, assert_accounted, of_type, realtime_ser, records
 
 TOKEN = "correct-horse-battery-staple"
 MakeServer = Callable[..., Server]
-
-
-def request(
-    server: Server, method: str, path: str, body: bytes | None = None, **headers: str
-) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
-    try:
-        connection.putrequest(method, path, skip_host="Host" in headers, skip_accept_encoding=True)
-        for name, value in headers.items():
-            connection.putheader(name.replace("_", "-"), value)
-        if body is not None:
-            connection.putheader("Content-Length", str(len(body)))
-        connection.endheaders(body)
-        answer = connection.getresponse()
-        return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
-    finally:
-        connection.close()
 
 
 @contextlib.contextmanager
@@ -235,49 +217,6 @@ def test_when_it_is_full(server: Server) -> None:
         client.close()
 
 
-def test_an_upload(server: Server) -> None:
-    status, _, body = request(server, "POST", "/v1/classify?name=demo.flac&timeline=1", SAMPLE.read_bytes())
-    row = json.loads(body)
-    assert status == 200
-    assert row["path"] == "demo.flac"
-    assert row["error"] is None
-    assert row["duration_s"] == pytest.approx(25.25, abs=0.01)
-    assert row["windows"]
-    assert row["segments"]
-    assert sum(value for name, value in row.items() if name.startswith("probability_")) == pytest.approx(1, abs=1e-3)
-
-
-def test_the_row_is_that_of_classify(server: Server, tmp_path: Path) -> None:
-    result = realtime_ser("classify", SAMPLE, "-o", tmp_path / "rows.jsonl")
-    assert result.returncode == 0, result.stderr
-    (expected,) = records((tmp_path / "rows.jsonl").read_text())
-    row = json.loads(request(server, "POST", "/v1/classify?name=demo.flac", SAMPLE.read_bytes())[2])
-    assert {**row, "path": None} == {**expected, "path": None}
-
-
-@pytest.mark.parametrize(
-    ("body", "query", "status"),
-    [
-        (b"", "", 400),
-        (b"no audio at all" * 100, "", 422),
-        (b"RIFF", "?model=other", 400),
-        (SAMPLE.read_bytes()[:2000], "", 422),
-    ],
-)
-def test_a_bad_upload(server: Server, body: bytes, query: str, status: int) -> None:
-    got, _, text = request(server, "POST", f"/v1/classify{query}", body)
-    row = json.loads(text)
-    assert got == status
-    assert row["error"]
-    assert "/tmp" not in row["error"]
-
-
-def test_a_large_upload_is_refused(serve: MakeServer) -> None:
-    server = serve("--max-upload-bytes", "20000", "--max-upload-s", "5")
-    status, _, body = request(server, "POST", "/v1/classify", bytes(20001))
-    assert (status, json.loads(body)["code"]) == (413, "too_large")
-
-
 def test_a_token_is_needed_everywhere_it_matters(serve: MakeServer, tmp_path: Path) -> None:
     (tmp_path / "token").write_text(TOKEN + "\n")
     server = serve("--token-file", tmp_path / "token", "--host", "0.0.0.0")
@@ -363,26 +302,6 @@ def test_a_signal_gives_every_stream_its_summary(serve: MakeServer, clip: bytes,
     silent.close()
 
 
-@pytest.mark.slow
-def test_a_long_upload_does_not_keep_the_server_from_ending(serve: MakeServer, tmp_path: Path) -> None:
-    audio, rate = soundfile.read(SAMPLE, dtype="int16")
-    soundfile.write(tmp_path / "long.flac", np.tile(audio, 60), rate)
-    server = serve()
-    answers: list[int] = []
-    body = (tmp_path / "long.flac").read_bytes()
-    thread = threading.Thread(target=lambda: answers.append(request(server, "POST", "/v1/classify", body)[0]))
-    thread.start()
-    deadline = time.monotonic() + 20
-    while not list(Path(tempfile.gettempdir()).glob("realtime-ser-*/upload")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(0.3)
-    began = time.monotonic()
-    assert server.stop() == (0, "")
-    assert time.monotonic() - began < 5
-    thread.join()
-    assert answers == [503]
-
-
 def test_pings_whose_answers_nobody_reads_end_the_connection(server: Server) -> None:
     process = psutil.Process(server.process.pid)
     before = process.memory_info().rss
@@ -392,20 +311,6 @@ def test_pings_whose_answers_nobody_reads_end_the_connection(server: Server) -> 
             raw.sendall(ping * 100)
     assert process.memory_info().rss < before + 50e6
     assert request(server, "GET", "/health")[0] == 200
-
-
-def test_curl_uploads(server: Server) -> None:
-    command = ["curl", "-sS", "--data-binary", f"@{SAMPLE}", f"{server.url}v1/classify?name=demo.flac"]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    assert json.loads(result.stdout)["label"]
-
-
-@pytest.mark.slow
-def test_no_file_of_an_upload_is_left(serve: MakeServer, tmp_path: Path) -> None:
-    server = serve(env={"TMPDIR": str(tmp_path)})
-    assert request(server, "POST", "/v1/classify", SAMPLE.read_bytes())[0] == 200
-    assert request(server, "POST", "/v1/classify", b"nonsense")[0] == 422
-    assert not list(tmp_path.glob("realtime-ser*"))
 
 
 def test_importing_the_command_line_opens_no_network_library() -> None:

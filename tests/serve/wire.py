@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from command import assert_accounted
 from realtime_ser.serve.metrics import Metrics
 from realtime_ser.serve.session import ClientStream
 
@@ -65,3 +66,11 @@ class Wire:
 
 
 MakeWire = Callable[..., Wire]
+
+
+def summary_of(wire: Wire) -> dict[str, Any]:
+    """The one summary, which comes last; every sample is in it."""
+    (summary,) = wire.of_type("summary")
+    assert_accounted(summary)
+    assert wire.received[-1] is summary
+    return summary
