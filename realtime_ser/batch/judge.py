@@ -72,7 +72,7 @@ class Judge:
 
     Raises
     ------
-    ModelError : the config asks for what the model was not trained for
+    ModelError : the config sets what the model was not trained for
     """
 
     def __init__(self, classifier: Classifier, config: Config, *, split: bool = False) -> None:

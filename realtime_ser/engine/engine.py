@@ -53,7 +53,7 @@ class Engine(OneThread):
 
     Raises
     ------
-    ModelError : the config asks for a window that the model was not trained for, or ``profile`` was made with another model
+    ModelError : the config sets a window that the model was not trained for, or ``profile`` was made with another model
     ConfigError : ``model`` is not a loaded model, ``config`` not a Config, or ``profile`` not a Profile
     """
 
