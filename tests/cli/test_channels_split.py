@@ -107,6 +107,7 @@ def test_pipes_raw_samples_and_ffmpeg(call: Path, tmp_path: Path, bundles: dict[
     assert [row["channel"] for row in of_type(records(result.stdout), "summary")] == [1, 2]
 
 
+@pytest.mark.slow
 def test_a_folder_gets_a_file_for_each_recording_and_a_mono_one_is_said(
     call: Path, tmp_path: Path, bundles: dict[str, Path]
 ) -> None:

@@ -90,6 +90,7 @@ def test_same_file_gives_the_same_estimates() -> None:
     assert _without_clocks(first) == _without_clocks(second)
 
 
+@pytest.mark.slow
 def test_paced_replay_equals_full_speed(replayed: list[dict[str, object]]) -> None:
     # A busy test machine may come late; what becomes of late audio is another test.
     patience = ("--set", "stream.max_lag_s=600", "--set", "capture.ring_s=60")
@@ -115,6 +116,7 @@ def test_several_files_and_folders(tmp_path: Path) -> None:
         assert_accounted(row)
 
 
+@pytest.mark.slow
 def test_one_bad_file_of_two_loses_nothing_of_the_other(tmp_path: Path) -> None:
     bad = tmp_path / "bad.wav"
     bad.write_bytes(b"RIFF....this is no audio")
@@ -173,6 +175,7 @@ def test_duration_ends_on_the_sample(tmp_path: Path) -> None:
     assert len(heard) == round(4.56789 * 16000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_flush_everything(number: int, tmp_path: Path) -> None:
     outputs = {name: tmp_path / f"out.{name}" for name in ("jsonl", "csv", "html", "flac")}
@@ -201,6 +204,7 @@ def test_closed_pipe_is_no_fault() -> None:
     assert "Exception ignored" not in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_full_disk_ends_one_output_and_is_said(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
@@ -238,6 +242,7 @@ def test_without_portaudio_only_the_microphone_is_missing(tmp_path: Path) -> Non
     assert realtime_ser("models", env=env).returncode == 0
 
 
+@pytest.mark.slow
 def test_live_path_opens_no_socket_and_loads_no_framework(tmp_path: Path) -> None:
     program = f"""
 import socket, sys
@@ -255,6 +260,7 @@ sys.exit(code)
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.slow
 def test_models_are_listed_with_their_scores() -> None:
     text = realtime_ser("models", env={"COLUMNS": "100"}).stdout
     cards = json.loads(realtime_ser("models", "--json").stdout)

@@ -123,6 +123,7 @@ def test_a_hostile_name_in_every_format(tmp_path: Path, bundles: dict[str, Path]
     assert written.read_text("utf-8").startswith("WEBVTT")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["rttm", "csv", "parquet"])
 def test_an_interrupted_run_writes_what_it_has(suffix: str, tmp_path: Path) -> None:
     out, stream = tmp_path / f"o.{suffix}", tmp_path / "stream.jsonl"
@@ -135,6 +136,7 @@ def test_an_interrupted_run_writes_what_it_has(suffix: str, tmp_path: Path) -> N
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"o.{suffix}", "stream.jsonl"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["rttm", "csv", "parquet"])
 def test_a_killed_run_leaves_an_earlier_file_whole(suffix: str, tmp_path: Path) -> None:
     out, stream = tmp_path / f"o.{suffix}", tmp_path / "stream.jsonl"
@@ -146,6 +148,7 @@ def test_a_killed_run_leaves_an_earlier_file_whole(suffix: str, tmp_path: Path) 
     assert out.read_text() == "worth keeping"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="needs /dev/stdout")
 @pytest.mark.parametrize("form", ["rttm", "srt", "csv", "jsonl", "parquet"])
 def test_a_reader_that_goes_is_no_fault(form: str, bundles: dict[str, Path]) -> None:

@@ -134,6 +134,7 @@ def test_every_json_option_is_one() -> None:
             assert commands.parse([*name.split(), *typed]).json == target
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["devices", "models", "doctor"])
 def test_json_means_the_same_everywhere(command: str, tmp_path: Path) -> None:
     write_fake_portaudio(tmp_path, "Desk microphone")

@@ -25,6 +25,7 @@ sys.stderr.write(f"{codes} {len(os.listdir('/proc/self/fd')) - before}")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
 def test_a_closed_pipe_leaves_no_descriptor_behind() -> None:
     result = subprocess.run([sys.executable, "-c", _CLOSED_PIPE], capture_output=True, text=True, timeout=60, check=False)

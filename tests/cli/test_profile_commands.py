@@ -39,6 +39,7 @@ def replay(*arguments: str | Path, card: Path, env: dict[str, str]) -> tuple[int
     return result.returncode, result.stderr, records(result.stdout)
 
 
+@pytest.mark.slow
 def test_two_runs_then_list_show_and_remove(card: Path, clip: Path, env: dict[str, str], tmp_path: Path) -> None:
     assert "no profile in" in realtime_ser("profiles", env=env).stdout
     (tmp_path / "again.wav").write_bytes(clip.read_bytes())
@@ -64,6 +65,7 @@ def test_two_runs_then_list_show_and_remove(card: Path, clip: Path, env: dict[st
     assert not any((tmp_path / "profiles").iterdir())
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_keeps_it(card: Path, clip: Path, env: dict[str, str], tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     process = start("replay", clip, "--model", card, "--profile", "anna", "--jsonl", out, env={**os.environ, **env})
@@ -85,6 +87,7 @@ def test_a_damaged_file_is_one_line_and_the_run_goes_on(card: Path, clip: Path, 
     assert mine.read_text() == "{}"
 
 
+@pytest.mark.slow
 def test_a_name_that_is_none_and_a_profile_that_is_an_output(
     card: Path, clip: Path, env: dict[str, str], tmp_path: Path
 ) -> None:

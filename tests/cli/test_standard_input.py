@@ -92,6 +92,7 @@ def test_samples_without_a_header(
     assert summary["classified_samples"] > 0
 
 
+@pytest.mark.slow
 def test_a_channel_of_a_pipe(talk: np.ndarray, bundles: dict[str, Path]) -> None:
     call = np.stack([np.zeros_like(talk), talk], axis=1)
     content = encoded(call, "WAV")
@@ -123,6 +124,7 @@ def test_a_growing_pipe_is_processed_as_it_comes(talk: np.ndarray, bundles: dict
     assert json.loads(rest.splitlines()[-1])["captured_samples"] == len(talk)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 @pytest.mark.parametrize("speed", ["1", "max"])
 @pytest.mark.parametrize("sent", [b"", b"header"])
@@ -187,6 +189,7 @@ def test_audio_too_short_to_classify_is_said(talk: np.ndarray, tmp_path: Path, b
     assert "0.25 s long: too short to classify" in result.stdout + result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
 @pytest.mark.parametrize("name", ["talk.m4a", "talk.webm", "talk.aac", "talk.mkv"])
 def test_other_codecs_go_through_ffmpeg(name: str, talk: np.ndarray, tmp_path: Path, bundles: dict[str, Path]) -> None:
@@ -207,6 +210,7 @@ def test_other_codecs_go_through_ffmpeg(name: str, talk: np.ndarray, tmp_path: P
     assert cut.name in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
 def test_without_ffmpeg_the_command_that_converts_is_said(talk: np.ndarray, tmp_path: Path, bundles: dict[str, Path]) -> None:
     folder = tmp_path / "calls"

@@ -212,6 +212,7 @@ def test_closing_early_and_twice() -> None:
         stream.push(noise(1))
 
 
+@pytest.mark.slow
 def test_several_at_once_over_one_model_are_as_one_after_the_other() -> None:
     model = load_model("mlp")
     samples, rate = soundfile.read(SAMPLE, dtype="float32")

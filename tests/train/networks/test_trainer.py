@@ -55,6 +55,13 @@ def whole(data: Data, whole_run: Path) -> dict[str, torch.Tensor]:
     return weights(fit(data, data.rows, whole_run, seed=0, progress=False))
 
 
+@pytest.fixture(autouse=True)
+def curves(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes longer than training here: only the test of the curves draws them."""
+    if request.node.originalname != "test_dev_scores_stand_in_the_history":
+        monkeypatch.setattr("train.networks.trainer.curves.draw", lambda *_: None)
+
+
 def weights(network: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in network.state_dict().items()}
 
