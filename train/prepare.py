@@ -15,7 +15,7 @@ from train.settings import SYSTEMS, TrainSettings
 
 
 def prepare(paths: Paths, settings: TrainSettings) -> Manifest:
-    """Write the manifest, report excluded files, and fill the feature cache for every system.
+    """Write the manifest, report excluded files, and fill the feature cache for every system that needs it.
 
     Raises
     ------
@@ -38,6 +38,8 @@ def prepare(paths: Paths, settings: TrainSettings) -> Manifest:
         raise ConfigError(_none_in_use(found.rows, settings))
     for system in SYSTEMS:
         recipe = settings.recipe(system)
+        if recipe.taught is not None:
+            continue  # learns from windows that are drawn, not from cached clips
         features.fill(paths.corpora, rows, recipe.spec, paths.cache, recipe.all_variants)
     return found
 

@@ -48,6 +48,23 @@ class NormRecipe:
 
 
 @dataclass(frozen=True, slots=True)
+class Taught:
+    """How a small network learns from ``large``, on the windows that were drawn for it.
+
+    Attributes
+    ----------
+    steps : batches in all
+    label : weight of an actor's own label in the target; the teacher's answer has the rest
+    readers, sounds : share of the groups with readers, and with sounds
+    """
+
+    steps: int = between(1, 10**7, default=6000)
+    label: float = between(0, 1, default=0.5)
+    readers: float = between(0, 1, default=0.1)
+    sounds: float = between(0, 1, default=0.12)
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """Recipe of one system.
 
@@ -72,6 +89,8 @@ class Recipe:
     plain : share of windows from the plain audio; the variants have the rest, by their own ``share``
     corpus_power : see ``sampling.draws``
     epoch_clips : most clips per epoch (stacked only), so that more corpora do not take more time; 0: all
+    taught : learn from ``large`` on the drawn windows, with a last output "nobody speaks"; then variants, plain, side, epochs,
+        epoch_clips, per_clip, joined, others_first and across do not apply. None: learn from the labels on cached variants
     """
 
     front_end: Mapping[str, Any]
@@ -96,6 +115,7 @@ class Recipe:
     plain: float = between(0, 1, default=0.5)
     corpus_power: float = between(0, 10, default=1.0)
     epoch_clips: int = between(0, 10**9, default=0)
+    taught: Taught | None = None
 
     @property
     def spec(self) -> FrontEndSpec:
@@ -120,7 +140,7 @@ class WaveformRecipe:
 
     Attributes
     ----------
-    use : corpora with emotions for training and leave-one-corpus-out; readers and sounds are added
+    drawn : groups that are drawn beforehand and kept on disk
     steps, groups, size : each step sees ``groups`` groups of ``size`` windows
     rate, head_rate, decay : of AdamW for the blocks, for the layer on top, and the weight decay of both
     average : decay of the running mean of the weights, from a quarter of the run on
@@ -134,7 +154,7 @@ class WaveformRecipe:
     corpus_power : a corpus's share of the groups is its number of clips to this power
     """
 
-    use: tuple[str, ...] = ("ravdess_speech", "ravdess_song", "tess", "emodb", "nemo", "emovo")
+    drawn: int = between(2, 10**7, default=12000)
     steps: int = between(1, 10**7, default=900)
     groups: int = between(2, 1000, default=6)
     size: int = between(2, 100, default=4)

@@ -181,7 +181,8 @@ def _workshop(options: argparse.Namespace) -> Workshop:
     from train.evaluation.large import Workshop
 
     paths, setup = _requested(options)
-    return Workshop(paths, manifest.load(paths.manifest).rows, setup.train.large, options.threads)
+    rows = preparing.rows_in_use(paths, setup.train)
+    return Workshop(paths, manifest.load(paths.manifest).rows, rows, setup.train.large, options.threads)
 
 
 def _remembered(options: argparse.Namespace) -> None:

@@ -139,19 +139,26 @@ class WindowClassifier:
         """
         if self._stream is not None:
             return self._follow(hop, recent and self.reaches_back)
+        probs = self._classify(hop, recent and self.reaches_back)
+        if probs is None and self._normaliser is not None:
+            self._normaliser.undo()  # what is no speech is not part of the voice
+        return probs
+
+    def _classify(self, hop: int, recent: bool) -> FloatArray | None:
+        """Classify with a network that the normaliser precedes, or none."""
         window = self._front_end.window()
         if self._normaliser is not None:
             window = self._normalised(window, hop / self._sample_rate)
-        if not (recent and self.reaches_back):
-            return np.asarray(self._model.predict(window[np.newaxis])[0], np.float32)
+        if not recent:
+            return self._emotions(self._model.outputs(window[np.newaxis])[0])
         last = self._front_end.window(self._recent_frames)
         if self._normaliser is not None:
             last = self._normaliser.relative(last)
         if window.shape == last.shape:  # vectors: one call of the network for both
-            probs, sooner = self._model.predict(np.stack((window, last)))
+            probs, sooner = self._model.outputs(np.stack((window, last)))
         else:
-            probs, sooner = self._model.predict(window[np.newaxis])[0], self._model.predict(last[np.newaxis])[0]
-        return self._joined(probs, sooner)
+            probs, sooner = self._model.outputs(window[np.newaxis])[0], self._model.outputs(last[np.newaxis])[0]
+        return self._emotions(self._joined(probs, sooner))
 
     def _normalised(self, window: FloatArray, hop_s: float) -> FloatArray:
         """Learn from the window and normalise it; drop the profile when the stream is unlike it."""
@@ -170,10 +177,14 @@ class WindowClassifier:
         """Classify with a graph that takes and returns the stream's state."""
         window = self._front_end.window()[np.newaxis]
         (probs, sooner), self._state = self._model.follow(window, self._state, hop / self._sample_rate)
-        if recent:
-            probs = self._joined(probs, sooner)
+        return self._emotions(self._joined(probs, sooner) if recent else probs)
+
+    def _emotions(self, probs: FloatArray) -> FloatArray | None:
+        """Probabilities of the labels; None where the "nobody" output is at least as probable as each of them."""
+        if not self._model.card.nobody:
+            return probs
         emotions = probs[: len(self._model.labels)]
-        if len(probs) > len(emotions) and self._nobody and probs[-1] >= emotions.max():
+        if self._nobody and probs[-1] >= emotions.max():
             return None
         emotions = np.maximum(emotions, _LEAST)  # avoids 0 / 0 where the "nobody" output is certain
         return np.asarray(emotions / emotions.sum(), np.float32)

@@ -90,6 +90,7 @@ class RunningNormaliser:
         self.speech_s = 0.0
         self._mean = self._prior_mean.copy()
         self._deviation = self._prior_deviation.copy()
+        self._earlier: tuple[float, FloatArray, FloatArray] | None = None
 
     def snapshot(self) -> tuple[float, ...]:
         """The averages as plain numbers, independent of later updates."""
@@ -110,6 +111,7 @@ class RunningNormaliser:
         if not (0 <= speech_s <= self._prior.memory_s and (deviation > 0).all()):
             raise ModelError("a voice's state: seconds or deviations out of range")
         self.speech_s, self._mean, self._deviation = speech_s, mean, deviation
+        self._earlier = None
 
     @property
     def mean(self) -> FloatArray:
@@ -148,8 +150,15 @@ class RunningNormaliser:
         float32 of the same shape: statistics in deviations of the prior; log-mel in dB about 0 with a deviation of about
         ``DEVIATION_DB``, whatever the recording's level
         """
+        self._earlier = self.speech_s, self._mean.copy(), self._deviation.copy()
         self.speech_s = min(self.speech_s + hop_s, self._prior.memory_s)
         return self._relative(features, np.float32(hop_s / (self._prior.prior_s + self.speech_s)))
+
+    def undo(self) -> None:
+        """Take the window of the last ``normalise`` out of the averages again: it held no speech after all."""
+        if self._earlier is not None:
+            self.speech_s, self._mean, self._deviation = self._earlier
+            self._earlier = None
 
     def relative(self, features: FloatArray) -> FloatArray:
         """As ``normalise``, without updating the averages."""

@@ -61,6 +61,7 @@ class _Written:
     temperature: float = 1.0
     normalisation: Mapping[str, Any] | None = None
     stream: StreamGraph | None = None
+    nobody: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Card:
     labels : one per output
     input_name, output_name : tensors of the ONNX graph
     stream : tensors of the stream's state in the graph; None: it has none
+    nobody : whether the output has a last column, after the labels, for "nobody speaks"
     standardised : whether each window of a waveform is scaled to zero mean and unit variance
     logits : the output is logits, to be divided by ``temperature`` and softmaxed here; else it is probabilities
     headline : the speaker-independent score in one line
@@ -98,6 +100,7 @@ class Card:
     raw: Mapping[str, Any]
     stream: StreamGraph | None = None
     standardised: bool = False
+    nobody: bool = False
 
     @property
     def onnx_path(self) -> Path:
@@ -169,6 +172,7 @@ def _card(path: Path, raw: Any) -> Card:
         logits=kind == "logits",
         temperature=read.temperature,
         stream=read.stream,
+        nobody=read.nobody or (read.stream is not None and read.stream.nobody),
         sha256=read.sha256,
         headline=str(raw.get("headline", "no score on its card")),
         licence=str(raw.get("licence", "not stated")),

@@ -85,15 +85,29 @@ class Classifier:
         ------
         ModelError : the network refuses the shape or returns values that are no probabilities
         """
-        if self.card.stream is not None:
-            rows, _ = self.follow(features, self.first_state(), self.card.min_window_s)
-            emotions = np.maximum(rows[:1, : len(self.labels)], np.float32(1e-8))
-            return np.asarray(emotions / emotions.sum(axis=1, keepdims=True), np.float32)
+        if self.card.stream is None:
+            return self._emotions(self.outputs(features))
+        rows, _ = self.follow(features, self.first_state(), self.card.min_window_s)
+        return self._emotions(rows[:1])
+
+    def outputs(self, features: FloatArray) -> FloatArray:
+        """As ``predict``, with the "nobody speaks" output where the card has ``nobody``: float32 (B, C) or (B, C + 1).
+
+        Only for models whose card has no ``stream``.
+        """
         try:
             (output,) = self._session.run([self.card.output_name], {self.card.input_name: self._scaled(features)})
         except Exception as error:
             raise ModelError(f"{self.card.onnx_path} fails on input {features.shape}: {one_line(error, 300)}") from error
-        return self._probabilities(output, (len(features), len(self.labels)))
+        return self._probabilities(output, (len(features), len(self.labels) + self.card.nobody))
+
+    def _emotions(self, probs: FloatArray) -> FloatArray:
+        """Probabilities of the labels alone, each row summing to one."""
+        if not self.card.nobody:
+            return probs
+        # The lower limit avoids 0 / 0 where "nobody" is certain.
+        emotions = np.maximum(probs[:, : len(self.labels)], np.float32(1e-8))
+        return np.asarray(emotions / emotions.sum(axis=1, keepdims=True), np.float32)
 
     def first_state(self) -> FloatArray:
         """Initial state of a stream, float32 (size,), for ``follow``; empty where the graph has none."""
@@ -125,7 +139,7 @@ class Classifier:
             output, after = self._session.run([self.card.output_name, stream.next_state], inputs)
         except Exception as error:
             raise ModelError(f"{self.card.onnx_path} fails on input {features.shape}: {one_line(error, 300)}") from error
-        probs = self._probabilities(output, (2, len(self.labels) + stream.nobody))
+        probs = self._probabilities(output, (2, len(self.labels) + self.card.nobody))
         if after.shape != state.shape or not np.isfinite(after).all():
             raise ModelError(f"{self.card.onnx_path} returns a state that is none, of shape {after.shape}")
         return probs, np.asarray(after, np.float32)

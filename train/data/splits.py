@@ -161,6 +161,12 @@ def random(rows: Sequence[Row], *, test: float = 0.25, dev: float = 0.1, seed: i
     return [Split("random", *(tuple(part) for part in parts))]
 
 
+def of_others(rows: Sequence[Row], test: Sequence[Row]) -> tuple[Row, ...]:
+    """The rows of speakers who are not tested."""
+    tested = {row.speaker for row in test}
+    return tuple(row for row in rows if row.speaker not in tested)
+
+
 def family(row: Row) -> str:
     """Corpora of one family share their speakers: RAVDESS speech and song."""
     return row.corpus.split("_")[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +47,8 @@ def score(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job, count: int 
     """
     began = time.perf_counter()
     settings, root = setup.train, paths.corpora
-    folds = _honest_folds(job.protocol, settings, rows)
-    data = ensemble.load_data(root, rows, settings, job.system, paths.cache)
+    folds = _honest_folds(job, settings, rows)
+    data = ensemble.load_data(paths, rows, settings, job.system)
     seeds: list[list[Clips]] = []
     warm: list[list[Clips]] = []
     strangers = []
@@ -56,9 +56,8 @@ def score(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job, count: int 
         seeds.append([])
         warm.append([])
         for fold in folds:
-            trained = ensemble.train(
-                data, fold.train, settings, paths.runs, fold.name, number=number, threads=job.threads, test=fold.test
-            )
+            clips = fold.train, settings, job.system, paths.runs, fold.name
+            trained = ensemble.train(data, *clips, number=number, threads=job.threads, test=fold.test)
             card = trained.export(_place(paths, job, fold.name, number) / "bundle.onnx", name=f"{job.system}-{fold.name}")
             tested = [row for row in fold.test if row.emotion in LABELS]
             classifier = Classifier(card)
@@ -112,16 +111,18 @@ def listeners(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job, only: S
     if job.protocol == "cross":
         raise ConfigError("--stream and tune take protocols within a corpus, such as emobox")
     settings = setup.train
-    chosen = _numbered(_honest_folds(job.protocol, settings, rows), only, job.protocol)
+    chosen = _numbered(_honest_folds(job, settings, rows), only, job.protocol)
     known = scored(paths, settings, job)
     if "fold_temperatures" not in known:
         known = score(paths, setup, rows, job)
-    data = ensemble.load_data(paths.corpora, rows, settings, job.system, paths.cache)
+    data = ensemble.load_data(paths, rows, settings, job.system)
     result = []
     for fold in chosen:
         temperature = known["fold_temperatures"][fold.name]
         path = _place(paths, job, fold.name) / "calibrated.onnx"
-        trained = ensemble.train(data, fold.train, settings, paths.runs, fold.name, threads=job.threads, test=fold.test)
+        trained = ensemble.train(
+            data, fold.train, settings, job.system, paths.runs, fold.name, threads=job.threads, test=fold.test
+        )
         card = trained.export(path, name=f"{job.system}-{fold.name}", temperature=temperature)
         result.append(Fold(fold.name, Classifier(card), tuple(row for row in fold.test if row.emotion in LABELS)))
     return result
@@ -147,15 +148,18 @@ def fit(
     seeds : number of repetitions
     dev_speakers : held out; their UAR is in the history
     """
-    data = ensemble.load_data(paths.corpora, rows, settings, system, paths.cache)
+    data = ensemble.load_data(paths, rows, settings, system)
     chosen: list[tuple[str, Sequence[Row], Sequence[Row]]] = [("all", rows, ())]
     if only:
-        chosen = [(fold.name, fold.train, fold.test) for fold in _numbered(folds_of(protocol, rows, settings), only, protocol)]
+        chosen = [
+            (fold.name, fold.train, fold.test) for fold in _numbered(folds_of(protocol, rows, settings, system), only, protocol)
+        ]
     for number in range(seeds):
         for name, clips, tested in chosen:
             others, watched = splits.hold_out(clips, dev_speakers, seed=settings.seed)
             name = f"{name}-watched-{dev_speakers}" if watched else name
-            ensemble.train(data, others, settings, paths.runs, name, number=number, threads=threads, dev=watched, test=tested)
+            run = settings, system, paths.runs, name
+            ensemble.train(data, others, *run, number=number, threads=threads, dev=watched, test=tested)
 
 
 def _numbered(folds: Sequence[splits.Split], only: Sequence[int], protocol: str) -> list[splits.Split]:
@@ -165,9 +169,10 @@ def _numbered(folds: Sequence[splits.Split], only: Sequence[int], protocol: str)
     return [folds[number - 1] for number in only] or list(folds)
 
 
-def _honest_folds(protocol: str, settings: TrainSettings, rows: Sequence[Row]) -> list[splits.Split]:
+def _honest_folds(job: Job, settings: TrainSettings, rows: Sequence[Row]) -> list[splits.Split]:
     """The protocol's folds. Only those of ``random`` may leak."""
-    folds = folds_of(protocol, rows, settings)
+    protocol = job.protocol
+    folds = folds_of(protocol, rows, settings, job.system)
     problems = [problem for fold in folds for problem in splits.audit(fold)]
     if problems and protocol != "random":
         raise ConfigError(f"the split leaks: {problems[0]} (and {len(problems) - 1} more); see `python -m train audit`")
@@ -183,12 +188,21 @@ def _scores_file(paths: Paths, job: Job) -> Path:
     return paths.runs / job.system / f"scores-{job.protocol}.json"
 
 
-def folds_of(protocol: str, rows: Sequence[Row], settings: TrainSettings) -> list[splits.Split]:
-    """The corpora of a protocol: all in use for leave-one-corpus-out, ``within`` for the others."""
+def folds_of(protocol: str, rows: Sequence[Row], settings: TrainSettings, system: str) -> list[splits.Split]:
+    """The corpora of a protocol: all in use for leave-one-corpus-out, ``within`` for the others.
+
+    A system that ``large`` teaches also learns from the other corpora, as ``large`` does.
+    """
+    if protocol == "cross":
+        return splits.make(protocol, rows, dev_speakers=0)
     inside = [row for row in rows if row.corpus in settings.within]
-    if protocol != "cross" and not inside:
+    if not inside:
         raise ConfigError(f"{protocol} folds are made of {settings.within}, which the manifest lacks; see train.within")
-    return splits.make(protocol, rows if protocol == "cross" else inside, dev_speakers=0)
+    folds = splits.make(protocol, inside, dev_speakers=0)
+    if settings.recipe(system).taught is None:
+        return folds
+    beside = [row for row in rows if row.corpus not in settings.within]
+    return [replace(fold, train=(*fold.train, *splits.of_others(beside, fold.test))) for fold in folds]
 
 
 def _temperatures(folds: Sequence[Clips]) -> list[float]:

@@ -6,30 +6,23 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from realtime_ser.errors import ConfigError
 from realtime_ser.model.classifier import Classifier
 from train.atomic import write_text
 from train.data import splits
-from train.data.audio import load_audio
 from train.data.corpora import LABELS
-from train.data.corpora.readers import PLAIN
-from train.data.corpora.reserved import may_train, test_only
-from train.data.corpora.sounds import NOBODY
-from train.data.encoder_file import encoder_file
+from train.data.corpora.reserved import test_only
 from train.data.manifest import Row
-from train.data.responses import load_responses
 from train.data.splits import Split
 from train.evaluation import scores as scoring
+from train.networks.school import School
 from train.networks.waveform import Waveform
 from train.networks.waveform_bundle import write_bundle
-from train.networks.waveform_fit import train
 from train.paths import Paths
-from train.sampling.groups import Groups
 from train.settings import WaveformRecipe
 
 SYSTEM = "large"
@@ -50,10 +43,12 @@ class Workshop:
     ----------
     paths : the folders
     rows : the whole manifest
+    acted : the clips in use
     """
 
     paths: Paths
     rows: tuple[Row, ...]
+    acted: tuple[Row, ...] = ()
     recipe: WaveformRecipe = field(default_factory=WaveformRecipe)
     threads: int = 1
 
@@ -62,15 +57,10 @@ class Workshop:
         """The corpora's folder."""
         return self.paths.corpora
 
-    @property
-    def acted(self) -> tuple[Row, ...]:
-        """Clips with one of our labels, in the order of the recipe's corpora."""
-        return tuple(row for name in self.recipe.use for row in self.rows if row.corpus == name and row.emotion in LABELS)
-
-    @property
-    def beside(self) -> tuple[Row, ...]:
-        """Readers and sounds that may train."""
-        return tuple(row for row in may_train(self.rows) if row.emotion in (PLAIN, NOBODY))
+    @cached_property
+    def school(self) -> School:
+        """What it learns from."""
+        return School(self.paths, self.acted, self.recipe)
 
     def tested(self, *corpora: str) -> list[Row]:
         """The test parts of these corpora."""
@@ -78,23 +68,9 @@ class Workshop:
 
     def network(self, rows: Sequence[Row], name: str, seed: int = 0) -> Waveform:
         """Train on acted rows, and on what lies beside them; or load that run."""
-        learned = (*rows, *self.beside)
         if not rows:
-            raise ConfigError(f"no clip of {', '.join(self.recipe.use)} in the manifest; run `python -m train prepare`")
-        recipe = self.recipe
-        groups = Groups(
-            load_audio(self.corpora, learned, self.paths.cache),
-            load_responses(self.corpora),
-            np.random.default_rng([seed, 0]),
-            readers=recipe.readers,
-            sounds=recipe.sounds,
-            groups=recipe.groups,
-            size=recipe.size,
-            power=recipe.corpus_power,
-        )
-        return train(
-            groups, recipe, encoder_file(self.corpora), self.paths.runs / SYSTEM / name, seed=seed, threads=self.threads
-        )
+            raise ConfigError("no clip of the corpora in use is in the manifest; run `python -m train prepare`")
+        return self.school.large(rows, name, seed=seed, threads=self.threads)
 
     def bundle(self, network: Waveform, name: str, temperature: float = 1.0) -> Classifier:
         """A fold's bundle in its run's folder."""
@@ -134,7 +110,7 @@ def fit(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] = 
         chosen = [(fold.name, fold.train) for fold in folds]
     for seed in range(seeds):
         for name, rows in chosen:
-            shop.network(rows, name if seed == 0 else f"{name}-again-{seed}", seed)
+            shop.network(rows, name, seed)
 
 
 def _some(folds: list[Split], only: Sequence[int]) -> list[Split]:
@@ -160,7 +136,7 @@ def score(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] 
         joined.append([])
         for fold in folds:
             name = fold.name if seed == 0 else f"{fold.name}-again-{seed}"
-            classifier = shop.bundle(shop.network(fold.train, name, seed), name)
+            classifier = shop.bundle(shop.network(fold.train, fold.name, seed), name)
             rows = [row for row in fold.test if row.emotion in LABELS]
             apart[-1].append(scoring.stream_clips(classifier, shop.corpora, rows))
             joined[-1].append(scoring.stream_clips(classifier, shop.corpora, rows, by_speaker=True))

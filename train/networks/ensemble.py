@@ -20,7 +20,9 @@ from train.data.manifest import Row
 from train.data.splits import family
 from train.networks.export import export
 from train.networks.networks import OnLogMel, OnStatistics
+from train.networks.school import School
 from train.networks.trainer import Data, fit, normalisation
+from train.paths import Paths
 from train.settings import Recipe, TrainSettings
 
 
@@ -28,13 +30,14 @@ from train.settings import Recipe, TrainSettings
 class Ensemble:
     """Trained networks whose probabilities are averaged, and the front end that they share.
 
-    ``shares`` are each network's weight in the average; None: all alike.
+    ``shares`` are each network's weight in the average; None: all alike. ``nobody``: their last output is "nobody speaks".
     """
 
     networks: tuple[nn.Module, ...]
     spec: FrontEndSpec
     normalisation: Normalisation | None
     shares: tuple[float, ...] | None = None
+    nobody: bool = False
 
     def export(
         self,
@@ -55,6 +58,7 @@ class Ensemble:
             shares=self.shares,
             normalisation=self.normalisation,
             labels=labels,
+            nobody=self.nobody,
             facts=facts,
         )
 
@@ -65,15 +69,18 @@ def parts_of(settings: TrainSettings, system: str) -> tuple[str, ...]:
     return (system, joined) if joined else (system,)
 
 
-def load_data(root: Path, rows: Sequence[Row], settings: TrainSettings, system: str, cache: Path) -> dict[str, Data]:
-    """Training data of each part of a system."""
-    return {part: Data(root, rows, settings.recipe(part), cache) for part in parts_of(settings, system)}
+def load_data(paths: Paths, rows: Sequence[Row], settings: TrainSettings, system: str) -> Mapping[str, Data] | School:
+    """Training data of each part of a system; of one that ``large`` teaches, what both learn from."""
+    if settings.recipe(system).taught is not None:
+        return School(paths, tuple(rows), settings.large)
+    return {part: Data(paths.corpora, rows, settings.recipe(part), paths.cache) for part in parts_of(settings, system)}
 
 
 def train(
-    data: Mapping[str, Data],
+    data: Mapping[str, Data] | School,
     rows: Sequence[Row],
     settings: TrainSettings,
+    system: str,
     runs: Path,
     name: str,
     *,
@@ -86,7 +93,7 @@ def train(
 
     Parameters
     ----------
-    data : of every part, the system itself first
+    data : what ``load_data`` returned for the system
     runs : each network has its folder ``PART/NAME-SEED`` in it
     number : of the repetition: each uses as many further seeds as there are networks
     dev : clips whose UAR is recorded during training, without influence on it
@@ -94,6 +101,10 @@ def train(
     """
     torch.set_num_threads(threads)
     rows = [row for row in rows if row.emotion in LABELS]
+    if isinstance(data, School):
+        recipe = settings.recipe(system)
+        networks = data.taught(system, recipe, rows, name, number=number, threads=threads)
+        return Ensemble(tuple(networks), recipe.spec, normalisation(networks[0], recipe), nobody=True)
     trained = {}
     for part, learned in data.items():
         count, later = learned.recipe.networks, learned.recipe.others_first
@@ -133,8 +144,11 @@ def _taught_by_others(data: Data, kept_apart: Sequence[Row], settings: TrainSett
     return fit(data, others, runs / "-".join(("first", *sorted({family(row) for row in others}))), seed=settings.seed)
 
 
-def histories(data: Mapping[str, Data], runs: Path, name: str) -> list[Path]:
+def histories(data: Mapping[str, Data] | School, settings: TrainSettings, system: str, runs: Path, name: str) -> list[Path]:
     """The histories of the networks of one set of clips, first repetition."""
+    if isinstance(data, School):
+        own = [runs / system / f"{name}-{i}" for i in range(settings.recipe(system).networks)]
+        return [folder / "history.json" for folder in (data.folder(name), *own)]
     return [
         runs / part / f"{name}-{i}" / "history.json" for part, learned in data.items() for i in range(learned.recipe.networks)
     ]

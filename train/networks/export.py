@@ -41,6 +41,7 @@ def export(
     shares: Sequence[float] | None = None,
     normalisation: Normalisation | None = None,
     labels: Sequence[str] = LABELS,
+    nobody: bool = False,
     facts: Mapping[str, Any] | None = None,
 ) -> Card:
     """Write the bundle and check it against torch.
@@ -53,13 +54,16 @@ def export(
     shares : each network's weight in the average; None: all alike
     normalisation : the running normalisation of the networks' input
     labels : the bundle's labels, in the order of ``LABELS``: those in the training data
+    nobody : the networks' last output, after those of ``LABELS``, is "nobody speaks"
     facts : further keys of the card: description, training, scores, ...
 
     Raises
     ------
     ModelError : the graph's probabilities differ from torch's by more than 1e-5
     """
-    kept = None if tuple(labels) == LABELS else [LABELS.index(label) for label in labels]
+    kept = None
+    if tuple(labels) != LABELS:
+        kept = [LABELS.index(label) for label in labels] + [len(LABELS)] * nobody
     model = Calibrated(networks, temperature, shares, kept).eval()
     examples = example_inputs(spec, normalisation)
     shape = {
@@ -95,7 +99,8 @@ def export(
         "min_window_s": MIN_WINDOW_S,
         "labels": list(labels),
         "input": {"name": "features", "shape": shape},
-        "output": {"name": "probs", "shape": ["batch", len(labels)], "kind": "probabilities"},
+        "output": {"name": "probs", "shape": ["batch", len(labels) + nobody], "kind": "probabilities"},
+        **({"nobody": True} if nobody else {}),
         "temperature": 1.0,
         "fitted_temperature": round(float(temperature), 4),
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
@@ -146,4 +151,4 @@ def example_inputs(spec: FrontEndSpec, normalisation: Normalisation | None = Non
 def largest_difference(model: nn.Module, classifier: Classifier, inputs: Sequence[FloatArray]) -> float:
     """Largest difference in probability between torch and the exported graph."""
     with torch.no_grad():
-        return max(float(np.abs(classifier.predict(x) - model(torch.from_numpy(x)).numpy()).max()) for x in inputs)
+        return max(float(np.abs(classifier.outputs(x) - model(torch.from_numpy(x)).numpy()).max()) for x in inputs)

@@ -22,7 +22,8 @@ from train.data.corpora import LABELS
 from train.data.encoder_file import missing
 from train.networks.encoder import TOKENS_PER_S, read_encoder
 from train.networks.waveform import RECENT_S, Waveform
-from train.sampling.groups import ACTED, READ, SOUND, Batch, Groups
+from train.sampling.drawn import Batch, Draws
+from train.sampling.groups import ACTED, READ, SOUND
 from train.settings import WaveformRecipe
 
 _COLD = 0.4  # share of windows whose stream has just begun
@@ -39,25 +40,37 @@ def cycle(share: float) -> float:
     return 0.02 + 0.98 * 0.5 * (1 + float(np.cos(np.pi * (share - 0.1) / 0.9)))
 
 
-def train(groups: Groups, recipe: WaveformRecipe, encoder: Path, folder: Path, *, seed: int = 0, threads: int = 1) -> Waveform:
+def train(
+    draws: Draws,
+    recipe: WaveformRecipe,
+    encoder: Path,
+    folder: Path,
+    *,
+    digest: str = "",
+    seed: int = 0,
+    threads: int = 1,
+) -> Waveform:
     """Train, or load what has been trained; returns the averaged network.
 
     Parameters
     ----------
     encoder : ``whisper-tiny-en.npz``
     folder : of the run: ``checkpoint.pt``, ``history.json``
+    digest : of the clips that train
 
     Raises
     ------
-    ConfigError : there is no encoder, or the folder holds a run of another recipe
+    ConfigError : there is no encoder, or the folder holds a run of another recipe or of other clips
     """
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     network = Waveform(len(LABELS) + 1, prior_s=recipe.prior_s, soft=recipe.soft, dropout=recipe.dropout)
     file = folder / "checkpoint.pt"
     found = torch.load(file, weights_only=True) if file.is_file() else None
-    if found is not None and found["recipe"] != former_dict(recipe):
-        raise ConfigError(f"{folder} holds a run of another recipe; move it away, or give --runs another folder")
+    if found is not None and (found["recipe"], found["digest"]) != (former_dict(recipe), digest):
+        raise ConfigError(
+            f"{folder} holds a run of another recipe or of other clips; move it away, or give --runs another folder"
+        )
     if found is None:
         if not encoder.is_file():
             raise ConfigError(missing(encoder))
@@ -73,15 +86,15 @@ def train(groups: Groups, recipe: WaveformRecipe, encoder: Path, folder: Path, *
         average, begun = found["average"], int(found["step"])
         if begun < recipe.steps:
             optimiser.load_state_dict(found["optimiser"])
-            groups.rng = np.random.default_rng([seed, begun])
+            draws.rng = np.random.default_rng([seed, begun])
     else:
-        _begin(network, groups)
+        _begin(network, draws)
     rng = np.random.default_rng([seed, begun, 1])
     history = json.loads((folder / "history.json").read_text(encoding="utf-8")) if begun else []
     since, losses = time.perf_counter(), []
     for step in range(begun, recipe.steps):
         network.train()
-        loss = step_loss(network, groups.draw(), recipe, rng)
+        loss = step_loss(network, draws.draw(), recipe, rng)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_([*blocks, *top], 5.0)
@@ -101,7 +114,7 @@ def train(groups: Groups, recipe: WaveformRecipe, encoder: Path, folder: Path, *
             folder.mkdir(parents=True, exist_ok=True)
             state = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "average": average}
             with replacing(file) as temporary:
-                torch.save({**state, "step": done, "recipe": former_dict(recipe)}, temporary)
+                torch.save({**state, "step": done, "recipe": former_dict(recipe), "digest": digest}, temporary)
             write_text(folder / "history.json", json.dumps(history) + "\n")
     network.load_state_dict(average or network.state_dict())
     return network.eval()
@@ -114,8 +127,7 @@ def step_loss(network: Waveform, batch: Batch, recipe: WaveformRecipe, rng: np.r
     probability of neutral or calm of ``recipe.plain`` on.
     """
     target, kind = torch.from_numpy(batch.target), torch.from_numpy(batch.kind)
-    with torch.no_grad():
-        low = network.encoder.low(torch.from_numpy(batch.samples))
+    low = torch.from_numpy(batch.tokens)
     whole, recent = network.pool(low)
     past, past_s = draw_pasts(whole, batch, rng)
     expected = network.expected(past, past_s)
@@ -181,13 +193,13 @@ def _parts(network: Waveform) -> tuple[list[Tensor], list[Tensor]]:
 
 
 @torch.no_grad()
-def _begin(network: Waveform, groups: Groups) -> None:
+def _begin(network: Waveform, draws: Draws) -> None:
     """The prior's mean and deviation, before anything is learned."""
     network.eval()
     found = []
     for _ in range(_FIRST_BATCHES):
-        batch = groups.draw()
-        whole, _ = network.pool(network.encoder.low(torch.from_numpy(batch.samples)))
+        batch = draws.draw()
+        whole, _ = network.pool(torch.from_numpy(batch.tokens))
         found.append(whole[torch.from_numpy(batch.kind) == ACTED])
     every = torch.cat(found)
     network.get_buffer("mean").copy_(every.mean(0))

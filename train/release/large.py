@@ -28,7 +28,7 @@ def ship(shop: Workshop, live: Config, weights: Path) -> Card:
     def write(**measured: Mapping[str, Any]) -> Card:
         about = facts(
             recipe,
-            (*shop.acted, *shop.beside),
+            (*shop.acted, *shop.school.beside),
             seed=0,
             seconds=sum(entry["seconds"] for entry in history),
             cross=cross.get("scores"),

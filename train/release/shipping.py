@@ -28,8 +28,8 @@ def ship(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job) -> Card:
     if not folds:
         scoring = setup.command(f"evaluate --system {system} --protocol {job.protocol}")
         print(f"train: without `{scoring}` before it the bundle is not calibrated and has no scores", file=sys.stderr)
-    data = ensemble.load_data(paths.corpora, rows, settings, system, paths.cache)
-    trained = ensemble.train(data, rows, settings, paths.runs, "all", threads=job.threads)
+    data = ensemble.load_data(paths, rows, settings, system)
+    trained = ensemble.train(data, rows, settings, system, paths.runs, "all", threads=job.threads)
     protocol = f" --protocol {job.protocol}" if job.protocol != "emobox" else ""
     about = facts(
         system,
@@ -37,7 +37,7 @@ def ship(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job) -> Card:
         rows,
         folds.get("scores"),
         scored(paths, settings, replace(job, protocol="cross")).get("scores"),
-        sum(_seconds(history) for history in ensemble.histories(data, paths.runs, "all")),
+        sum(_seconds(history) for history in ensemble.histories(data, settings, system, paths.runs, "all")),
         setup.command(f"export --system {system}{protocol}"),
     )
     return trained.export(

@@ -19,7 +19,7 @@ from train.data.responses import Responses
 RATE = 16000
 _PHONE_HZ = (300.0, 3400.0)
 _CODECS = (("MP3", "MPEG_LAYER_III", 0.9), ("OGG", "OPUS", 1.0), ("OGG", "OPUS", 0.9))
-_NOISES, _NOISE_SHARES = ("none", "noise", "sound", "babble"), (0.4, 0.2, 0.25, 0.15)
+_NOISES, _NOISE_SHARES = ("noise", "sound", "babble"), (0.35, 0.4, 0.25)
 _QUIETEST_TALK_DB = 8.0
 
 Draw = Callable[[int], FloatArray]  # so many samples of another voice, or of a sound
@@ -31,30 +31,37 @@ class Channel:
 
     Attributes
     ----------
+    strength : 0 to 1, factor of the chance of each change but the level's
     speed : resampling factor, which changes the voice
     """
 
     rng: np.random.Generator
     responses: Responses = field(default_factory=Responses)
+    strength: float = 1.0
 
     def __post_init__(self) -> None:
-        rng, chance = self.rng, self.rng.random
-        self.speed = float(rng.uniform(0.88, 1.12)) if chance() < 0.5 else 1.0
+        rng = self.rng
+        self.speed = float(rng.uniform(0.88, 1.12)) if self._happens(0.5) else 1.0
         microphones, rooms = self.responses.microphones, self.responses.rooms
-        self._microphone = microphones[rng.integers(len(microphones))] if microphones and chance() < 0.4 else None
+        self._microphone = microphones[rng.integers(len(microphones))] if microphones and self._happens(0.4) else None
         self._room = None
-        if chance() < 0.3:
-            measured = rooms and chance() < 0.4
+        if self._happens(0.3):
+            measured = rooms and rng.random() < 0.4
             self._room = rooms[rng.integers(len(rooms))] if measured else exponential_room(float(rng.uniform(0.1, 0.8)), rng)
-        self._equaliser_db = rng.uniform(-1, 1, 8) * rng.uniform(2, 9) if chance() < 0.5 else None
-        self._line = self._drawn_line() if chance() < 0.15 else None
-        self._stepped = self._line == _PHONE_HZ and chance() < 0.6
-        self._codec = _CODECS[rng.integers(len(_CODECS))] if chance() < 0.07 else None
-        self._noise, self._snr_db = str(rng.choice(_NOISES, p=_NOISE_SHARES)), float(rng.uniform(5, 32))
-        self._rumble_db = float(rng.uniform(-20, 5)) if chance() < 0.15 else None
-        self._offset = float(rng.uniform(-0.1, 0.1)) if chance() < 0.1 else 0.0
-        self._hum_db = float(rng.uniform(-20, 5)) if chance() < 0.07 else None
-        self._gain = float(10 ** (rng.uniform(-30, 6) / 20)) if chance() < 0.7 else 1.0
+        self._equaliser_db = rng.uniform(-1, 1, 8) * rng.uniform(2, 9) if self._happens(0.5) else None
+        self._line = self._drawn_line() if self._happens(0.15) else None
+        self._stepped = self._line == _PHONE_HZ and rng.random() < 0.6
+        self._codec = _CODECS[rng.integers(len(_CODECS))] if self._happens(0.07) else None
+        self._noise, self._snr_db = "none", float(rng.uniform(5, 32))
+        if self._happens(0.6):
+            self._noise = str(rng.choice(_NOISES, p=_NOISE_SHARES))
+        self._rumble_db = float(rng.uniform(-20, 5)) if self._happens(0.15) else None
+        self._offset = float(rng.uniform(-0.1, 0.1)) if self._happens(0.1) else 0.0
+        self._hum_db = float(rng.uniform(-20, 5)) if self._happens(0.07) else None
+        self._gain = float(10 ** (rng.uniform(-30, 6) / 20)) if rng.random() < 0.7 else 1.0
+
+    def _happens(self, chance: float) -> bool:
+        return bool(self.rng.random() < chance * self.strength)
 
     def __call__(self, samples: FloatArray, talk: Draw, sound: Draw, *, speech: bool = True) -> FloatArray:
         """One utterance through it, float32 (n,) at 16 kHz.

@@ -1,4 +1,4 @@
-"""Batches for ``large``: groups of one speaker's utterances through one channel, readers, and sounds.
+"""Groups of windows: one speaker's utterances through one channel, a reader's, or sounds.
 
 The utterances of a group serve as each other's past, to which a stream would have adapted.
 """
@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import soxr
 
 from realtime_ser.audio.high_pass import high_passed
+from realtime_ser.errors import ConfigError
 from realtime_ser.records import FloatArray
 from train.data.audio import RATE, Audio
 from train.data.corpora import LABELS
@@ -24,40 +24,42 @@ from train.sampling.channel import Channel
 
 ACTED, READ, SOUND = 0, 1, 2
 NOBODY_PLACE = len(LABELS)
-LENGTHS_S, _LENGTH_SHARES = (1.0, 1.5, 2.0, 2.5, 3.0), (0.1, 0.2, 0.2, 0.2, 0.3)
+LENGTHS_S, LENGTH_SHARES = (1.0, 1.5, 2.0, 2.5, 3.0), (0.1, 0.2, 0.2, 0.2, 0.3)
 _SETTLES = 1600  # samples before a window, in which the high-pass settles
 _ONE_MOOD = 0.3  # share of groups with at most two emotions
 _ACROSS, _ACROSS_FROM_S = 0.25, 2.0  # share of long enough windows that begin in an earlier utterance
 _SAME = 0.6  # of those, how often in the same emotion
+_STRENGTHS, _STRENGTH_SHARES = (0.0, 0.5, 1.0), (0.3, 0.3, 0.4)  # of a group's channel: clean, mild, strong
 _LEAD, _LEAD_SHARE = 0.15, (0.25, 0.8)  # share of windows that begin before the voice, and how much of them lies before it
 
 
 @dataclass(frozen=True)
-class Batch:
+class Group:
     """Windows of one length.
 
     Attributes
     ----------
-    samples : float32 (batch, n) at 16 kHz, high-passed
-    target : int64 (batch,), place in ``LABELS``, or ``NOBODY_PLACE``
-    group : int64 (batch,)
-    kind : int64 (batch,), ``ACTED``, ``READ`` or ``SOUND``
+    samples : float32 (size, n) at 16 kHz, high-passed
+    target : place of each window's label in ``LABELS``, or ``NOBODY_PLACE``
+    kind : ``ACTED``, ``READ`` or ``SOUND``
+    corpus, speaker : of the voice; of sounds "sounds" and ""
     """
 
     samples: FloatArray
-    target: npt.NDArray[np.int64]
-    group: npt.NDArray[np.int64]
-    kind: npt.NDArray[np.int64]
+    target: tuple[int, ...]
+    kind: int
+    corpus: str
+    speaker: str
 
 
 class Groups:
-    """Draws batches.
+    """Draws groups.
 
     Parameters
     ----------
     audio : clips that may train; those of no known label are left out
     readers, sounds : share of groups with readers, and with sounds
-    groups, size : of a batch
+    size : windows of a group
     power : a corpus's share of the acted groups goes with its clips to this power
     """
 
@@ -69,12 +71,11 @@ class Groups:
         *,
         readers: float = 0.06,
         sounds: float = 0.06,
-        groups: int = 6,
         size: int = 4,
         power: float = 0.5,
     ) -> None:
         self._audio, self._responses, self.rng = audio, responses, rng
-        self._shares, self._groups, self._size = (readers, sounds), groups, size
+        self._shares, self._size = (readers, sounds), size
         acted: dict[str, dict[str, dict[str, list[int]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
         read: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
         count: dict[str, int] = defaultdict(int)
@@ -93,59 +94,62 @@ class Groups:
                 count[row.corpus] += 1
         # Readers serve as background speech, because no fold tests them.
         self._voices = self._voices or [i for i, row in enumerate(audio.rows) if row.emotion != NOBODY]
-        self._acted = [[list(voice.items()) for voice in voices.values()] for voices in acted.values()]
+        self._acted = [[(who, list(moods.items())) for who, moods in voices.items()] for voices in acted.values()]
+        self._corpora = list(acted)
         weight = np.array([count[corpus] ** power for corpus in acted])
         self._corpus_share = weight / weight.sum()
-        self._read = [list(voices.values()) for voices in read.values()]
+        self._read = [(corpus, list(voices.items())) for corpus, voices in read.items()]
 
-    def draw(self) -> Batch:
-        """The next batch."""
-        length = round(float(self.rng.choice(LENGTHS_S, p=_LENGTH_SHARES)) * RATE)
-        samples: list[FloatArray] = []
-        target: list[int] = []
-        kind: list[int] = []
-        for _ in range(self._groups):
-            chance = self.rng.random()
-            if self._read and chance < self._shares[0]:
-                samples += self._reader(length)
-                target += [LABELS.index("neutral")] * self._size
-                kind += [READ] * self._size
-            elif self._sounds and chance < sum(self._shares):
-                samples += [self._sound(length) for _ in range(self._size)]
-                target += [NOBODY_PLACE] * self._size
-                kind += [SOUND] * self._size
-            else:
-                drawn = self._actor(length)
-                samples += [window for window, _ in drawn]
-                target += [LABELS.index(emotion) for _, emotion in drawn]
-                kind += [ACTED] * self._size
-        group = np.repeat(np.arange(self._groups), self._size)
-        passed = np.stack([high_passed(window, RATE)[_SETTLES:] for window in samples])
-        return Batch(passed, np.array(target), group, np.array(kind))
+    def draw(self) -> Group:
+        """The next group.
 
-    def _reader(self, length: int) -> list[FloatArray]:
-        voices = self._read[self.rng.integers(len(self._read))]
-        clips = voices[self.rng.integers(len(voices))]
-        channel = Channel(self.rng, self._responses)
-        return [self._through(channel, self._window(_one(clips, self.rng), length, channel.speed)) for _ in range(self._size)]
+        Raises
+        ------
+        ConfigError : there is no clip with an emotion
+        """
+        length = round(float(self.rng.choice(LENGTHS_S, p=LENGTH_SHARES)) * RATE)
+        chance = self.rng.random()
+        if self._read and chance < self._shares[0]:
+            return self._reader(length)
+        if self._sounds and chance < sum(self._shares):
+            sounds = [self._sound(length) for _ in range(self._size)]
+            return self._group(sounds, [NOBODY_PLACE] * self._size, SOUND, "sounds", "")
+        if not self._acted:
+            raise ConfigError("there is no clip with an emotion to learn from; run `python -m train prepare`")
+        return self._actor(length)
 
-    def _actor(self, length: int) -> list[tuple[FloatArray, str]]:
+    def _group(self, windows: Sequence[FloatArray], target: Sequence[int], kind: int, corpus: str, speaker: str) -> Group:
+        passed = np.stack([high_passed(window, RATE)[_SETTLES:] for window in windows])
+        return Group(passed, tuple(target), kind, corpus, speaker)
+
+    def _reader(self, length: int) -> Group:
+        corpus, voices = self._read[self.rng.integers(len(self._read))]
+        speaker, clips = voices[self.rng.integers(len(voices))]
+        channel = self._channel()
+        windows = [
+            self._through(channel, self._window(_one(clips, self.rng), length, channel.speed)) for _ in range(self._size)
+        ]
+        return self._group(windows, [LABELS.index("neutral")] * self._size, READ, corpus, speaker)
+
+    def _actor(self, length: int) -> Group:
         rng = self.rng
-        voices = self._acted[int(rng.choice(len(self._acted), p=self._corpus_share))]
-        moods = voices[rng.integers(len(voices))]
+        number = int(rng.choice(len(self._acted), p=self._corpus_share))
+        voices = self._acted[number]
+        speaker, moods = voices[rng.integers(len(voices))]
         order = rng.permutation(len(moods))[: self._size].tolist()
         if rng.random() < _ONE_MOOD:
             order = rng.choice(order[:2], self._size).tolist()
         order += rng.integers(len(moods), size=self._size - len(order)).tolist()
-        channel = Channel(rng, self._responses)
-        drawn = []
+        channel = self._channel()
+        windows, target = [], []
         for place in order:
             emotion, clips = moods[place]
             clip, before = _one(clips, rng), None
             if length >= _ACROSS_FROM_S * RATE and rng.random() < _ACROSS:
                 before = _one(clips if rng.random() < _SAME else moods[rng.integers(len(moods))][1], rng)
-            drawn.append((self._through(channel, self._window(clip, length, channel.speed, before)), emotion))
-        return drawn
+            windows.append(self._through(channel, self._window(clip, length, channel.speed, before)))
+            target.append(LABELS.index(emotion))
+        return self._group(windows, target, ACTED, self._corpora[number], speaker)
 
     def _sound(self, length: int) -> FloatArray:
         rng, total = self.rng, length + _SETTLES
@@ -157,7 +161,10 @@ class Groups:
             samples[first + kept :] *= 0.003
         if rng.random() < 0.1:
             samples = (rng.standard_normal(total) * 0.05).astype(np.float32)
-        return self._through(Channel(rng, self._responses), samples, speech=False)
+        return self._through(self._channel(), samples, speech=False)
+
+    def _channel(self) -> Channel:
+        return Channel(self.rng, self._responses, float(self.rng.choice(_STRENGTHS, p=_STRENGTH_SHARES)))
 
     def _through(self, channel: Channel, samples: FloatArray, *, speech: bool = True) -> FloatArray:
         def talk(length: int) -> FloatArray:

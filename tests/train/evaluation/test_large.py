@@ -14,6 +14,7 @@ from train.data.manifest import Row
 from train.evaluation.large import folds_of
 from train.networks import waveform_fit
 from train.networks.encoder import Encoder
+from train.sampling import drawn
 
 
 def _row(corpus: str, speaker: str) -> Row:
@@ -50,12 +51,13 @@ def test_from_a_toy_corpus_to_a_bundle_with_its_scores(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("REALTIME_SER_ENCODERS", str(tmp_path))
-    monkeypatch.setattr(waveform_fit, "read_encoder", lambda path: Encoder())
+    for module in (waveform_fit, drawn):
+        monkeypatch.setattr(module, "read_encoder", lambda path: Encoder())
     monkeypatch.setattr(waveform_fit, "_FIRST_BATCHES", 1)
     monkeypatch.setattr("train.data.features.fill", lambda *_, **__: None)
     (tmp_path / "whisper-tiny-en.npz").touch()
     common = ["--corpora", str(corpus), "--cache", str(tmp_path / "cache"), "--set", "train.variants=[]"]
-    common += ["--set", "train.large.steps=2", "--set", "train.large.groups=2"]
+    common += ["--set", "train.large.steps=2", "--set", "train.large.groups=2", "--set", "train.large.drawn=12"]
     assert main(["prepare", *common]) == 0
     run = [*common, "--system", "large", "--runs", str(tmp_path / "runs")]
     assert main(["fit", *run]) == 0

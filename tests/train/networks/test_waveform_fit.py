@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from train.networks import waveform_fit
 from train.networks.encoder import Encoder
 from train.networks.waveform_fit import cycle, draw_pasts, train
 from train.sampling.channel import Channel
+from train.sampling.drawn import Batch
 from train.sampling.groups import ACTED, NOBODY_PLACE, READ, SOUND, Groups
 from train.settings import WaveformRecipe
 
@@ -54,30 +56,43 @@ def test_a_clips_voice_is_found_and_its_audio_mapped(audio: Audio) -> None:
     assert len(audio.spoken(8)) == int(1.5 * RATE)  # a sound is used from end to end
 
 
-def test_batches_hold_groups_of_one_voice_readers_and_sounds(audio: Audio) -> None:
+def test_groups_are_of_one_voice_readers_or_sounds(audio: Audio) -> None:
     groups = Groups(audio, Responses(), np.random.default_rng(1), readers=0.3, sounds=0.3)
     kinds, targets, lengths = set(), set(), set()
-    for _ in range(12):
-        batch = groups.draw()
-        assert np.isfinite(batch.samples).all()
-        assert batch.samples.shape[0] == 24
-        lengths.add(batch.samples.shape[1])
-        kinds |= set(batch.kind.tolist())
-        targets |= set(batch.target[batch.kind == ACTED].tolist())
-        assert set(batch.target[batch.kind == READ].tolist()) <= {LABELS.index("neutral")}
-        assert set(batch.target[batch.kind == SOUND].tolist()) <= {NOBODY_PLACE}
-        assert (batch.kind.reshape(6, 4) == batch.kind.reshape(6, 4)[:, :1]).all()
+    for _ in range(70):
+        group = groups.draw()
+        assert np.isfinite(group.samples).all()
+        assert group.samples.shape[0] == len(group.target) == 4
+        lengths.add(group.samples.shape[1])
+        kinds.add(group.kind)
+        if group.kind == ACTED:
+            targets |= set(group.target)
+            assert (group.corpus, group.speaker) in {("tess", "a"), ("tess", "b")}
+        elif group.kind == READ:
+            assert set(group.target) == {LABELS.index("neutral")}
+            assert group.speaker in {"librispeech-1", "librispeech-2"}
+        else:
+            assert set(group.target) == {NOBODY_PLACE}
     assert kinds == {ACTED, READ, SOUND}
     assert targets == {LABELS.index(label) for label in ("angry", "sad", "neutral")}
-    assert lengths <= {16000, 24000, 32000, 40000, 48000}
+    assert lengths == {16000, 24000, 32000, 40000, 48000}
 
 
 def test_low_frequencies_do_not_reach_the_network(audio: Audio) -> None:
     groups = Groups(audio, Responses(), np.random.default_rng(2), readers=0.0, sounds=0.0)
-    for _ in range(6):
+    for _ in range(30):
         spectrum = np.abs(np.fft.rfft(groups.draw().samples)) ** 2
         hz = np.fft.rfftfreq(2 * (spectrum.shape[1] - 1), 1 / RATE)
         assert spectrum[:, hz < 20].sum() < 0.01 * spectrum.sum()
+
+
+def test_a_channel_of_no_strength_changes_the_level_and_nothing_else() -> None:
+    rng = np.random.default_rng(5)
+    voice = rng.normal(0, 0.1, RATE).astype(np.float32)
+    for _ in range(20):
+        out = Channel(rng, Responses(), 0.0)(voice, np.zeros, np.zeros)
+        gain = float(np.abs(out).max() / np.abs(voice).max())
+        np.testing.assert_allclose(out, voice * np.float32(gain), rtol=1e-4, atol=1e-7)
 
 
 def test_a_channel_keeps_the_length_and_nothing_is_lost(tmp_path: Path) -> None:
@@ -99,9 +114,14 @@ def test_a_channel_keeps_the_length_and_nothing_is_lost(tmp_path: Path) -> None:
     assert load_responses(tmp_path / "nowhere") == Responses()
 
 
-def test_pasts_come_from_the_same_voice(audio: Audio) -> None:
-    groups = Groups(audio, Responses(), np.random.default_rng(4), readers=0.0, sounds=0.0)
-    batch = groups.draw()
+def _batch(rng: np.random.Generator) -> Batch:
+    group = np.repeat(np.arange(3), 4)
+    kind = np.array([ACTED] * 8 + [READ] * 4)
+    return Batch(rng.normal(0, 1, (12, 75, 384)).astype(np.float32), rng.integers(0, 8, 12), group, kind)
+
+
+def test_pasts_come_from_the_same_voice() -> None:
+    batch = _batch(np.random.default_rng(4))
     # Each window's statistics are its group's number: any mean of its own group is that number again.
     statistics = torch.from_numpy(batch.group.astype(np.float32))[:, None]
     past, seconds = draw_pasts(statistics, batch, np.random.default_rng(0))
@@ -127,11 +147,17 @@ def test_a_run_goes_on_where_it_stopped(audio: Audio, tmp_path: Path, monkeypatc
     encoder = tmp_path / "encoder.npz"
     recipe = WaveformRecipe(steps=4, groups=2)
 
-    def groups() -> Groups:
-        return Groups(audio, Responses(), np.random.default_rng(0), groups=recipe.groups)
+    class MadeUp:
+        rng = np.random.default_rng(0)
+
+        def draw(self) -> Batch:
+            return _batch(self.rng)
+
+    def draws() -> Any:
+        return MadeUp()
 
     with pytest.raises(ConfigError, match="get encoder"):
-        train(groups(), recipe, encoder, tmp_path / "run")
+        train(draws(), recipe, encoder, tmp_path / "run")
     encoder.touch()
 
     class StopError(Exception):
@@ -148,11 +174,11 @@ def test_a_run_goes_on_where_it_stopped(audio: Audio, tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(waveform_fit, "step_loss", stopping)
     with pytest.raises(StopError):
-        train(groups(), recipe, encoder, tmp_path / "run")
+        train(draws(), recipe, encoder, tmp_path / "run")
     monkeypatch.setattr(waveform_fit, "step_loss", real)
     before = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
     assert before["step"] == 2
-    network = train(groups(), recipe, encoder, tmp_path / "run")
+    network = train(draws(), recipe, encoder, tmp_path / "run")
     after = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
     assert after["step"] == 4
     # Stem and first block stay as they were, the second block does not.
@@ -161,4 +187,6 @@ def test_a_run_goes_on_where_it_stopped(audio: Audio, tmp_path: Path, monkeypatc
     assert not torch.equal(before["network"]["encoder.blocks.1.qkv.weight"], after["network"]["encoder.blocks.1.qkv.weight"])
     assert not network.training
     with pytest.raises(ConfigError, match="another recipe"):
-        train(groups(), replace(recipe, dropout=0.1), encoder, tmp_path / "run")
+        train(draws(), replace(recipe, dropout=0.1), encoder, tmp_path / "run")
+    with pytest.raises(ConfigError, match="other clips"):
+        train(draws(), recipe, encoder, tmp_path / "run", digest="others")

@@ -1,0 +1,128 @@
+"""``large`` and the small networks that learn from it, on the same drawn windows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from realtime_ser.errors import ConfigError
+from realtime_ser.records import FloatArray
+from train.atomic import replacing
+from train.data import manifest
+from train.data.corpora import LABELS
+from train.data.corpora.readers import PLAIN
+from train.data.corpora.reserved import may_train
+from train.data.corpora.sounds import NOBODY
+from train.data.encoder_file import encoder_file, missing
+from train.data.manifest import Row
+from train.networks.lessons import answers, only, shelves
+from train.networks.taught import Teaching, fit_taught
+from train.networks.waveform import Waveform
+from train.networks.waveform_fit import train
+from train.paths import Paths
+from train.sampling.drawn import Drawing, Draws, Pool, learned, load_pool
+from train.settings import Recipe, WaveformRecipe
+
+LARGE = "large"
+
+
+@dataclass(frozen=True)
+class School:
+    """Everything that networks on drawn windows learn from.
+
+    Attributes
+    ----------
+    acted : all clips with one of our labels that some fold learns from
+    recipe : of ``large``
+    """
+
+    paths: Paths
+    acted: tuple[Row, ...]
+    recipe: WaveformRecipe = field(default_factory=WaveformRecipe)
+
+    @cached_property
+    def beside(self) -> tuple[Row, ...]:
+        """Readers and sounds that may train."""
+        rows = may_train(manifest.load(self.paths.manifest).rows)
+        return tuple(row for row in rows if row.emotion in (PLAIN, NOBODY))
+
+    @cached_property
+    def pool(self) -> Pool:
+        """The windows that all folds learn from, drawn once.
+
+        Raises
+        ------
+        ConfigError : there is no encoder
+        """
+        encoder = encoder_file(self.paths.corpora)
+        if not encoder.is_file():
+            raise ConfigError(missing(encoder))
+        drawing = Drawing(self.recipe.drawn, self.recipe.size, power=self.recipe.corpus_power)
+        return load_pool(self.paths.corpora, (*self.acted, *self.beside), drawing, encoder, self.paths.cache)
+
+    def folder(self, name: str, seed: int = 0) -> Path:
+        """The folder of one of ``large``'s runs."""
+        return self.paths.runs / LARGE / (name if seed == 0 else f"{name}-again-{seed}")
+
+    def large(self, rows: Sequence[Row], name: str, *, seed: int = 0, threads: int = 1) -> Waveform:
+        """Train ``large`` on acted rows, and on what lies beside them; or load that run."""
+        recipe = self.recipe
+        draws = Draws(
+            self.pool,
+            rows,
+            np.random.default_rng([seed, 0]),
+            readers=recipe.readers,
+            sounds=recipe.sounds,
+            groups=recipe.groups,
+            power=recipe.corpus_power,
+        )
+        encoder = encoder_file(self.paths.corpora)
+        return train(draws, recipe, encoder, self.folder(name, seed), digest=digest(rows), seed=seed, threads=threads)
+
+    def taught(
+        self, system: str, recipe: Recipe, rows: Sequence[Row], name: str, *, number: int = 0, threads: int = 1
+    ) -> list[nn.Module]:
+        """The networks of a small system, taught by the ``large`` that learned from the same rows.
+
+        Parameters
+        ----------
+        number : of the repetition: each uses as many further seeds as the recipe has networks
+        """
+        torch.set_num_threads(threads)
+        own = {id(entry) for entry in learned(self.pool, rows)}
+        places = {place for place, entry in enumerate(self.pool.entries) if id(entry) in own}
+        soft = self._answers(rows, name, sorted(places), threads)
+        # Where the pool's windows of every system lie, so that each spec is computed once.
+        shelf = [only(each, places) for each in shelves(self.pool, recipe.spec, self.pool.folder)]
+        teaching = Teaching(shelf, self.pool.entries, soft, recipe)
+        runs = self.paths.runs / system
+        return [
+            fit_taught(teaching, recipe, runs / f"{name}-{seed}", seed=seed, identity=digest(rows))
+            for seed in range(number * recipe.networks, (number + 1) * recipe.networks)
+        ]
+
+    def _answers(self, rows: Sequence[Row], name: str, places: Sequence[int], threads: int) -> FloatArray:
+        """The answers of the rows' ``large`` to their groups; zeros elsewhere. Kept beside its checkpoint."""
+        teacher = self.large(rows, name, threads=threads)
+        content = hashlib.sha256(b"".join(value.numpy().tobytes() for value in teacher.state_dict().values()))
+        file = self.folder(name) / f"answers-{content.hexdigest()[:12]}.npy"
+        if not file.is_file():
+            found = answers(teacher, self.pool, [self.pool.entries[place] for place in places])
+            soft = np.zeros((len(self.pool.entries), *found.shape[1:]), np.float32)
+            soft[places] = found
+            with replacing(file) as temporary, temporary.open("wb") as out:
+                np.save(out, soft)
+        return np.asarray(np.load(file), np.float32)
+
+
+def digest(rows: Sequence[Row]) -> str:
+    """Which clips with a label a run learned from."""
+    paths = sorted(row.path for row in rows if row.emotion in LABELS)
+    return hashlib.sha256("\n".join(paths).encode()).hexdigest()[:16]

@@ -1,0 +1,209 @@
+"""Trains a small network on the drawn windows: their labels, and the answers of ``large`` (Hinton et al. 2015,
+https://arxiv.org/abs/1503.02531). Its last output is "nobody speaks"."""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from realtime_ser.errors import ConfigError
+from realtime_ser.features.normaliser import DEVIATION_DB
+from realtime_ser.records import FloatArray
+from train.atomic import replacing, write_text
+from train.data.corpora import LABELS
+from train.networks.lessons import Shelf
+from train.networks.loss import multiplies_bfloat16, schedule
+from train.networks.networks import Cnn, Mlp
+from train.sampling.drawn import Entry
+from train.sampling.groups import ACTED, READ, SOUND
+from train.sampling.masking import mask_batch
+from train.settings import Recipe
+
+CLASSES = len(LABELS) + 1
+_COLD, _OWN, _OWN_S, _PAST_S = 0.4, 0.7, 2.0, (2.5, 72.0)  # as for large; see ``waveform_fit``
+_EVERY, _TOLD = 1000, 200  # steps between checkpoints, and between lines
+_FIRST = 40  # batches that the scaler is fitted on
+
+
+class Teaching:
+    """Batches of a run.
+
+    Parameters
+    ----------
+    shelves : features of the groups that train
+    entries : of the whole pool
+    answers : float32 (entries, size, labels + 1), the teacher's; NaN where it was not asked
+    """
+
+    def __init__(self, shelves: Sequence[Shelf], entries: Sequence[Entry], answers: FloatArray, recipe: Recipe) -> None:
+        taught = recipe.taught
+        assert taught is not None
+        self._shelves, self._recipe, self._taught = [shelf for shelf in shelves if len(shelf.place)], recipe, taught
+        self._size = answers.shape[1]
+        self._groups = max(1, recipe.batch // self._size)
+        kind = np.array([entry.kind for entry in entries])
+        target = np.array([entry.target for entry in entries])
+        hard = np.eye(CLASSES, dtype=np.float32)[target] * (1 - recipe.label_smoothing) + recipe.label_smoothing / CLASSES
+        share = np.select([kind == ACTED, kind == SOUND], [taught.label, 1.0], 0.0).astype(np.float32)[:, None, None]
+        self._wanted = share * hard + (1 - share) * answers
+        self._kind = kind
+        self._weights = [self._weight(shelf, entries) for shelf in self._shelves]
+        totals = np.array([weight.sum() for weight in self._weights])
+        self._shelf_share = totals / totals.sum()
+        acted = [shelf.profile[kind[shelf.place] == ACTED] for shelf in self._shelves]
+        every = np.concatenate([part.reshape(-1, part.shape[-1]) for part in acted])
+        self.vectors = self._shelves[0].x.ndim == 3
+        if self.vectors:
+            self.prior = np.stack((every.mean(0), np.maximum(every.std(0), 1e-3))).astype(np.float32)
+        else:
+            self.prior = every.mean(0).reshape(2, -1).astype(np.float32)
+
+    def _weight(self, shelf: Shelf, entries: Sequence[Entry]) -> npt.NDArray[np.float64]:
+        """Chance of each group: readers and sounds have their shares, a corpus the square root of its own."""
+        names = np.array([{READ: "readers", SOUND: "sounds"}.get(entry.kind, entry.corpus) for entry in entries])
+        mine = set(np.concatenate([part.place for part in self._shelves]).tolist())
+        count = {name: sum(1 for place in mine if names[place] == name) for name in set(names[sorted(mine)])}
+        acted = sum(count[name] ** 0.5 for name in count if name not in ("readers", "sounds"))
+        beside = {"readers": self._taught.readers, "sounds": self._taught.sounds}
+        rest = 1 - sum(beside[name] for name in beside if name in count)
+        chance = {name: beside.get(name, rest * count[name] ** 0.5 / acted) / count[name] for name in count}
+        return np.array([chance[names[place]] for place in shelf.place])
+
+    def draw(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Normalised features (batch, ...) and wanted probabilities (batch, labels + 1)."""
+        number = int(rng.choice(len(self._shelves), p=self._shelf_share))
+        shelf, weight = self._shelves[number], self._weights[number]
+        some = rng.choice(len(shelf.place), self._groups, p=weight / weight.sum())
+        past, past_s = _pasts(shelf.profile[some], rng)
+        x = self._relative(np.asarray(shelf.x[some], np.float32), shelf.level[some], past, past_s)
+        wanted = self._wanted[shelf.place[some]].reshape(-1, CLASSES)
+        return torch.from_numpy(x.reshape(-1, *x.shape[2:])), torch.from_numpy(wanted)
+
+    def _relative(self, x: FloatArray, level: FloatArray, past: FloatArray, past_s: FloatArray) -> FloatArray:
+        """As ``RunningNormaliser`` does after ``past_s`` seconds of speech that average to ``past``."""
+        norm = self._recipe.norm
+        assert norm is not None
+        weight = (past_s / (norm.prior_s + past_s))[..., None]
+        prior = self.prior[0] if self.vectors else self.prior.reshape(-1)
+        expected = (1 - weight) * prior + weight * past
+        if self.vectors:
+            return np.asarray((x - expected) / self.prior[1], np.float32)
+        mean, deviation = np.split(expected, 2, axis=-1)
+        relative = (x - (mean + level[..., None])[..., None]) * (DEVIATION_DB / deviation)[..., None]
+        return np.asarray(relative, np.float32)
+
+
+def _pasts(profile: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """For each window what its stream has gathered: some of its group's others and itself in part, and the seconds in all."""
+    groups, size, _ = profile.shape
+    own_s = np.where(rng.random((groups, size)) < _OWN, rng.uniform(0, _OWN_S, (groups, size)), 0.0)
+    before_s = np.exp(rng.uniform(*np.log(_PAST_S), (groups, size)))
+    before_s[rng.random((groups, size)) < _COLD] = 0.0
+    chosen = rng.random((groups, size, size)) < rng.uniform(0.2, 1.0, (groups, size, 1))
+    itself = np.eye(size, dtype=bool)
+    # At least one of the others.
+    chosen[:, np.arange(size), (np.arange(size) + rng.integers(1, size)) % size] = True
+    chosen &= ~itself
+    share = chosen / chosen.sum(axis=2, keepdims=True) * before_s[..., None] + itself * own_s[..., None]
+    seconds = before_s + own_s
+    share = share / np.maximum(seconds, 1e-6)[..., None]
+    return np.einsum("gij,gjn->gin", share, profile).astype(np.float32), seconds.astype(np.float32)
+
+
+def fit_taught(teaching: Teaching, recipe: Recipe, run: Path, *, seed: int, identity: str) -> nn.Module:
+    """Train one network, go on from its checkpoint, or load it; returns the running mean of its weights.
+
+    Parameters
+    ----------
+    run : the run's folder: ``checkpoint.pt``, ``history.json``
+    identity : of what it learns from
+
+    Raises
+    ------
+    ConfigError : the folder holds another run
+    """
+    taught = recipe.taught
+    assert taught is not None
+    torch.manual_seed(seed)
+    rng, generator = np.random.default_rng([seed, 1]), torch.Generator().manual_seed(seed)
+    known = json.dumps([asdict(recipe), seed, identity], default=str, sort_keys=True)
+    checkpoint = run / "checkpoint.pt"
+    network: Any
+    if teaching.vectors:
+        network = Mlp(teaching.prior.shape[1], CLASSES, **recipe.network)
+        network.fit_scaler(torch.cat([teaching.draw(rng)[0] for _ in range(_FIRST)]))
+    else:
+        network = Cnn(teaching.prior.shape[1], CLASSES, normalised=True, **recipe.network)
+        network = network.to(memory_format=torch.channels_last)
+    network.prior.copy_(torch.from_numpy(teaching.prior))
+    mean = copy.deepcopy(network).eval()
+    parameters = list(network.parameters())
+    split = [[p for p in parameters if (p.ndim > 1) == wide] for wide in (True, False)]
+    optimiser = torch.optim.AdamW(
+        [{"params": split[0], "weight_decay": recipe.decay}, {"params": split[1], "weight_decay": 0.0}], lr=recipe.rate
+    )
+    begun, history = 0, []
+    if checkpoint.is_file():
+        state = torch.load(checkpoint, weights_only=True)
+        if state["identity"] != known:
+            raise ConfigError(f"{run} holds another run (other settings or clips); remove it or choose another --runs")
+        network.load_state_dict(state["network"])
+        mean.load_state_dict(state["mean"])
+        optimiser.load_state_dict(state["optimiser"])
+        begun, history = int(state["step"]), json.loads(state["history"])
+        rng, generator = np.random.default_rng([seed, begun]), torch.Generator().manual_seed(seed + begun)
+    pairs = list(zip(mean.state_dict().values(), network.state_dict().values(), strict=True))
+    averages = [pair for pair in pairs if pair[0].is_floating_point()]
+    losses: list[float] = []
+    since = time.perf_counter()
+    for step in range(begun, taught.steps):
+        network.train()
+        loss = _loss(network, *teaching.draw(rng), recipe, rng, generator)
+        for group in optimiser.param_groups:
+            group["lr"] = recipe.rate * schedule(step / taught.steps)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(parameters, 5.0)
+        optimiser.step()
+        # Warm up the mean, which would otherwise keep the initial random weights for long.
+        keep = min(recipe.average, (1 + step) / (10 + step))
+        torch._foreach_lerp_([kept for kept, _ in averages], [new for _, new in averages], 1 - keep)
+        losses.append(float(loss.detach()))
+        done = step + 1
+        if done % _TOLD == 0 or done == taught.steps:
+            seconds = time.perf_counter() - since
+            history.append({"step": done, "loss": round(float(np.mean(losses)), 4), "seconds": round(seconds, 1)})
+            losses, since = [], time.perf_counter()
+        if done % _EVERY == 0 or done == taught.steps:
+            run.mkdir(parents=True, exist_ok=True)
+            state = {"network": network.state_dict(), "mean": mean.state_dict(), "optimiser": optimiser.state_dict()}
+            with replacing(checkpoint) as temporary:
+                torch.save({**state, "identity": known, "step": done, "history": json.dumps(history)}, temporary)
+            write_text(run / "history.json", json.dumps(history, indent=1))
+    return mean.eval()
+
+
+def _loss(
+    network: Any, x: Tensor, wanted: Tensor, recipe: Recipe, rng: np.random.Generator, generator: torch.Generator
+) -> Tensor:
+    """Cross entropy of mixed targets (Zhang et al. 2018, https://arxiv.org/abs/1710.09412), mean over members."""
+    if x.ndim > 2:
+        x = mask_batch(x, recipe.masking, generator)
+    if recipe.mixup:
+        share = float(rng.beta(recipe.mixup, recipe.mixup))
+        other = torch.from_numpy(rng.permutation(len(x)))
+        x, wanted = share * x + (1 - share) * x[other], share * wanted + (1 - share) * wanted[other]
+    with torch.autocast("cpu", torch.bfloat16, enabled=x.ndim > 2 and multiplies_bfloat16()):
+        logits = network.each(x)
+    return -(F.log_softmax(logits.float()[:, :, :CLASSES], dim=-1) * wanted).sum(-1).mean()

@@ -1,0 +1,293 @@
+"""Groups of windows drawn once and kept on disk, for every network that learns from them.
+
+Stem and first block of the encoder do not change in training, so that what leaves them is computed once here and read by every
+fold. The windows' audio is kept too: the small networks compute their own features of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from tqdm import tqdm
+
+from realtime_ser.errors import ConfigError
+from realtime_ser.records import FloatArray
+from train.atomic import write_text
+from train.data.audio import RATE, load_audio
+from train.data.corpora import LABELS
+from train.data.manifest import Manifest, Row
+from train.data.responses import load_responses
+from train.networks.encoder import TOKENS_PER_S, WIDTH, read_encoder
+from train.sampling.groups import ACTED, LENGTH_SHARES, LENGTHS_S, READ, SOUND, Groups
+
+_PART = 1000  # groups drawn by one process at a time
+_INDEX = "index.json"
+_POOL_SHARES = {"readers": 0.09, "sounds": 0.11}  # of the groups on disk; a recipe's own shares say how often they are used
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What is drawn.
+
+    Attributes
+    ----------
+    groups, size : how many groups, and windows in each
+    seed : of everything random
+    power : a corpus's share of the groups is its number of clips to this power
+    """
+
+    groups: int
+    size: int = 4
+    seed: int = 0
+    power: float = 0.5
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A group on disk.
+
+    Attributes
+    ----------
+    corpus, speaker : of its windows
+    kind : ``groups.ACTED``, ``READ`` or ``SOUND``
+    target : place of each window's label in ``LABELS``, or ``groups.NOBODY_PLACE``
+    length : samples of a window
+    part, place : where it lies: the part's folder, and its number among those of its length there
+    """
+
+    corpus: str
+    speaker: str
+    kind: int
+    target: tuple[int, ...]
+    length: int
+    part: int
+    place: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Windows of one length, as they leave the encoder's first block.
+
+    Attributes
+    ----------
+    tokens : float32 (batch, tokens, 384)
+    target : int64 (batch,), place in ``LABELS``, or ``NOBODY_PLACE``
+    group : int64 (batch,)
+    kind : int64 (batch,), ``ACTED``, ``READ`` or ``SOUND``
+    """
+
+    tokens: FloatArray
+    target: npt.NDArray[np.int64]
+    group: npt.NDArray[np.int64]
+    kind: npt.NDArray[np.int64]
+
+
+class Pool:
+    """The groups on disk.
+
+    Attributes
+    ----------
+    folder : where they lie
+    entries : all groups, in a fixed order
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.entries: list[Entry] = []
+        for part in sorted(folder.glob("part-*"), key=lambda path: int(path.name.partition("-")[2])):
+            found = json.loads((part / _INDEX).read_text(encoding="utf-8"))
+            number = int(part.name.partition("-")[2])
+            self.entries += [Entry(**{**each, "target": tuple(each["target"]), "part": number}) for each in found]
+        self._maps: dict[tuple[str, int, int], Any] = {}
+        self._counts: dict[tuple[int, int], int] = defaultdict(int)
+        for entry in self.entries:
+            self._counts[entry.part, entry.length] += 1
+        self._size = len(self.entries[0].target) if self.entries else 0
+
+    def tokens(self, entry: Entry) -> FloatArray:
+        """What leaves the encoder's first block, float32 (size, tokens, 384)."""
+        shape = (self._size, round(entry.length / RATE * TOKENS_PER_S), WIDTH)
+        return np.asarray(self._map("tokens", entry, np.float16, shape)[entry.place], np.float32)
+
+    def samples(self, entry: Entry) -> FloatArray:
+        """The windows' audio, high-passed, float32 (size, length) at 16 kHz."""
+        peaks = np.asarray(self._map("peaks", entry, np.float32, (self._size,))[entry.place])
+        steps = self._map("samples", entry, np.int16, (self._size, entry.length))[entry.place]
+        return np.asarray(steps * (peaks / np.float32(32767))[:, np.newaxis], np.float32)
+
+    def _map(self, what: str, entry: Entry, dtype: Any, shape: tuple[int, ...]) -> Any:
+        key = what, entry.part, entry.length
+        if key not in self._maps:
+            file = _file(self.folder / f"part-{entry.part}", what, entry.length)
+            self._maps[key] = np.memmap(file, dtype, "r", shape=(self._counts[entry.part, entry.length], *shape))
+        return self._maps[key]
+
+
+class Draws:
+    """Batches from a pool's groups.
+
+    Parameters
+    ----------
+    rows : the clips that train: only groups of their speakers, of readers and of sounds are used
+    readers, sounds : share of groups with readers, and with sounds
+    groups : of a batch
+    power : a corpus's share of the acted groups is its number of clips to this power
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        rows: Sequence[Row],
+        rng: np.random.Generator,
+        *,
+        readers: float = 0.06,
+        sounds: float = 0.08,
+        groups: int = 6,
+        power: float = 0.5,
+    ) -> None:
+        self.pool, self.rng = pool, rng
+        self._shares, self._groups = (readers, sounds), groups
+        self._by: dict[tuple[str, int], list[Entry]] = defaultdict(list)
+        for entry in learned(pool, rows):
+            self._by[_drawer(entry), entry.length].append(entry)
+        count: dict[str, int] = defaultdict(int)
+        for row in rows:
+            if row.emotion in LABELS:
+                count[row.corpus] += 1
+        self._corpora = [name for name in count if any(drawer == name for drawer, _ in self._by)]
+        if not self._corpora:
+            raise ConfigError("there is no clip with an emotion to learn from; run `python -m train prepare`")
+        weight = np.array([count[name] ** power for name in self._corpora])
+        self._corpus_share = weight / weight.sum()
+
+    def draw(self) -> Batch:
+        """The next batch."""
+        rng = self.rng
+        length = round(float(rng.choice(LENGTHS_S, p=LENGTH_SHARES)) * RATE)
+        drawn: list[Entry] = []
+        while len(drawn) < self._groups:
+            some = self._by[self._next_drawer(), length]
+            if some:
+                drawn.append(some[int(rng.integers(len(some)))])
+        size = len(drawn[0].target)
+        return Batch(
+            np.concatenate([self.pool.tokens(entry) for entry in drawn]),
+            np.array([place for entry in drawn for place in entry.target]),
+            np.repeat(np.arange(len(drawn)), size),
+            np.repeat([entry.kind for entry in drawn], size),
+        )
+
+    def _next_drawer(self) -> str:
+        chance = self.rng.random()
+        if chance < self._shares[0]:
+            return "readers"
+        if chance < sum(self._shares):
+            return "sounds"
+        return self._corpora[int(self.rng.choice(len(self._corpora), p=self._corpus_share))]
+
+
+def learned(pool: Pool, rows: Sequence[Row]) -> list[Entry]:
+    """The groups of these rows' speakers, and those of all readers and sounds."""
+    speakers = {(row.corpus, row.speaker) for row in rows}
+    return [entry for entry in pool.entries if entry.kind != ACTED or (entry.corpus, entry.speaker) in speakers]
+
+
+def load_pool(root: Path, rows: Sequence[Row], drawing: Drawing, encoder: Path, cache: Path, *, progress: bool = True) -> Pool:
+    """Draw the groups, or the parts of them that are missing, and open them.
+
+    Parameters
+    ----------
+    rows : all that may train in any fold; readers serve as background speech, so that no tested voice is in another's window
+    encoder : ``whisper-tiny-en.npz``, which exists
+    """
+    load_audio(root, rows, cache, progress=progress)
+    known = json.dumps([asdict(drawing), Manifest(tuple(rows)).key(), _POOL_SHARES], sort_keys=True)
+    folder = cache / f"drawn-{hashlib.sha256(known.encode()).hexdigest()[:16]}"
+    counts = [min(_PART, drawing.groups - first) for first in range(0, drawing.groups, _PART)]
+    missing = [i for i in range(len(counts)) if not (folder / f"part-{i}" / _INDEX).is_file()]
+    given = [(folder / f"part-{i}", counts[i], i, root, tuple(rows), drawing, encoder, cache) for i in missing]
+    bar = tqdm(total=len(missing), desc="drawing windows", unit="thousand", disable=not progress or not missing, leave=False)
+    if len(given) <= 1:
+        for part in given:
+            draw_part(*part)
+    else:
+        # Spawned, because a fork would copy the locks of torch's threads.
+        workers = min(len(given), os.cpu_count() or 1)
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            for future in [pool.submit(draw_part, *part) for part in given]:
+                future.result()
+                bar.update()
+    bar.close()
+    return Pool(folder)
+
+
+@torch.no_grad()
+def draw_part(
+    folder: Path, count: int, number: int, root: Path, rows: Sequence[Row], drawing: Drawing, encoder: Path, cache: Path
+) -> None:
+    """Draw one part's groups; its index is written last, so that an unfinished part counts as missing."""
+    torch.set_num_threads(1)
+    network = read_encoder(encoder).eval()
+    groups = Groups(
+        load_audio(root, rows, cache, progress=False),
+        load_responses(root),
+        np.random.default_rng([drawing.seed, number]),
+        size=drawing.size,
+        power=drawing.power,
+        **_POOL_SHARES,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    files: dict[tuple[str, int], Any] = {}
+    places: dict[int, int] = defaultdict(int)
+    index = []
+    try:
+        for group in _some(groups, count):
+            length = group.samples.shape[1]
+            peaks = np.maximum(np.abs(group.samples).max(axis=1), np.float32(1e-6))
+            steps = np.round(group.samples / peaks[:, np.newaxis] * 32767).astype(np.int16)
+            tokens = network.low(torch.from_numpy(group.samples)).numpy().astype(np.float16)
+            for what, values in (("samples", steps), ("peaks", peaks.astype(np.float32)), ("tokens", tokens)):
+                key = what, length
+                if key not in files:
+                    files[key] = _file(folder, what, length).open("wb")
+                files[key].write(values.tobytes())
+            index.append(
+                {
+                    "corpus": group.corpus,
+                    "speaker": group.speaker,
+                    "kind": group.kind,
+                    "target": list(group.target),
+                    "length": length,
+                    "place": places[length],
+                }
+            )
+            places[length] += 1
+    finally:
+        for file in files.values():
+            file.close()
+    write_text(folder / _INDEX, json.dumps(index))
+
+
+def _some(groups: Groups, count: int) -> Iterator[Any]:
+    for _ in range(count):
+        yield groups.draw()
+
+
+def _drawer(entry: Entry) -> str:
+    return {READ: "readers", SOUND: "sounds"}.get(entry.kind, entry.corpus)
+
+
+def _file(folder: Path, what: str, length: int) -> Path:
+    return folder / f"{what}-{length}.bin"
