@@ -17,6 +17,7 @@ from train.data.augment import coded
 from train.data.responses import Responses
 
 RATE = 16000
+_SPEEDS = (0.83, 1.2)  # another speed makes another voice
 _PHONE_HZ = (300.0, 3400.0)
 _CODECS = (("MP3", "MPEG_LAYER_III", 0.9), ("OGG", "OPUS", 1.0), ("OGG", "OPUS", 0.9))
 _NOISES, _NOISE_SHARES = ("noise", "sound", "babble"), (0.35, 0.4, 0.25)
@@ -41,7 +42,7 @@ class Channel:
 
     def __post_init__(self) -> None:
         rng = self.rng
-        self.speed = float(rng.uniform(0.88, 1.12)) if self._happens(0.5) else 1.0
+        self.speed = float(np.exp(rng.uniform(*np.log(_SPEEDS)))) if self._happens(0.6) else 1.0
         microphones, rooms = self.responses.microphones, self.responses.rooms
         self._microphone = microphones[rng.integers(len(microphones))] if microphones and self._happens(0.4) else None
         self._room = None
