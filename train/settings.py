@@ -146,6 +146,7 @@ class WaveformRecipe:
     average : decay of the running mean of the weights, from a quarter of the run on
     readers, sounds : share of groups with readers, and with sounds
     plain : probability of neutral or calm above which a reader's loss is zero
+    plain_share : share of neutral and calm that this probability is shifted to, as ``smoothing.neutral_share`` does
     recent : weight of the loss of a window's last seconds
     label_smoothing : share of the target spread over all outputs
     prior_s, memory_s : of the running mean: weight of the prior and longest average, in seconds
@@ -155,16 +156,17 @@ class WaveformRecipe:
     """
 
     drawn: int = between(2, 10**7, default=12000)
-    steps: int = between(1, 10**7, default=900)
+    steps: int = between(1, 10**7, default=1000)
     groups: int = between(2, 1000, default=6)
     size: int = between(2, 100, default=4)
     rate: float = between(0, 1, default=6e-5)
     head_rate: float = between(0, 1, default=2e-3)
     decay: float = between(0, 10, default=0.01)
     average: float = between(0, 1, default=0.98)
-    readers: float = between(0, 1, default=0.06)
+    readers: float = between(0, 1, default=0.02)
     sounds: float = between(0, 1, default=0.08)
-    plain: float = between(0.01, 1, default=0.75)
+    plain: float = between(0.01, 1, default=0.5)
+    plain_share: float = between(0.01, 0.99, default=0.4)
     recent: float = between(0, 10, default=0.4)
     label_smoothing: float = between(0, 1, default=0.05, formerly="smoothing")
     prior_s: float = between(0.01, 3600, default=4.0)

@@ -30,6 +30,7 @@ _COLD = 0.4  # share of windows whose stream has just begun
 _PAST_S = (2.5, 72.0)  # of speech before the others
 _OWN, _OWN_S = 0.7, 2.0  # share of windows whose own utterance is in the mean already, and at most so many seconds of it
 _EVERY, _REPORT = 50, 25  # steps between checkpoints, and between lines
+_PLAIN = tuple(LABELS.index(label) for label in ("neutral", "calm"))
 _FIRST_BATCHES = 8  # that the prior's mean and deviation begin with
 
 
@@ -124,7 +125,8 @@ def step_loss(network: Waveform, batch: Batch, recipe: WaveformRecipe, rng: np.r
     """What a step minimises.
 
     Cross entropy for actors and sounds. A reader has no acted emotion but may have one, so the loss is zero from a
-    probability of neutral or calm of ``recipe.plain`` on.
+    probability of neutral or calm of ``recipe.plain`` on. That probability is the one after a label shift to
+    ``recipe.plain_share`` of neutral: without it, the network would take every unfamiliar voice for neutral.
     """
     target, kind = torch.from_numpy(batch.target), torch.from_numpy(batch.kind)
     low = torch.from_numpy(batch.tokens)
@@ -133,14 +135,17 @@ def step_loss(network: Waveform, batch: Batch, recipe: WaveformRecipe, rng: np.r
     expected = network.expected(past, past_s)
     _follow(network, whole[kind == ACTED])
     loss = torch.zeros(())
+    shift = torch.zeros(len(LABELS) + 1)
+    odds = recipe.plain_share / (1 - recipe.plain_share) * (len(LABELS) - len(_PLAIN)) / len(_PLAIN)
+    shift[list(_PLAIN)] = float(np.log(odds))
     views = [(whole, 1.0)]
     if low.shape[1] > RECENT_S * TOKENS_PER_S:
         views.append((recent, recipe.recent))
     for statistics, weight in views:
         logits = network.logits(statistics, expected)
         wrong = F.cross_entropy(logits, target, reduction="none", label_smoothing=recipe.label_smoothing)
-        logs = F.log_softmax(logits, dim=1)
-        plain = torch.logaddexp(logs[:, LABELS.index("neutral")], logs[:, LABELS.index("calm")])
+        logs = F.log_softmax(logits + shift, dim=1)
+        plain = torch.logsumexp(logs[:, list(_PLAIN)], dim=1)
         short = F.relu(float(np.log(recipe.plain)) - plain)
         loss = loss + weight * torch.where(kind == READ, short, wrong).mean()
     return loss
