@@ -150,15 +150,19 @@ class WindowClassifier:
         if self._normaliser is not None:
             window = self._normalised(window, hop / self._sample_rate)
         if not recent:
-            return self._emotions(self._model.outputs(window[np.newaxis])[0])
+            return self._emotions(self._outputs(window[np.newaxis])[0])
         last = self._front_end.window(self._recent_frames)
         if self._normaliser is not None:
             last = self._normaliser.relative(last)
         if window.shape == last.shape:  # vectors: one call of the network for both
-            probs, sooner = self._model.outputs(np.stack((window, last)))
+            probs, sooner = self._outputs(np.stack((window, last)))
         else:
-            probs, sooner = self._model.outputs(window[np.newaxis])[0], self._model.outputs(last[np.newaxis])[0]
+            probs, sooner = self._outputs(window[np.newaxis])[0], self._outputs(last[np.newaxis])[0]
         return self._emotions(self._joined(probs, sooner))
+
+    def _outputs(self, windows: FloatArray) -> FloatArray:
+        """The network's probabilities for windows of equal length, "nobody" included where its card has it."""
+        return self._model.outputs(windows) if self._model.card.nobody else self._model.predict(windows)
 
     def _normalised(self, window: FloatArray, hop_s: float) -> FloatArray:
         """Learn from the window and normalise it; drop the profile when the stream is unlike it."""

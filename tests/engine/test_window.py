@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bundles import RATE, MakeBundle, Recording, Samples
+from bundles import LABELS, RATE, MakeBundle, Recording, Samples, make_network
 from realtime_ser.audio.high_pass import high_passed
 from realtime_ser.config import Config, GateConfig, StreamConfig
 from realtime_ser.engine.engine import Engine
@@ -118,3 +118,49 @@ def test_last_seconds_without_speech_are_not_classified_separately(bundles: dict
     spoken = [estimate for estimate in estimates if estimate.state != "no_speech"]
     longer = [estimate for estimate in spoken if estimate.end - estimate.start > 1.1 * RATE]
     assert 0 < len(seen.seen) - len(spoken) < len(longer)
+
+
+@pytest.fixture
+def sounds_known(make_bundle: MakeBundle) -> Classifier:
+    """Log-mel, with a last output for "nobody speaks"."""
+    bands = 64
+    prior = {"mean": [-5.0] * bands, "deviation": [8.0] * bands, "prior_s": 0.5, "memory_s": 20.0}
+    network = make_network("stacked", {"recipe": "stacked"}, outputs=len(LABELS) + 1).SerializeToString()
+    return load_model(make_bundle("stacked", normalisation=prior, network=network, nobody=True))
+
+
+def test_what_the_network_takes_for_nobody_is_no_speech_and_not_learned(
+    sounds_known: Classifier, talk: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = np.array([0.1, 0.1, 0.1, 0.1, 0.6], np.float32)
+    somebody = np.array([0.3, 0.2, 0.05, 0.05, 0.4], np.float32)
+    answer = somebody
+    monkeypatch.setattr(sounds_known, "outputs", lambda windows: np.stack([answer] * len(windows)))
+    windows = WindowClassifier(sounds_known, StreamConfig(recent_s=0.0))
+    ignoring = WindowClassifier(sounds_known, StreamConfig(recent_s=0.0), nobody=False)
+    for each in (windows, ignoring):
+        each.push(talk[: 2 * RATE])
+    before = windows.snapshot_voice()
+    answer = nobody
+    assert windows.classify(HOP, recent=False) is None
+    assert windows.snapshot_voice() == before, "a sound is not part of the voice"
+    np.testing.assert_allclose(ignoring.classify(HOP, recent=False), [0.25] * 4, atol=1e-6)
+    answer = np.array([0.5, 0.06, 0.02, 0.02, 0.4], np.float32)
+    np.testing.assert_allclose(windows.classify(HOP, recent=False), answer[:4] / answer[:4].sum(), atol=1e-6)
+    assert windows.snapshot_voice() != before
+
+
+def test_a_network_with_nobody_in_a_stream(sounds_known: Classifier, talk: Samples) -> None:
+    """Its labels' probabilities sum to one whatever it thinks of nobody."""
+    estimates = heard(sounds_known, Config(gate=GateConfig(enabled=False, model=False)), talk[: 5 * RATE])
+    assert all(sum(each.probs) == pytest.approx(1, abs=1e-5) and len(each.probs) == len(LABELS) for each in estimates)
+    width = sounds_known.spec.n_mels
+    window = np.zeros((2, width, 100), np.float32)
+    assert sounds_known.outputs(window).shape == (2, len(LABELS) + 1)
+    assert sounds_known.predict(window).shape == (2, len(LABELS))
+
+
+def test_a_card_without_nobody_refuses_such_a_network(make_bundle: MakeBundle) -> None:
+    network = make_network("stacked", {"recipe": "stacked"}, outputs=len(LABELS) + 1).SerializeToString()
+    with pytest.raises(ModelError, match="4 labels"):
+        load_model(make_bundle("stacked", network=network))

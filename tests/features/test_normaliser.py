@@ -136,3 +136,16 @@ def test_a_senseless_card_is_refused(change: dict[str, Any], said: str) -> None:
     del values["prior_s"]
     with pytest.raises(ModelError, match="'prior_s' is missing"):
         Normalisation.from_dict(values, 3)
+
+
+def test_a_window_that_held_no_speech_can_be_taken_out_again() -> None:
+    learned, other = windows(4), windows(1, 30.0, seed=1)[0]
+    plain, undone = (RunningNormaliser(prior(BANDS), STACKED) for _ in range(2))
+    for window in learned:
+        plain.normalise(window, 0.25)
+        undone.normalise(window, 0.25)
+    undone.normalise(other, 0.25)
+    undone.undo()
+    assert undone.snapshot() == plain.snapshot()
+    undone.undo()  # only the last window, once
+    assert undone.snapshot() == plain.snapshot()
