@@ -155,12 +155,18 @@ def score(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] 
         table["by_speaker"] = {"protocol": f"{protocol}: a speaker's clips as one stream", **scoring.scores(joined)}
     written = {
         "scores": table,
-        "temperature": scoring.best_temperature(scoring.join(apart[0])),
+        **_temperatures(apart[0], joined[0], shop.recipe.cold),
         "recipe": asdict(shop.recipe),
         "seconds": time.perf_counter() - began,
     }
     write_text(shop.paths.runs / SYSTEM / f"scores-{protocol}.json", json.dumps(written, indent=2) + "\n")
     return written
+
+
+def _temperatures(apart: Sequence[scoring.Clips], joined: Sequence[scoring.Clips], cold: float) -> Mapping[str, float]:
+    """``WaveformGraph``'s, for networks that were scored with a temperature of 1 and ``cold``."""
+    known, begun = (scoring.best_temperature(scoring.join(list(clips))) for clips in (joined, apart))
+    return {"temperature": round(known, 4), "cold": round(cold * begun / known, 4)}
 
 
 def strangers(classifier: Classifier, shop: Workshop, seed: int = 0) -> Mapping[str, Any]:

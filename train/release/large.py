@@ -21,8 +21,8 @@ def ship(shop: Workshop, live: Config, weights: Path) -> Card:
     """Train on everybody, or load that run; measure what it never learned from; write the bundle with its card."""
     network = shop.network(shop.acted, "all")
     cross, folds = written_scores(shop.paths.runs, "cross"), written_scores(shop.paths.runs, "emobox")
-    temperature = float((cross or folds or {"temperature": 1.0})["temperature"])
     path, recipe = weights / f"{SYSTEM}.onnx", shop.recipe
+    fitted = cross or folds or {"temperature": 1.0, "cold": recipe.cold}
     history = json.loads((shop.paths.runs / SYSTEM / "all" / "history.json").read_text(encoding="utf-8"))
 
     def write(**measured: Mapping[str, Any]) -> Card:
@@ -36,7 +36,13 @@ def ship(shop: Workshop, live: Config, weights: Path) -> Card:
             **measured,
         )
         return write_bundle(
-            network, path, name=SYSTEM, temperature=temperature, memory_s=recipe.memory_s, cold=recipe.cold, facts=about
+            network,
+            path,
+            name=SYSTEM,
+            temperature=float(fitted["temperature"]),
+            memory_s=recipe.memory_s,
+            cold=float(fitted["cold"]),
+            facts=about,
         )
 
     classifier = Classifier(write())
