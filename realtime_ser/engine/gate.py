@@ -20,7 +20,7 @@ from realtime_ser.records import FloatArray
 
 _FIRST_FLOOR_DB = -50.0  # highest floor during the first floor_span_s, when the noise level is not known yet
 _TARGET_DB = -25.0  # RMS to which the recent peak is amplified: the detector misses much of soft speech without gain
-_MAX_GAIN_DB = 40.0
+_MAX_GAIN_DB = 55.0
 _FALL_DB = 3.0 * CHUNK / RATE  # the recent peak decays by 3 dB a second: a soft voice may follow a loud one
 _JUMP_DB = 12.0  # a drop of the gain that resets the detector: it would miss a scream otherwise
 _STALE_CHUNKS = 31  # reset the detector after skipping it for a second: its state is outdated

@@ -205,7 +205,7 @@ def test_the_detector_is_asked_only_above_the_floor(monkeypatch: pytest.MonkeyPa
     asked = []
     monkeypatch.setattr(SileroDetector, "probability", lambda self, chunk: asked.append(1) or 0.0)
     gate = SpeechGate(GateConfig(), RATE, 3.0)
-    gate.push(at_level(pink(10 * RATE), -90))
+    gate.push(at_level(pink(10 * RATE), -105))
     assert not asked, "below floor_min_db"
     gate.push(burst(0.32, -20))
     assert 8 <= len(asked) <= 10
@@ -227,8 +227,20 @@ def detected(monkeypatch: pytest.MonkeyPatch, samples: Samples) -> list[float | 
 
 
 def test_the_detector_hears_soft_sounds_at_an_even_level_and_loud_ones_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    for dbfs, heard in ((-72, -32), (-60, -25), (-40, -25), (-20, -20), (-5, -5)):
+    for dbfs, heard in ((-90, -35), (-60, -25), (-40, -25), (-20, -20), (-5, -5)):
         assert np.array(detected(monkeypatch, burst(1.0, dbfs)), float) == pytest.approx(heard, abs=3)
+
+
+def test_a_microphone_that_is_turned_down_loses_no_speech(talk: Samples) -> None:
+    """Speech of a few of a 16-bit converter's steps is speech."""
+    level = 10 * np.log10(np.mean(talk.astype(float) ** 2))
+    counts = []
+    for dbfs in (-25, -84):
+        samples = np.round(talk * 10 ** ((dbfs - level) / 20) * 32767) / 32767
+        gate = SpeechGate(GateConfig(), RATE, 3.0)
+        counts.append(sum(gate.push(samples.astype(np.float32))))
+    assert counts[0] > 0
+    assert counts[1] > 0.8 * counts[0]
 
 
 def test_the_detector_starts_afresh_where_a_loud_sound_follows_a_soft_one(monkeypatch: pytest.MonkeyPatch) -> None:
