@@ -139,12 +139,14 @@ class WindowClassifier:
         """
         if self._stream is not None:
             return self._follow(hop, recent and self.reaches_back)
-        window = self._front_end.window()
+        recent = recent and self.reaches_back
+        lengths = (self._front_end.window_frames, self._recent_frames) if recent else (self._front_end.window_frames,)
+        window, *rest = self._front_end.windows(lengths)
         if self._normaliser is not None:
             window = self._normalised(window, hop / self._sample_rate)
-        if not (recent and self.reaches_back):
+        if not rest:
             return np.asarray(self._model.predict(window[np.newaxis])[0], np.float32)
-        last = self._front_end.window(self._recent_frames)
+        (last,) = rest
         if self._normaliser is not None:
             last = self._normaliser.relative(last)
         if window.shape == last.shape:  # vectors: one call of the network for both

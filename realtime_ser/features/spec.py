@@ -9,7 +9,9 @@ from typing import Any
 from realtime_ser.config_build import build
 from realtime_ser.errors import ModelError
 
-RECIPES = ("flat268", "flatstats", "stacked", "joint", "waveform")
+RECIPES = ("flat268", "flatstats", "moments", "stacked", "joint", "waveform")
+STATISTICS = ("flatstats", "moments")
+"""Recipes that give a vector of a window's statistics, which a running normalisation may follow."""
 # Largest array of a front end, in values of 4 bytes: several of this size exist at once.
 _MOST_VALUES = 2**23
 
