@@ -12,25 +12,26 @@ from functools import lru_cache
 
 import numpy as np
 
-from realtime_ser.features.moment_frames import PAST, MomentTransform
+from realtime_ser.features.moment_frames import MomentTransform
 from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.records import FloatArray
 
 _LOUD_DB = np.float32(12.0)  # frames this close to the loudest are mostly vowels
 _SMALL = np.float32(1e-6)
 _ZERO, _ONE = np.float32(0), np.float32(1)
-_LITTLE = np.float32(0.01)
 _FEW = np.float32(3)
-_PITCH = 19
+_PITCH = 12
+_SKIP = 3  # a flux's change goes back so far
 
 
 class MomentVector:
     """Computes the vectors of windows that end with the same frame.
 
-    Layout, over active frames but the window's first six: mean of log-mel, centroid and zero crossings; the same of the frames
-    within 12 dB of the loudest; mean log-mel of the voiced frames; then, for every base row (those, MFCC, flux, level, voicing):
-    slope per second, deviation, root mean square and mean absolute change over two frames; then mean flux, level and voicing
-    and pitch and rhythm (see ``_pitch``).
+    Layout, over active frames but the window's first three: mean of log-mel, centroid and zero crossings; the same of the
+    frames within 12 dB of the loudest; mean log-mel of the voiced frames; slope of every base row but MFCC (change along the
+    regression line over one deviation of time); of every base row the deviation, then the root mean square change over two
+    frames; mean absolute change over two frames of every one but MFCC; mean flux, level and voicing; pitch and voicing (see
+    ``_pitch``).
 
     Attributes
     ----------
@@ -39,14 +40,15 @@ class MomentVector:
 
     def __init__(self, spec: FrontEndSpec, transform: MomentTransform) -> None:
         columns = transform.columns
-        self._bands, self._base = spec.n_mels, columns["base"].stop
+        self._mfcc, self._base = spec.n_mfcc, columns["base"].stop
+        self._bands = transform.log_mel
         self._level = transform.level
         self._voice = slice(columns["voice"].start, columns["pairs"].stop)
         self._first = slice(columns["pairs"].stop)
-        self._second = slice(columns["square"].start, columns["change"].stop)
+        self._second = columns["change_square"].start
         self._active_db = np.float32(spec.active_db)
         self._frame_s = spec.hop_length / spec.sample_rate
-        self.size = 2 * (self._bands + 2) + self._bands + 4 * self._base + _PITCH
+        self.size = 2 * (spec.n_mels + 2) + spec.n_mels + 4 * self._base - 2 * spec.n_mfcc + 3 + _PITCH
 
     def __call__(self, view: FloatArray, lengths: Sequence[int]) -> FloatArray:
         """The vectors of the last frames.
@@ -61,76 +63,74 @@ class MomentVector:
         float32 (len(lengths), size)
         """
         base, bands, count, windows = self._base, self._bands, view.shape[1], len(lengths)
-        outside, seconds, squares, share = _windows(count, tuple(lengths), self._frame_s)
+        outside, seconds, share = _windows(count, tuple(lengths), self._frame_s)
         level = view[self._level] + outside
         peak = level.max(axis=1, keepdims=True)
-        # Weights, each summing to one: active, active times time, loud, voiced.
-        kinds = np.empty((4, windows, count), np.float32)
+        # Weights: active, voiced (of them), loud; each kind's sum is one.
+        kinds = np.empty((3, windows, count), np.float32)
         active = np.greater(level, peak - self._active_db, out=kinds[0], casting="unsafe")
+        np.multiply(active, view[self._voice.start], out=kinds[1])
         np.greater(level, peak - _LOUD_DB, out=kinds[2], casting="unsafe")
-        np.multiply(active, view[self._voice.start], out=kinds[3])
-        total = kinds[::2].sum(axis=2, keepdims=True)
-        kinds[::2] /= total
-        kinds[3] /= np.maximum(kinds[3].sum(axis=1, keepdims=True), _ONE)
-        np.multiply(active, seconds, out=kinds[1])
-        sums = (view[self._first] @ kinds.reshape(4 * windows, count).T).reshape(-1, 4, windows)
-        more = view[self._second] @ active.T
-        # Regression on time.
-        when = kinds[1].sum(axis=1)
-        spread = np.maximum((active * squares).sum(axis=1) - when * when, _SMALL)
+        total = kinds.sum(axis=2, keepdims=True)
+        kinds /= np.maximum(total, _ONE)
+        sums = (view[self._first] @ kinds.reshape(3 * windows, count).T).reshape(-1, 3, windows)
         mean = sums[:, 0]
-        slope = sums[:base, 1] - mean[:base] * when
-        slope /= spread
-        # Mean square less squared mean; then the roots of it and of the mean square change.
-        more[:base] -= mean[:base] * mean[:base]
+        # Deviations from the first window's mean, so that nothing large cancels in what follows.
+        apart = mean[:base] - mean[:base, :1]
+        deviation = view[:base] - mean[:base, :1]
+        # Regression on time, per deviation of it: per second it would be ill-conditioned in short stretches of speech.
+        timed = active * seconds
+        when = timed.sum(axis=1)
+        spread = np.sqrt(np.maximum(np.vecdot(timed, seconds) - when * when, _SMALL))
+        slope = (deviation[self._mfcc :] @ timed.T - apart[self._mfcc :] * when) / spread
+        # Deviation, root mean square change, mean absolute change.
+        deviation *= deviation
+        more = np.empty((base + len(view) - self._second, windows), np.float32)
+        np.matmul(deviation, active.T, out=more[:base])
+        np.matmul(view[self._second :], active.T, out=more[base:])
+        more[:base] -= apart * apart
         roots = more[: 2 * base]
         np.sqrt(np.maximum(roots, _ZERO, out=roots), out=roots)
         # Remove the level, which a gain adds to every band and to the level row.
-        offset = mean[:bands].mean(axis=0)
-        sums[:bands, ::2] -= offset[:, np.newaxis].T
-        sums[:bands, 3] -= offset
+        offset = mean[bands].mean(axis=0)
+        sums[bands, :3] -= offset
         mean[self._level] -= offset
-        shape = bands + 2
-        pitch = self._pitch(sums[self._voice], total[0, :, 0], share, offset)
-        parts = (sums[:shape, 0], sums[:shape, 2], sums[:bands, 3], slope, more, mean[self._level - 1 : base], pitch)
+        if not total[1].all():
+            sums[bands, 1] *= total[1, :, 0] > 0
+        pitch = self._pitch(sums[self._voice], total[:, :, 0], share)
+        shape = slice(bands.start, bands.stop + 2)
+        parts = (sums[shape, 0], sums[shape, 2], sums[bands, 1], slope, more, mean[self._level - 1 : base], pitch)
         return np.ascontiguousarray(np.concatenate(parts).T)
 
-    def _pitch(self, rows: FloatArray, active: FloatArray, share: FloatArray, offset: FloatArray) -> FloatArray:
-        """float32 (16, windows), of voiced frames: level, voicing and pitch; their deviations; correlation of level and pitch;
-        pitch of the loud frames over all; of neighbours: mean absolute and root mean square change of the pitch, share that
-        rises, that falls; of all active frames: share of voiced ones, of onsets of voice and of syllable nuclei; share of
-        active frames.
+    def _pitch(self, rows: FloatArray, total: FloatArray, share: FloatArray) -> FloatArray:
+        """float32 (12, windows), of voiced frames: means and deviations of voicing and pitch, pitch of the loud ones over all;
+        of neighbours: mean absolute and root mean square change of the pitch, shares that rise and fall; share of voiced ones
+        among the active; of active ones among all; of neighbours among the voiced. Zeros where fewer than three are voiced.
         """
+        out = np.empty((_PITCH, rows.shape[2]), np.float32)
         mean = rows[:, 0]
-        voiced = mean[0]
-        # Where fewer than three frames are voiced, nothing is said of them.
-        inner = mean[1:8] * ((voiced * active >= _FEW) / np.maximum(voiced, _SMALL))
-        out = np.empty((_PITCH - 3, len(active)), np.float32)
-        out[:3] = inner[:3]
-        deviation = np.sqrt(np.maximum(inner[3:6] - inner[:3] * inner[:3], _SMALL))
-        out[3:6] = deviation
-        out[6] = (inner[6] - inner[0] * inner[2]) / (deviation[0] * deviation[2] + np.float32(1e-2))
-        out[7] = (rows[3, 2] - rows[0, 2] * inner[2]) / np.maximum(rows[0, 2], _LITTLE)
-        out[8:12] = mean[9:13] / np.maximum(mean[8], _LITTLE)
-        np.sqrt(out[9], out=out[9])
-        out[0] -= offset * (out[0] != 0)
-        out[12] = voiced
-        out[13:15] = mean[13:15]
-        out[15] = active * share
+        voiced = np.maximum(mean[0], _SMALL)
+        np.divide(mean[1:5], voiced, out=out[:4])
+        out[2:4] -= out[:2] * out[:2]
+        np.sqrt(np.maximum(out[2:4], _ZERO), out=out[2:4])
+        out[4] = rows[2, 2] / np.maximum(rows[0, 2], _SMALL) - out[1]
+        out[4] *= rows[0, 2] > 0
+        np.divide(mean[6:10], np.maximum(mean[5], _SMALL), out=out[5:9])
+        np.sqrt(out[6], out=out[6])
+        out[9] = mean[0]
+        out[10] = total[0] * share
+        out[11] = mean[5] / voiced
+        if (total[1] < _FEW).any():
+            out[:9, total[1] < _FEW] = 0
         return out
 
 
 @lru_cache(maxsize=64)
-def _windows(count: int, lengths: tuple[int, ...], frame_s: float) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """For windows that end with the last of ``count`` frames: 0 inside and minus infinity outside, the first ``PAST`` frames
-    being outside, (n, count); time in seconds about the window's middle and its square, (n, count); 1 / frames inside, (n,)."""
+def _windows(count: int, lengths: tuple[int, ...], frame_s: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """For windows that end with the last of ``count`` frames: 0 inside and minus infinity outside, their first frames being
+    outside, (n, count); time in seconds about the window's middle, (n, count); 1 / frames inside, (n,)."""
     frame = np.arange(count)
-    first = np.array([count - length + min(PAST, length - 1) for length in lengths])
+    first = np.array([count - length + min(_SKIP, length - 1) for length in lengths])
     outside = np.where(frame >= first[:, np.newaxis], 0, -np.inf)
     seconds = (frame - (first[:, np.newaxis] + count - 1) / 2) * frame_s
-    return (
-        outside.astype(np.float32),
-        seconds.astype(np.float32),
-        (seconds**2).astype(np.float32),
-        (1 / (count - first)).astype(np.float32),
-    )
+    return outside.astype(np.float32), seconds.astype(np.float32), (1 / (count - first)).astype(np.float32)

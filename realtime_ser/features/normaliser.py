@@ -31,7 +31,8 @@ class Normalisation:
 
     Attributes
     ----------
-    mean, deviation : of each feature (flatstats, moments), of each band (stacked) or of both (joint) in the training speakers' speech
+    mean, deviation : of each feature (flatstats, moments), of each band (stacked) or of both (joint) in the training speakers'
+        speech
     prior_s : weight of the prior, in seconds of speech
     memory_s : longest average, in seconds of speech; older speech decays
     """
@@ -77,7 +78,7 @@ class RunningNormaliser:
         self._prior = normalisation
         self._vector = len(normalisation.mean) - (0 if spec.recipe in STATISTICS else spec.n_mels)
         self._recipe = spec.recipe
-        self._spectrum = slice(spec.n_mels + (0 if spec.recipe == "stacked" else spec.n_mfcc))
+        self._spectrum = slice(spec.n_mels + (0 if spec.recipe in ("stacked", "moments") else spec.n_mfcc))
         self._n_mels = spec.n_mels
         self._band = slice(0) if spec.recipe in STATISTICS else speech_band(spec)
         self._active_db = np.float32(spec.active_db)

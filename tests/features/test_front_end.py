@@ -114,7 +114,7 @@ def test_any_chunking_equals_the_whole(recipe: str, data: st.DataObject) -> None
     assert_same(front_end.window(), window_of(front_end.spec, samples))
 
 
-@pytest.mark.parametrize("recipe", ["flatstats", "flat268", "stacked"])
+@pytest.mark.parametrize("recipe", ["flatstats", "moments", "flat268", "stacked"])
 def test_each_frame_is_transformed_once(recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
     transformed = []
     rfft = np.fft.rfft
@@ -167,6 +167,7 @@ def test_shapes(recipe: str) -> None:
         expected = {
             "flat268": (268,),
             "flatstats": (front_end.n_features,),
+            "moments": (front_end.n_features,),
             "stacked": (spec.n_mels, count),
             "joint": (front_end.n_statistics + spec.n_mels * count,),
             "waveform": (count * spec.hop_length,),
@@ -220,7 +221,7 @@ def test_strided_and_double_samples_are_taken() -> None:
         np.testing.assert_array_equal(window_of(spec_of(recipe), VOICE.astype(np.float64)), expected)
 
 
-@pytest.mark.parametrize("recipe", ["flatstats", "stacked"])
+@pytest.mark.parametrize("recipe", ["flatstats", "moments", "stacked"])
 def test_memory_does_not_grow(recipe: str) -> None:
     front_end = FrontEnd(spec_of(recipe), 1.0)
 
