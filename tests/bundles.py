@@ -24,6 +24,7 @@ FLAT268 = {"recipe": "flat268", "n_fft": 2048, "hop_length": 512, "n_mels": 128,
 FRONT_ENDS: dict[str, dict[str, Any]] = {
     "flat268": FLAT268,
     "flatstats": {"recipe": "flatstats", "n_fft": 1024, "hop_length": 250},
+    "moments": {"recipe": "moments", "n_mels": 40, "n_mfcc": 13, "frame_db": 45.0},
     "stacked": {"recipe": "stacked"},
     "joint": {"recipe": "joint"},
     "waveform": {"recipe": "waveform", "n_fft": 320, "hop_length": 320},
@@ -62,7 +63,7 @@ def make_network(
         shape = ["batch", width]
         nodes.append(helper.make_node("Identity", ["input"], ["flat"]))
     # So that the probabilities are neither all alike nor 0 and 1.
-    scale = {"flat268": 3e-3, "flatstats": 3e-4, "stacked": 2e-2, "joint": 3e-4, "waveform": 30.0}[recipe]
+    scale = {"flat268": 3e-3, "flatstats": 3e-4, "moments": 3e-3, "stacked": 2e-2, "joint": 3e-4, "waveform": 30.0}[recipe]
     weights = numpy_helper.from_array(rng.normal(0, scale, (width, outputs)).astype(np.float32), "weights")
     bias = numpy_helper.from_array(rng.normal(0, 0.3, outputs).astype(np.float32), "bias")
     nodes.append(helper.make_node("Gemm", ["flat", "weights", "bias"], ["logits"]))

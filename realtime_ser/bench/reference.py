@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from realtime_ser.errors import ConfigError
+from realtime_ser.features.spec import STATISTICS
 from realtime_ser.model.classifier import Classifier
 from realtime_ser.records import FloatArray
 
@@ -34,7 +35,7 @@ def reference_ways(model: Classifier) -> dict[str, Way]:
     -------
     ``librosa_hop_ms`` : the baseline at librosa's default frame length and hop (2048, 512), as in most tutorials
     ``librosa_our_frames_hop_ms`` : the same at the model's frame length and hop, so that both compute the same number of frames
-    ``librosa_same_features_hop_ms`` : librosa computing what our recipe computes (flatstats: pitch, centroid, deltas, ...)
+    ``librosa_same_features_hop_ms`` : librosa computing what flatstats and moments compute (pitch, centroid, deltas, ...)
 
     The baseline of a vector model is means of 128 MFCC, 12 chroma and 128 mel, then a torch MLP with random weights and as many
     parameters as ours. The baseline of a CNN is librosa's log-mel (and statistics, where it takes them) at its card's frame
@@ -47,14 +48,14 @@ def reference_ways(model: Classifier) -> dict[str, Way]:
     librosa, torch = _import("librosa"), _import("torch")
     torch.set_num_threads(1)
     spec = model.spec
-    if spec.recipe in ("flat268", "flatstats"):
+    if spec.recipe == "flat268" or spec.recipe in STATISTICS:
         network = _torch_mlp(torch, model)
         rate = spec.sample_rate
         ways: dict[str, Way] = {
             "librosa_hop_ms": lambda audio: network(_classic(librosa, audio, rate, _DEFAULT_N_FFT, _DEFAULT_HOP)),
             "librosa_our_frames_hop_ms": lambda audio: network(_classic(librosa, audio, rate, spec.n_fft, spec.hop_length)),
         }
-        if spec.recipe == "flatstats":
+        if spec.recipe in STATISTICS:
             ways["librosa_same_features_hop_ms"] = lambda audio: network(_statistics(librosa, audio, model)[: _classic_size()])
     elif spec.recipe == "stacked":
         ways = {"librosa_hop_ms": lambda audio: model.predict(_log_mel(librosa, audio, model)[np.newaxis])}
@@ -82,7 +83,7 @@ def reference_ways(model: Classifier) -> dict[str, Way]:
 
 def describe_way(model: Classifier) -> str:
     """Describe the baseline for this model in one line."""
-    if model.spec.recipe in ("flat268", "flatstats"):
+    if model.spec.recipe == "flat268" or model.spec.recipe in STATISTICS:
         return "librosa mel, MFCC and chroma of the whole window, then a torch MLP of the same size"
     if model.spec.recipe == "stacked":
         return "librosa log-mel of the whole window, then the same ONNX network"
@@ -122,7 +123,7 @@ def _classic(librosa: Any, audio: FloatArray, rate: int, n_fft: int, hop: int) -
 
 
 def _statistics(librosa: Any, audio: FloatArray, model: Classifier) -> FloatArray:
-    """The quantities of ``flatstats`` from librosa, sharing one STFT."""
+    """The quantities of ``flatstats`` and ``moments`` from librosa, sharing one STFT."""
     spec, feature = model.spec, librosa.feature
     grid = {"frame_length": spec.n_fft, "hop_length": spec.hop_length}
     magnitude = np.abs(librosa.stft(audio, n_fft=spec.n_fft, hop_length=spec.hop_length, center=False))

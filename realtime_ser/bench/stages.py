@@ -54,7 +54,7 @@ def timed_engine(model: Classifier, config: Config, watches: Stopwatches, first:
     watches.watch(engine._hops._resampler, "push", "resample")
     windows = engine._windows
     watches.watch(windows._front_end, "push", "frames")
-    watches.watch(windows._front_end, "window", "window")
+    watches.watch(windows._front_end, "windows" if model.card.stream is None else "window", "window")
     if windows._normaliser is not None:
         for method in ("normalise", "relative"):
             watches.watch(windows._normaliser, method, "window")

@@ -146,12 +146,13 @@ class WindowClassifier:
 
     def _classify(self, hop: int, recent: bool) -> FloatArray | None:
         """Classify with a network that the normaliser precedes, or none."""
-        window = self._front_end.window()
+        lengths = (self._front_end.window_frames, self._recent_frames) if recent else (self._front_end.window_frames,)
+        window, *rest = self._front_end.windows(lengths)
         if self._normaliser is not None:
             window = self._normalised(window, hop / self._sample_rate)
-        if not recent:
+        if not rest:
             return self._emotions(self._outputs(window[np.newaxis])[0])
-        last = self._front_end.window(self._recent_frames)
+        (last,) = rest
         if self._normaliser is not None:
             last = self._normaliser.relative(last)
         if window.shape == last.shape:  # vectors: one call of the network for both

@@ -28,7 +28,10 @@ class FrameTransform:
     ----------
     columns : name -> slice of the rows it fills
     n_columns : rows per frame
+    past : preceding frames that it takes
     """
+
+    past = 2
 
     def __init__(self, spec: FrontEndSpec) -> None:
         self._spec = spec

@@ -17,7 +17,7 @@ import numpy as np
 
 from realtime_ser.config_build import build
 from realtime_ser.errors import ModelError
-from realtime_ser.features.spec import FrontEndSpec
+from realtime_ser.features.spec import STATISTICS, FrontEndSpec
 from realtime_ser.records import FloatArray
 
 SPEECH_BAND_HZ = (300.0, 3400.0)  # the level is measured in this band, which every channel transmits
@@ -31,7 +31,8 @@ class Normalisation:
 
     Attributes
     ----------
-    mean, deviation : of each feature (flatstats), of each band (stacked) or of both (joint) in the training speakers' speech
+    mean, deviation : of each feature (flatstats, moments), of each band (stacked) or of both (joint) in the training speakers'
+        speech
     prior_s : weight of the prior, in seconds of speech
     memory_s : longest average, in seconds of speech; older speech decays
     """
@@ -66,7 +67,7 @@ class RunningNormaliser:
     Parameters
     ----------
     normalisation : the card's
-    spec : its front end; recipe "flatstats", "stacked" or "joint"
+    spec : its front end; recipe "flatstats", "moments", "stacked" or "joint"
 
     Attributes
     ----------
@@ -75,11 +76,11 @@ class RunningNormaliser:
 
     def __init__(self, normalisation: Normalisation, spec: FrontEndSpec) -> None:
         self._prior = normalisation
-        self._vector = len(normalisation.mean) - (0 if spec.recipe == "flatstats" else spec.n_mels)
+        self._vector = len(normalisation.mean) - (0 if spec.recipe in STATISTICS else spec.n_mels)
         self._recipe = spec.recipe
-        self._spectrum = slice(spec.n_mels + (0 if spec.recipe == "stacked" else spec.n_mfcc))
+        self._spectrum = slice(spec.n_mels + (0 if spec.recipe in ("stacked", "moments") else spec.n_mfcc))
         self._n_mels = spec.n_mels
-        self._band = slice(0) if spec.recipe == "flatstats" else speech_band(spec)
+        self._band = slice(0) if spec.recipe in STATISTICS else speech_band(spec)
         self._active_db = np.float32(spec.active_db)
         self._prior_mean = np.array(normalisation.mean, np.float32)
         self._prior_deviation = np.array(normalisation.deviation, np.float32)
@@ -165,7 +166,7 @@ class RunningNormaliser:
         return self._relative(features, np.float32(0))
 
     def _relative(self, features: FloatArray, rate: np.float32) -> FloatArray:
-        if self._recipe == "flatstats":
+        if self._recipe in STATISTICS:
             return self._statistics(features, rate)
         if self._recipe == "stacked":
             return self._log_mel(features, rate)

@@ -23,10 +23,10 @@ _AROUND = np.array([[0], [1], [2]])
 
 
 class PitchTracker:
-    """Pitch of frames whose power spectrum is known."""
+    """Pitch of frames whose power spectrum is known, from the band below ``band_hz``."""
 
-    def __init__(self, spec: FrontEndSpec) -> None:
-        band = min(_BAND_HZ, spec.sample_rate / 2)
+    def __init__(self, spec: FrontEndSpec, band_hz: float = _BAND_HZ) -> None:
+        band = min(band_hz, spec.sample_rate / 2)
         self._bins = int(spec.n_fft * band / spec.sample_rate)
         length = 2 * self._bins
         self._rate = spec.sample_rate * length / spec.n_fft

@@ -9,7 +9,9 @@ from typing import Any
 from realtime_ser.config_build import build
 from realtime_ser.errors import ModelError
 
-RECIPES = ("flat268", "flatstats", "stacked", "joint", "waveform")
+RECIPES = ("flat268", "flatstats", "moments", "stacked", "joint", "waveform")
+STATISTICS = ("flatstats", "moments")
+"""Recipes that give a vector of a window's statistics, which a running normalisation may follow."""
 # Largest array of a front end, in values of 4 bytes: several of this size exist at once.
 _MOST_VALUES = 2**23
 
@@ -21,17 +23,17 @@ class FrontEndSpec:
     Attributes
     ----------
     recipe : "flat268" (time means of MFCC, chroma and mel), "flatstats" (statistics of log-mel, MFCC, spectral shape and
-        pitch), "stacked" (log-mel x time), "joint" (flatstats, then stacked) or "waveform" (the samples themselves, on a grid
-        of ``hop_length``)
+        pitch), "moments" (fewer of them, all of which are weighted sums over frames), "stacked" (log-mel x time),
+        "joint" (flatstats, then stacked) or "waveform" (the samples themselves, on a grid of ``hop_length``)
     sample_rate : Hz
     n_fft, hop_length : samples
     n_mels, n_mfcc, n_chroma : number of bands, coefficients and pitch classes
     fmin, fmax : range of the mel bank in Hz
     top_db : log-mel is clamped this far below the window's loudest value, in dB
-    frame_db : flatstats: also clamped this far below each frame's loudest band; limits how far a band that a microphone or
-        codec leaves empty falls below the loudest
-    active_db : flatstats: frames this far below the window's loudest frame do not count, in dB
-    pitch_min_hz, pitch_max_hz : flatstats: search range of the fundamental
+    frame_db : flatstats, moments: also clamped this far below each frame's loudest band; limits how far a band that a
+        microphone or codec leaves empty falls below the loudest
+    active_db : flatstats, moments: frames this far below the window's loudest frame do not count, in dB
+    pitch_min_hz, pitch_max_hz : flatstats, moments: search range of the fundamental
     """
 
     recipe: str

@@ -115,7 +115,7 @@ def test_any_chunking_equals_the_whole(recipe: str, data: st.DataObject) -> None
     assert_same(front_end.window(), window_of(front_end.spec, samples))
 
 
-@pytest.mark.parametrize("recipe", ["flatstats", "flat268", "stacked"])
+@pytest.mark.parametrize("recipe", ["flatstats", "moments", "flat268", "stacked"])
 def test_each_frame_is_transformed_once(recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
     transformed = []
     rfft = np.fft.rfft
@@ -169,6 +169,7 @@ def test_shapes(recipe: str) -> None:
         expected = {
             "flat268": (268,),
             "flatstats": (front_end.n_features,),
+            "moments": (front_end.n_features,),
             "stacked": (spec.n_mels, count),
             "joint": (front_end.n_statistics + spec.n_mels * count,),
             "waveform": (count * spec.hop_length,),
@@ -223,7 +224,7 @@ def test_strided_and_double_samples_are_taken() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("recipe", ["flatstats", "stacked"])
+@pytest.mark.parametrize("recipe", ["flatstats", "moments", "stacked"])
 def test_memory_does_not_grow(recipe: str) -> None:
     front_end = FrontEnd(spec_of(recipe), 1.0)
 

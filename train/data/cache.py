@@ -24,7 +24,7 @@ from realtime_ser.audio import high_pass
 from realtime_ser.config import GateConfig
 from realtime_ser.config_build import former_dict
 from realtime_ser.errors import ConfigError
-from realtime_ser.features.spec import FrontEndSpec
+from realtime_ser.features.spec import STATISTICS, FrontEndSpec
 from train.atomic import replacing
 from train.data.augment import Variant
 from train.data.manifest import Row
@@ -88,7 +88,7 @@ def per_clip(
 def file_of(cache: Path, kind: str, spec: FrontEndSpec | None, variant: Variant | None, rows: Sequence[Row]) -> Path:
     """Path of the features of these clips, with a key of everything they depend on."""
     settings = [item and item.as_dict() for item in (spec, variant)]
-    if spec and spec.recipe != "flatstats":
+    if spec and spec.recipe not in STATISTICS:
         del settings[0]["frame_db"]  # has no effect there
     version: Any = LIVE if kind in _OF_STREAMS else 4
     identity = json.dumps([version, kind, *settings, [(row.path, row.sha256) for row in rows]])
