@@ -56,9 +56,11 @@ class Taught:
     steps : batches in all
     label : weight of an actor's own label in the target; the teacher's answer has the rest
     readers, sounds : share of the groups with readers, and with sounds
+    answers : groups to which a fold's teacher gives its answer, where there are more; 0: all, as for what ships
     """
 
     steps: int = between(1, 10**7, default=6000)
+    answers: int = between(0, 10**7, default=4000)
     label: float = between(0, 1, default=0.5)
     readers: float = between(0, 1, default=0.1)
     sounds: float = between(0, 1, default=0.12)

@@ -23,11 +23,13 @@ from realtime_ser.features.normaliser import band_profile, speech_band
 from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.records import FloatArray
 from train.atomic import replacing
+from train.data.corpora import LABELS
 from train.data.features import WINDOW_S
 from train.networks.waveform import Waveform
-from train.sampling.drawn import Entry, Pool
-from train.sampling.groups import ACTED
+from train.sampling.drawn import Pool
+from train.sampling.groups import ACTED, READ
 
+_BATCH = 6  # groups that the teacher answers at once
 _TEACHER_PAST_S = 20.0  # seconds of the group's own speech that the teacher has gathered before it answers
 
 
@@ -95,18 +97,37 @@ def _compute(pool: Pool, spec: FrontEndSpec, places: Sequence[int], file: Path, 
 
 
 @torch.no_grad()
-def answers(teacher: Waveform, pool: Pool, entries: Sequence[Entry], *, progress: bool = True) -> FloatArray:
-    """The teacher's probabilities for each window of these groups, float32 (groups, size, labels + 1).
+def answers(teacher: Waveform, pool: Pool, places: Sequence[int], *, progress: bool = True) -> FloatArray:
+    """The teacher's probabilities for each window of some groups, float32 (groups of the pool, size, labels + 1); NaN elsewhere.
 
     It knows the voice: the group's own mean is the past, as of a stream that has run for a while.
     """
-    found = []
-    for entry in tqdm(entries, "the teacher answers", disable=not progress, leave=False):
-        whole, _ = teacher.pool(torch.from_numpy(pool.tokens(entry)))
-        past_s = torch.full((len(whole),), _TEACHER_PAST_S if entry.kind == ACTED else 0.0)
-        expected = teacher.expected(whole.mean(0, keepdim=True).expand_as(whole), past_s)
-        found.append(F.softmax(teacher.logits(whole, expected), dim=1).numpy())
-    return np.stack(found)
+    size = len(pool.entries[0].target)
+    found = np.full((len(pool.entries), size, len(LABELS) + 1), np.nan, np.float32)
+    by_length: dict[int, list[int]] = {}
+    for place in places:
+        by_length.setdefault(pool.entries[place].length, []).append(place)
+    batches = [same[i : i + _BATCH] for same in by_length.values() for i in range(0, len(same), _BATCH)]
+    for batch in tqdm(batches, "the teacher answers", disable=not progress, leave=False):
+        entries = [pool.entries[place] for place in batch]
+        whole, _ = teacher.pool(torch.from_numpy(np.concatenate([pool.tokens(entry) for entry in entries])))
+        groups = whole.unflatten(0, (len(batch), size))
+        past = groups.mean(1, keepdim=True).expand_as(groups).flatten(0, 1)
+        past_s = torch.tensor([_TEACHER_PAST_S if entry.kind == ACTED else 0.0 for entry in entries]).repeat_interleave(size)
+        probs = F.softmax(teacher.logits(whole, teacher.expected(past, past_s)), dim=1)
+        found[batch] = probs.numpy().reshape(len(batch), size, -1)
+    return found
+
+
+def asked(pool: Pool, places: Sequence[int], most: int) -> list[int]:
+    """Which groups the teacher answers: all of the readers, of whom nothing else is known, and acted ones up to ``most`` in all.
+
+    A sound's label says everything.
+    """
+    read = [place for place in places if pool.entries[place].kind == READ]
+    acted = [place for place in places if pool.entries[place].kind == ACTED]
+    chosen = np.random.default_rng(0).permutation(acted)[: max(0, most - len(read))] if most else acted
+    return sorted([*read, *map(int, chosen)])
 
 
 def only(shelf: Shelf, places: set[int]) -> Shelf:

@@ -22,7 +22,7 @@ from train.data.corpora.reserved import may_train
 from train.data.corpora.sounds import NOBODY
 from train.data.encoder_file import encoder_file, missing
 from train.data.manifest import Row
-from train.networks.lessons import answers, only, shelves
+from train.networks.lessons import answers, asked, only, shelves
 from train.networks.taught import Teaching, fit_taught
 from train.networks.waveform import Waveform
 from train.networks.waveform_fit import train
@@ -98,7 +98,11 @@ class School:
         torch.set_num_threads(threads)
         own = {id(entry) for entry in learned(self.pool, rows)}
         places = {place for place, entry in enumerate(self.pool.entries) if id(entry) in own}
-        soft = self._answers(rows, name, sorted(places), threads)
+        taught = recipe.taught
+        assert taught is not None
+        # The network that ships has all of the teacher's answers, a fold's some: they take most of the time.
+        most = 0 if name == "all" else taught.answers
+        soft = self._answers(rows, name, asked(self.pool, sorted(places), most), threads)
         # Where the pool's windows of every system lie, so that each spec is computed once.
         shelf = [only(each, places) for each in shelves(self.pool, recipe.spec, self.pool.folder)]
         teaching = Teaching(shelf, self.pool.entries, soft, recipe)
@@ -109,16 +113,14 @@ class School:
         ]
 
     def _answers(self, rows: Sequence[Row], name: str, places: Sequence[int], threads: int) -> FloatArray:
-        """The answers of the rows' ``large`` to their groups; zeros elsewhere. Kept beside its checkpoint."""
+        """The answers of the rows' ``large`` to these groups, kept beside its checkpoint."""
         teacher = self.large(rows, name, threads=threads)
         content = hashlib.sha256(b"".join(value.numpy().tobytes() for value in teacher.state_dict().values()))
+        content.update(np.array(places).tobytes())
         file = self.folder(name) / f"answers-{content.hexdigest()[:12]}.npy"
         if not file.is_file():
-            found = answers(teacher, self.pool, [self.pool.entries[place] for place in places])
-            soft = np.zeros((len(self.pool.entries), *found.shape[1:]), np.float32)
-            soft[places] = found
             with replacing(file) as temporary, temporary.open("wb") as out:
-                np.save(out, soft)
+                np.save(out, answers(teacher, self.pool, places))
         return np.asarray(np.load(file), np.float32)
 
 

@@ -43,7 +43,7 @@ class Teaching:
     ----------
     shelves : features of the groups that train
     entries : of the whole pool
-    answers : float32 (entries, size, labels + 1), the teacher's; NaN where it was not asked
+    answers : float32 (entries, size, labels + 1), the teacher's; NaN where there is none: the labels alone count there
     """
 
     def __init__(self, shelves: Sequence[Shelf], entries: Sequence[Entry], answers: FloatArray, recipe: Recipe) -> None:
@@ -56,8 +56,8 @@ class Teaching:
         target = np.array([entry.target for entry in entries])
         hard = np.eye(CLASSES, dtype=np.float32)[target] * (1 - recipe.label_smoothing) + recipe.label_smoothing / CLASSES
         share = np.select([kind == ACTED, kind == SOUND], [taught.label, 1.0], 0.0).astype(np.float32)[:, None, None]
-        self._wanted = share * hard + (1 - share) * answers
-        self._kind = kind
+        share = np.where(np.isnan(answers), np.float32(1), share)
+        self._wanted = share * hard + (1 - share) * np.nan_to_num(answers)
         self._weights = [self._weight(shelf, entries) for shelf in self._shelves]
         totals = np.array([weight.sum() for weight in self._weights])
         self._shelf_share = totals / totals.sum()

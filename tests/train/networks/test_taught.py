@@ -19,7 +19,7 @@ from train.data.manifest import Row
 from train.networks import lessons
 from train.networks.encoder import Encoder
 from train.networks.export import export
-from train.networks.lessons import answers, only, shelves
+from train.networks.lessons import answers, asked, only, shelves
 from train.networks.taught import CLASSES, Teaching, fit_taught
 from train.networks.trainer import normalisation
 from train.networks.waveform import Waveform
@@ -107,9 +107,19 @@ def test_a_fold_sees_no_window_of_a_tested_voice(rows: list[Row], pool: Pool) ->
 
 
 def test_the_teacher_answers_each_window(pool: Pool) -> None:
-    found = answers(Waveform().eval(), pool, pool.entries[:3], progress=False)
-    assert found.shape == (3, 4, CLASSES)
-    np.testing.assert_allclose(found.sum(axis=2), 1, atol=1e-5)
+    every = list(range(len(pool.entries)))
+    places = asked(pool, every, 12)
+    read = {place for place in every if pool.entries[place].kind == READ}
+    assert read <= set(places)
+    assert len(places) == max(12, len(read))
+    assert {pool.entries[place].kind for place in asked(pool, every, 0)} == {ACTED, READ}
+    teacher = Waveform().eval()
+    found = answers(teacher, pool, places, progress=False)
+    assert found.shape == (60, 4, CLASSES)
+    np.testing.assert_allclose(found[places].sum(axis=2), 1, atol=1e-5)
+    assert np.isnan(np.delete(found, places, axis=0)).all()
+    # One group alone has the same answers as in a batch.
+    np.testing.assert_allclose(answers(teacher, pool, places[:1], progress=False)[places[0]], found[places[0]], atol=1e-5)
 
 
 def _recipe(front_end: str, **network: object) -> Recipe:
