@@ -98,7 +98,7 @@ def _compute(pool: Pool, spec: FrontEndSpec, places: Sequence[int], file: Path, 
 
 @torch.no_grad()
 def answers(teacher: Waveform, pool: Pool, places: Sequence[int], *, progress: bool = True) -> FloatArray:
-    """The teacher's probabilities for each window of some groups, float32 (groups of the pool, size, labels + 1); NaN elsewhere.
+    """The teacher's probabilities for each window of some groups: float32 (all groups, size, labels + 1), NaN elsewhere.
 
     It knows the voice: the group's own mean is the past, as of a stream that has run for a while.
     """
@@ -120,7 +120,7 @@ def answers(teacher: Waveform, pool: Pool, places: Sequence[int], *, progress: b
 
 
 def asked(pool: Pool, places: Sequence[int], most: int) -> list[int]:
-    """Which groups the teacher answers: all of the readers, of whom nothing else is known, and acted ones up to ``most`` in all.
+    """Which groups the teacher answers: all readers', of whom nothing else is known, and acted ones up to ``most`` in all.
 
     A sound's label says everything.
     """
