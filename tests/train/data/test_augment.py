@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from realtime_ser.features.spec import FrontEndSpec
 from train.data.augment import PLAIN, Variant, vary
@@ -46,6 +47,7 @@ def test_a_room_and_an_equaliser_keep_the_length_and_stay_finite() -> None:
     assert 0.3 < float(np.std(changed) / np.std(voice)) < 3
 
 
+@pytest.mark.slow
 def test_a_line_takes_all_that_lies_outside_its_band_and_nothing_inside() -> None:
     white = np.random.default_rng(0).normal(0, 0.1, 2 * RATE).astype(np.float32)
     bands = set()

@@ -39,6 +39,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after_s", [0.0, 1.5])
 def test_a_killed_run_leaves_no_half_file(tmp_path: Path, after_s: float) -> None:
     write_emodb(tmp_path)

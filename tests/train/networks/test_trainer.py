@@ -36,7 +36,7 @@ def listed(corpus: Path) -> Manifest:
     return manifest.build(corpus, ["ravdess_speech"], progress=False)
 
 
-@pytest.fixture(scope="module", params=["mlp", *(pytest.param(name, marks=pytest.mark.slow) for name in ("cnn", "bare"))])
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.slow) for name in RECIPES])
 def data(request: pytest.FixtureRequest, corpus: Path, cache: Path, listed: Manifest) -> Data:
     return Data(corpus, listed.rows, RECIPES[request.param], cache, progress=False)
 

@@ -56,6 +56,7 @@ def test_a_clips_voice_is_found_and_its_audio_mapped(audio: Audio) -> None:
     assert len(audio.spoken(8)) == int(1.5 * RATE)  # a sound is used from end to end
 
 
+@pytest.mark.slow
 def test_groups_are_of_one_voice_readers_or_sounds(audio: Audio) -> None:
     groups = Groups(audio, Responses(), np.random.default_rng(1), readers=0.3, sounds=0.3)
     kinds, targets, lengths = set(), set(), set()
