@@ -51,15 +51,19 @@ repeats them.
 """
 
 
-def write(done: Sequence[Row], output: Path, *, weights: Path | None = None) -> Path:
+def write(
+    done: Sequence[Row], output: Path, *, weights: Path | None = None, runs: Path | None = None, beside: Sequence[Row] = ()
+) -> Path:
     """Write ``published.md``, ``.html``, ``.json`` and ``published/*.png``; returns the Markdown file.
 
     Parameters
     ----------
     done : what ``published.run`` returned for each row
     weights : folder of our own bundles' cards; None: the shipped ones
+    runs : where their folds' scores are; None: their cards have them
+    beside : rows that come with ours, of the same folds
     """
-    ours = our_rows(weights)
+    ours = [*beside, *our_rows(weights, runs)]
     rows = [*sorted(done, key=_order), *ours]
     pictures = _pictures([row for row in done if row.get("confusion")], ours, output / "published")
     write_text(output / "published.json", json.dumps([_lean(row) for row in rows], indent=1) + "\n")
