@@ -19,7 +19,7 @@ from realtime_ser.audio.high_pass import high_passed
 from realtime_ser.audio.interference import find_interference
 from realtime_ser.audio.portaudio import install_hint, portaudio
 from realtime_ser.audio.probe import Recording, listen_briefly
-from realtime_ser.cli.honest import SPARE_SHARE, better_fits, cost_text, hop_ms, hop_times, score_text
+from realtime_ser.cli.honest import SPARE_SHARE, better_fits, cost_text, score_text
 from realtime_ser.config import Config
 from realtime_ser.errors import SerError
 from realtime_ser.text import printable
@@ -221,6 +221,7 @@ def check_models(config: Config) -> Iterator[Check]:
     """Every shipped bundle with its score on people never met and its cost here; then whether this machine keeps up with the
     configured one, and whether a better one fits.
     """
+    from realtime_ser.bench.hop import hop_ms
     from realtime_ser.model.classifier import find_card, list_bundles, load_model
 
     remedy = "reinstall the package: python -m pip install --force-reinstall realtime-ser"
@@ -265,6 +266,8 @@ def check_speed(model: Classifier, config: Config, *, seconds: float = 10.0) -> 
     model, config : what a run would have
     seconds : length of the synthetic audio
     """
+    from realtime_ser.bench.hop import hop_times
+
     hop_s, times = hop_times(model, config, seconds)
     if not times:
         return Check(

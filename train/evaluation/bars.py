@@ -21,7 +21,6 @@ from train.atomic import write_text
 from train.data.corpora import LABELS
 from train.data.corpora.reserved import test_only
 from train.data.manifest import Row
-from train.prepare import rows_in_use
 from train.evaluation import large, nobody
 from train.evaluation.everyday import SHARES, everyday
 from train.evaluation.folds import Job, listeners
@@ -31,6 +30,7 @@ from train.evaluation.streaming.robustness import Fold, subset
 from train.evaluation.streaming.unseen import spoilt, talk
 from train.evaluation.targets import targets
 from train.paths import Paths
+from train.prepare import rows_in_use
 from train.settings import Setup
 
 PARTS = ("corpus", "everyday", "sounds", "spoilt", "conversation")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from realtime_ser.cli.honest import hop_ms
+from realtime_ser.bench.hop import hop_ms
 from realtime_ser.config import Config
 from realtime_ser.errors import ConfigError
 from realtime_ser.model.card import Card, read_card

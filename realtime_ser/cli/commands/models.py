@@ -18,7 +18,7 @@ commands = Commands()
     "models", "list the shipped models with their honest scores", options=(json_output,), examples=("models", "models --json")
 )
 def _models(options: argparse.Namespace) -> int:
-    from realtime_ser.cli.honest import hop_ms
+    from realtime_ser.bench.hop import hop_ms
     from realtime_ser.cli.tables import show_models
     from realtime_ser.config import Config
     from realtime_ser.errors import ModelError

@@ -111,7 +111,7 @@ def talk(folds: Sequence[Fold], root: Path, config: Config, *, clips: int, seed:
         "right": figures["segment_uar"],
         "right_ci95": _interval(each),
         "unsure": figures["unsure_share"],
-        "unheard": figures["unheard_share"],
+        "undetected": figures["undetected_share"],
         "onset_to_label_s": figures["onset_to_label_s"],
         "never_labelled": figures["never_labelled_share"],
         "steady_minutes": round(same.minutes, 1),
