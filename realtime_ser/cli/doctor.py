@@ -240,14 +240,10 @@ def check_models(config: Config) -> Iterator[Check]:
             card = model.card
             measured.append((card.raw, cost))
             size_kb = card.onnx_path.stat().st_size / 1000
-            said = score_text(card.raw) or card.headline
-            cost_here = cost_text(cost, Config().stream.hop_s)
-            parts = (
-                f"{card.name}, {size_kb:.0f} kB, {len(card.labels)} labels",
-                said,
-                f"a hop takes {cost_here}" if cost else "",
-            )
-            yield Check(f"model {path.stem}", True, "; ".join(filter(None, parts)))
+            message = f"{card.name}, {size_kb:.0f} kB, {len(card.labels)} labels; {score_text(card.raw) or card.headline}"
+            if cost is not None:
+                message += f"; a hop takes {cost_text(cost, Config().stream.hop_s)}"
+            yield Check(f"model {path.stem}", True, message)
     try:
         used = load_model(find_card(config.model))
         yield check_speed(used, config)

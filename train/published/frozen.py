@@ -33,7 +33,7 @@ from train.published.ours import PUBLISHED
 from train.published.training import per_class, uar
 
 ID = "frozen-encoder"
-CORPORA = ("ravdess_speech", "ravdess_song", "tess", "emodb", "nemo", "emovo")
+CORPORA = ("ravdess_speech", "ravdess_song", "tess", "emodb", "nemo")
 _EPOCHS, _BATCH, _RATE, _DECAY, _DROPOUT = 20, 64, 1e-3, 0.01, 0.3
 _LONGEST_S = 10
 _VERSION = 1
