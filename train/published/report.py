@@ -173,7 +173,7 @@ def _markdown(rows: Sequence[Row], pictures: Sequence[str]) -> str:
     main = [row for row in rows if _main(row)]
     others = [row for row in rows if not _main(row)]
     out = ["# Published systems, trained again", "", _INTRO, _absent(rows), ""]
-    out += [_table(_HEAD, [cells(row) for row in main]), "", _NOT_PUBLISHED, "## Further published statements, checked", ""]
+    out += [_table(_HEAD, [cells(row) for row in main]), "", _NOT_PUBLISHED, "## Other claims, checked", ""]
     out += [f"- {line}" for line in findings(main)]
     out += ["", "## Each transform alone, and standardised inputs", "", _table(_HEAD, [cells(row) for row in others]), ""]
     out += ["## Precision and recall", ""]
@@ -259,8 +259,9 @@ def _pictures(rows: Sequence[Row], ours: Sequence[Row], folder: Path) -> list[st
                 names.append(f"published/{path.name}")
     for row in ours:
         if row["confusion"]:
-            charts.confusions([row], folder / f"{row['system']}-confusion.png")
-            names.append(f"published/{row['system']}-confusion.png")
+            stem = row["system"].replace(" + ", " ").replace(" ", "-")
+            charts.confusions([row], folder / f"{stem}-confusion.png")
+            names.append(f"published/{stem}-confusion.png")
     return names
 
 
