@@ -97,7 +97,7 @@ def evaluate(options: argparse.Namespace) -> None:
     all of that, spoilt audio and conversations of the same people, beside the bars. With --profile: scores of runs that start
     with a remembered voice.
     """
-    from train.evaluation import folds, large
+    from train.evaluation import bars, folds, large
     from train.evaluation.streaming import verbs as streaming
 
     paths, setup = _requested(options)
@@ -119,7 +119,8 @@ def evaluate(options: argparse.Namespace) -> None:
     if options.bundle:
         streaming.evaluate_bundle(paths, setup, rows, options.bundle, only=options.fold, clips=clips)
     elif options.stream:
-        streaming.evaluate(paths, setup, rows, job, only=options.fold, clips=clips)
+        own = bars.large_folds(_workshop(options), job, options.fold) if options.system == large.SYSTEM else None
+        streaming.evaluate(paths, setup, rows, job, only=options.fold, clips=clips, folds=own)
     else:
         folds.score(paths, setup, rows, job, options.seeds)
 

@@ -125,7 +125,7 @@ def of_folds(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job, wanted: 
     if not parts:
         raise ConfigError(f"the folds' networks are measured on {' and '.join(_ON_STREAMS)}; give --bundle for the rest")
     if job.system == large.SYSTEM:
-        folds = _large_folds(large.Workshop(paths, tuple(rows), setup.train.large), job, wanted.only)
+        folds = large_folds(large.Workshop(paths, tuple(rows), setup.train.large), job, wanted.only)
     else:
         folds = listeners(paths, setup, rows_in_use(paths, setup.train), job, wanted.only)
     numbers = f" --fold {' '.join(map(str, wanted.only))}" if wanted.only else ""
@@ -175,7 +175,7 @@ def _of(rows: Sequence[Row], *corpora: str) -> list[Row]:
     return found
 
 
-def _large_folds(shop: large.Workshop, job: Job, only: Sequence[int]) -> list[Fold]:
+def large_folds(shop: large.Workshop, job: Job, only: Sequence[int]) -> list[Fold]:
     """The bundles that ``evaluate --system large`` left in the runs, each with its fold's test clips."""
     splits = large.folds_of(job.protocol, shop.acted)
     wrong = [number for number in only if not 1 <= number <= len(splits)]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from synthetic import write_ravdess
 
 from bundles import RATE, Samples, write_stream_bundle
 from realtime_ser.audio.high_pass import high_passed
@@ -162,3 +163,31 @@ def test_from_a_bundle_to_its_card_and_the_pictures(
 def test_pictures_of_nothing_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["pictures", "--corpora", str(tmp_path), "--runs", str(tmp_path), "--output", str(tmp_path / "i")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_folds_of_large_are_the_bundles_that_its_scoring_left(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpora = tmp_path / "corpora"
+    write_ravdess(corpora, (1, 2, 3, 4, 6, 8), (1,))  # one of each fold
+    manifest.save(manifest.build(corpora, progress=False), tmp_path / "cache" / "manifest.csv")
+    places = ["--corpora", str(corpora), "--cache", str(tmp_path / "cache"), "--runs", str(tmp_path / "runs")]
+    common = ["evaluate", "--system", "large", *places, "--fold", "1"]
+    for kind in ("--bars", "--stream"):
+        assert main([*common, kind]) == 2
+        error = capsys.readouterr().err
+        assert "python -m train evaluate --system large --protocol emobox" in error
+        assert error.count("\n") == 1
+    folder = tmp_path / "runs" / "large" / "emobox-1"
+    for path in (write_stream_bundle(folder), folder / "tiny.onnx"):
+        path.rename(path.with_stem("bundle"))
+    assert main([*common, "--bars", "spoilt", "--clips", "4"]) == 0
+    said = capsys.readouterr().out
+    assert "points lost, DC 0.1 (ravdess_speech, 4 clips, 1 speakers)" in said
+    assert json.loads((tmp_path / "runs" / "bars" / "large-folds.json").read_text())["folds"] == ["emobox-1"]
+    assert main([*common, "--bars", "sounds"]) == 2
+    assert "give --bundle" in capsys.readouterr().err
+    monkeypatch.setattr("train.evaluation.streaming.report.SOUND_S", 1.0)
+    monkeypatch.setattr("train.evaluation.streaming.report.conditions", lambda root, rows: low_frequencies())
+    assert main([*common, "--stream", "--clips", "2", "--output", str(tmp_path / "results")]) == 0
+    assert "low frequencies: DC 0.1" in (tmp_path / "results" / "stream" / "large.md").read_text()
