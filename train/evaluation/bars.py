@@ -76,7 +76,7 @@ def bars_file(runs: Path, name: str) -> Path:
 def of_bundle(paths: Paths, setup: Setup, rows: Sequence[Row], bundle: str, wanted: Wanted) -> dict[str, Any]:
     """Measure a bundle on people and sounds that it never learned from; print the table; returns what the file holds.
 
-    Parts that were measured before, of the same network at the same ``neutral_share``, stay.
+    Parts that were measured before stay, if they are of the same network and do not depend on a ``neutral_share`` that has changed.
 
     Raises
     ------
@@ -100,8 +100,7 @@ def of_bundle(paths: Paths, setup: Setup, rows: Sequence[Row], bundle: str, want
         "conversation": lambda: talk(fold, root, live, clips=wanted.on_streams, seed=seed),
     }
     share = live.smoothing.neutral_share
-    kept = read_bars(paths.runs, card.name, card.sha256)
-    found: dict[str, Any] = kept if kept.get("neutral_share", share) == share and kept.get("tested_on") == wanted.corpus else {}
+    found = _kept(read_bars(paths.runs, card.name, card.sha256), share, wanted.corpus)
     learned = sorted(set((card.raw.get("training") or {}).get("corpora", ())) & {wanted.corpus})
     found |= {"model": card.name, "sha256": card.sha256, "command": command, "neutral_share": share}
     found |= {"tested_on": wanted.corpus, "learned_from_it": bool(learned)}
@@ -111,8 +110,7 @@ def of_bundle(paths: Paths, setup: Setup, rows: Sequence[Row], bundle: str, want
     for part in wanted.parts or PARTS:
         print(f"{card.name}: {part} ...", file=sys.stderr, flush=True)
         found[part] = {**measures[part](), **bounded}
-        if part == "corpus":
-            found["share_costs"] = cost_of_share(found["corpus"], share)
+        found["share_costs"] = cost_of_share(found.get("corpus", {}), share)
         # After each part: a run that is ended keeps what it has.
         write_text(bars_file(paths.runs, card.name), json.dumps(found, indent=1) + "\n")
     _show(found, card.raw, card.name, bars_file(paths.runs, card.name))
@@ -159,6 +157,18 @@ def _named(bundle: str, card: Path) -> str:
     if not Path(bundle).suffix or card.parent == resource("weights"):
         return card.stem
     return card.name if Path(bundle).is_absolute() else bundle
+
+
+def _kept(before: Mapping[str, Any], share: float | None, corpus: str) -> dict[str, Any]:
+    """What was measured before and holds at this share of neutral: probabilities do, labels do where they were counted at it."""
+    if before.get("tested_on") != corpus:
+        return {}
+    gone: set[str] = set()
+    if before.get("neutral_share") != share:
+        gone = {"sounds", "conversation"}
+        if ("none" if share is None else f"{share:g}") not in before.get("everyday", {}).get("by_share", {}):
+            gone.add("everyday")
+    return {key: part for key, part in before.items() if key not in gone}
 
 
 def _acted(rows: Sequence[Row], corpus: str) -> list[Row]:

@@ -38,6 +38,7 @@ def strangers(
     -------
     what ``unseen.corpus`` of a card holds; ``adaptation`` and ``by_share`` are for pictures
     """
+    share = (config or Config()).smoothing.neutral_share
     cold = scoring.stream_clips(classifier, root, rows, config=config)
     streams = [
         scoring.stream_clips(classifier, root, rows, config=config, by_speaker=True, seed=seed) for seed in range(orders)
@@ -53,7 +54,7 @@ def strangers(
         **{f"ece_{how}": round(scoring.calibration_error(clips), 3) for how, clips in four.items()},
         **{f"recall_{how}": {k: round(v, 1) for k, v in scoring.recalls(clips).items()} for how, clips in four.items()},
         "adaptation": adaptation(streams),
-        "by_share": by_share(cold, streams[0], SHARES),
+        "by_share": by_share(cold, streams[0], list(dict.fromkeys((share, *SHARES)))),
     }
 
 

@@ -17,7 +17,7 @@ from train.__main__ import main
 from train.data import manifest
 from train.data.corpora import LABELS
 from train.data.manifest import Row
-from train.evaluation import scores
+from train.evaluation import bars, scores
 from train.evaluation.strangers import adaptation, by_share
 from train.evaluation.streaming.conditions import low_frequencies
 from train.evaluation.targets import Target, targets
@@ -158,6 +158,15 @@ def test_from_a_bundle_to_its_card_and_the_pictures(
     # Figures of another network are not this one's.
     (runs / "bars" / "mlp.json").write_text(json.dumps({**written, "sha256": "0" * 64}))
     assert main(["card", *places, "--bundle", str(bundle)]) == 2
+
+
+def test_a_changed_share_of_neutral_keeps_what_does_not_depend_on_it() -> None:
+    before = {name: {"x": 1} for name in bars.PARTS} | {"tested_on": "ased", "neutral_share": None}
+    before["everyday"] = {"by_share": {"none": {}, "0.5": {}}}
+    assert bars._kept(before, None, "ased") == before
+    assert set(bars.PARTS) & set(bars._kept(before, 0.5, "ased")) == {"corpus", "spoilt", "everyday"}
+    assert set(bars.PARTS) & set(bars._kept(before, 0.55, "ased")) == {"corpus", "spoilt"}
+    assert bars._kept(before, None, "emovo") == {}
 
 
 def test_pictures_of_nothing_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
