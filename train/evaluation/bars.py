@@ -76,7 +76,7 @@ def bars_file(runs: Path, name: str) -> Path:
 def of_bundle(paths: Paths, setup: Setup, rows: Sequence[Row], bundle: str, wanted: Wanted) -> dict[str, Any]:
     """Measure a bundle on people and sounds that it never learned from; print the table; returns what the file holds.
 
-    Parts that were measured before stay, if they are of the same network and do not depend on a ``neutral_share`` that has changed.
+    Parts that were measured before stay, where they are of the same network and of no other ``neutral_share``.
 
     Raises
     ------
@@ -160,7 +160,7 @@ def _named(bundle: str, card: Path) -> str:
 
 
 def _kept(before: Mapping[str, Any], share: float | None, corpus: str) -> dict[str, Any]:
-    """What was measured before and holds at this share of neutral: probabilities do, labels do where they were counted at it."""
+    """What was measured before and holds at this share of neutral: all but labels that were counted at another."""
     if before.get("tested_on") != corpus:
         return {}
     gone: set[str] = set()
