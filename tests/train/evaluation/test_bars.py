@@ -21,6 +21,7 @@ from train.evaluation import bars, scores
 from train.evaluation.strangers import adaptation, by_share
 from train.evaluation.streaming.conditions import low_frequencies
 from train.evaluation.targets import Target, targets
+from train.release.measured import take_measured
 
 
 def _row(name: str, emotion: str, speaker: str = "s1") -> Row:
@@ -123,6 +124,8 @@ def test_from_a_bundle_to_its_card_and_the_pictures(
     common = ["evaluate", *places, "--cache", str(tmp_path / "cache"), "--bundle", str(bundle), "--orders", "1"]
     assert main(["card", *places, "--bundle", str(bundle)]) == 2
     assert "--bars" in capsys.readouterr().err
+    assert take_measured(bundle, runs).headline == read_card(bundle).headline, "an export goes on without figures"
+    assert "train card --bundle" in capsys.readouterr().err
     assert main([*common, "--bars"]) == 0
     said = capsys.readouterr().out
     assert "ased, four emotions, known (24 clips, 3 speakers)" in said
