@@ -18,7 +18,7 @@ from train.evaluation import scores as scoring
 from train.evaluation.everyday import SHARES
 from train.evaluation.scores import Clips
 
-# Seconds of a voice before a clip, from which to which; the first is a stream's first clip.
+# Seconds of a voice before a clip, from which to which; the first is no second at all.
 _SPANS_S = ((0.0, 0.0), (0.0, 5.0), (5.0, 10.0), (10.0, 16.0), (16.0, 24.0), (24.0, 40.0), (40.0, 80.0))
 _FEWEST_CLIPS = 40
 
@@ -53,20 +53,21 @@ def strangers(
         **{f"four_{how}_ci95": scoring.interval(clips) for how, clips in four.items()},
         **{f"ece_{how}": round(scoring.calibration_error(clips), 3) for how, clips in four.items()},
         **{f"recall_{how}": {k: round(v, 1) for k, v in scoring.recalls(clips).items()} for how, clips in four.items()},
-        "adaptation": adaptation(streams),
+        "adaptation": adaptation(cold, streams),
         "by_share": by_share(cold, streams[0], list(dict.fromkeys((share, *SHARES)))),
     }
 
 
-def adaptation(streams: Sequence[Clips]) -> list[dict[str, Any]]:
+def adaptation(cold: Clips, streams: Sequence[Clips]) -> list[dict[str, Any]]:
     """UAR of four emotions, by the seconds of a voice that its stream had processed before the clip.
 
     Parameters
     ----------
+    cold : each clip a stream of its own: the point at 0 s
     streams : the same clips by speaker; the place in the list is the seed of the order
     """
-    parts: list[Clips] = []
-    before: list[float] = []
+    parts: list[Clips] = [scoring.among(cold, scoring.FOUR)]
+    before: list[float] = [0.0] * len(parts[0].rows)
     for seed, clips in enumerate(streams):
         so_far: dict[str, float] = {}
         seconds = np.zeros(len(clips.rows))

@@ -42,8 +42,9 @@ def _clips(rows: list[Row], right: list[bool]) -> scores.Clips:
 def test_adaptation_counts_the_seconds_before_each_clip() -> None:
     rows = [_row(f"{who}-{i}", scores.FOUR[i % 4], who) for who in map(str, range(60)) for i in range(3)]
     first = {str(who): next(i for i in scores.speakers_in_turn(rows, 0) if rows[i].speaker == str(who)) for who in range(60)}
-    points = adaptation([_clips(rows, [i != first[row.speaker] for i, row in enumerate(rows)])])
-    assert [(point["seconds"], point["clips"]) for point in points] == [(0.0, 60), (2.2, 120)]
+    cold = _clips(rows, [False] * len(rows))
+    points = adaptation(cold, [_clips(rows, [i != first[row.speaker] for i, row in enumerate(rows)])])
+    assert [(point["seconds"], point["clips"]) for point in points] == [(0.0, 180 + 60), (2.2, 120)]
     assert points[0]["uar"] == 0.0
     assert points[1]["uar"] == 100.0, "1.5 and 3 s of speech lie before the second and third clip"
 
