@@ -102,6 +102,7 @@ def test_the_table_says_met_missed_and_not_measured() -> None:
     assert str(Target("x", 3.0, 2.0, note="n")) == "MISSED x: 3 (at most 2); n"
 
 
+@pytest.mark.slow
 def test_from_a_bundle_to_its_card_and_the_pictures(
     tmp_path: Path, talk: Samples, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,6 +179,7 @@ def test_pictures_of_nothing_are_one_line(tmp_path: Path, capsys: pytest.Capture
     assert capsys.readouterr().err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_folds_of_large_are_the_bundles_that_its_scoring_left(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
