@@ -52,7 +52,7 @@ audit: $(BIN)/python          ## the pinned versions against known advisories
 bench: $(VENV)/dev            ## speed on this machine, beside the usual way
 	$(BIN)/realtime-ser bench --against-librosa --live 20
 
-train: $(VENV)/dev            ## train, score and export both models on the corpora found: hours
+train: $(VENV)/dev            ## train, score and export the three models on the corpora found: a day
 	$(BIN)/python -m train prepare
 	$(BIN)/python -m train audit
 	$(BIN)/python -m train evaluate --system mlp
@@ -61,6 +61,12 @@ train: $(VENV)/dev            ## train, score and export both models on the corp
 	$(BIN)/python -m train evaluate --system cnn
 	$(BIN)/python -m train evaluate --system cnn --protocol cross
 	$(BIN)/python -m train export --system cnn
+	$(BIN)/python -m train evaluate --system large
+	$(BIN)/python -m train evaluate --system large --protocol cross
+	$(BIN)/python -m train export --system large
+	for model in mlp cnn large; do $(BIN)/python -m train evaluate --bundle $$model --bars || exit 1; done
+	$(BIN)/python -m train card --bundle mlp cnn large
+	$(BIN)/python -m train pictures
 
 wheel: $(VENV)/dev            ## build the wheel into dist/
 	$(BIN)/python -m build --wheel

@@ -10,6 +10,8 @@ evaluate  train one network per fold on the other speakers and score it through 
 tune      try windows, smoothers and gates on the folds' networks
 reproduce train and score every published system, as its authors did and on unseen speakers
 export    write weights/NAME.onnx and its card, with the scores of evaluate
+card      put on a card what evaluate --bars measured of its bundle
+pictures  draw adaptation, the frontier and robustness of all models from what evaluate --bars measured
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from realtime_ser.errors import SerError
 from train.data import splits
 from train.paths import Paths
 from train.settings import SYSTEMS
-from train.verbs import audit, evaluate, explore, export, fit, get, prepare, reproduce, tune
+from train.verbs import audit, card, evaluate, explore, export, fit, get, pictures, prepare, reproduce, tune
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -86,9 +88,14 @@ def _parser() -> argparse.ArgumentParser:
             verb.add_argument("--strangers", action="store_true", help="a bundle on a corpus that no model here learned from")
             what = "what remembering a voice is worth to a bundle, on speakers of these corpora"
             verb.add_argument("--profile", nargs="+", default=[], metavar="CORPUS", help=what)
-            verb.add_argument(
-                "--clips", type=int, default=96, metavar="N", help="of each fold, for the curves of --stream; 0: all"
-            )
+            parts = ("corpus", "everyday", "sounds", "spoilt", "conversation")
+            what = "everything that has a bar, or these parts of it, of a bundle or (the last two) of the folds' networks"
+            verb.add_argument("--bars", nargs="*", choices=parts, metavar="PART", help=f"{what}: {', '.join(parts)}")
+            verb.add_argument("--corpus", default="ased", metavar="NAME", help="with --bars: whose people a bundle has not met")
+            what = "with --bars: orders of a speaker's clips, for the curve of adaptation"
+            verb.add_argument("--orders", type=int, default=3, metavar="N", help=what)
+            what = "of each fold for --stream (default 96), or of every part of --bars (default: everything, 96 spoilt); 0: all"
+            verb.add_argument("--clips", type=int, metavar="N", help=what)
         if run is tune:
             verb.add_argument("--windows", type=float, nargs="+", default=[1.0, 1.5, 2.0, 3.0], metavar="S")
             verb.add_argument("--hops", type=float, nargs="+", default=[0.25], metavar="S")
@@ -97,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
             verb.add_argument("--weights", type=Path, default=Paths.weights, metavar="DIR")
             within = [name for name in splits.PROTOCOLS if name != "cross"]
             verb.add_argument("--protocol", default="emobox", choices=within, help="whose scores and temperature the card gets")
+    _after_measuring(verbs)
     _around_training(verbs)
     return parser
 
@@ -104,6 +112,17 @@ def _parser() -> argparse.ArgumentParser:
 def _systems(run: object) -> tuple[str, ...]:
     """``large`` has no folds to tune on."""
     return SYSTEMS if run is tune else (*SYSTEMS, "large")
+
+
+def _after_measuring(verbs: Any) -> None:
+    """Verbs that use what ``evaluate --bars`` measured."""
+    for run in (card, pictures):
+        verb = _verb(verbs, run, "such as train.corpora=DIR")
+        verb.add_argument("--runs", type=Path, default=Paths.runs, metavar="DIR")
+        if run is card:
+            verb.add_argument("--bundle", nargs="+", required=True, metavar="NAME|PATH", help="whose card")
+        else:
+            verb.add_argument("--output", type=Path, default=Paths.output.parent / "images", metavar="DIR")
 
 
 def _around_training(verbs: Any) -> None:

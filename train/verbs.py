@@ -93,15 +93,19 @@ def evaluate(options: argparse.Namespace) -> None:
     """One network per fold, streamed through the engine; writes scores-PROTOCOL.json into the system's runs.
 
     With --stream: conversations, steady speech, sounds and spoilt audio instead, written into --output. With --everyday,
-    --sounds or --strangers: the bundle's answers on readers, on sounds and on a corpus outside the training data. With
-    --profile: scores of runs that start with a remembered voice.
+    --sounds or --strangers: the bundle's answers on readers, on sounds and on a corpus outside the training data. With --bars:
+    all of that, spoilt audio and conversations of the same people, beside the bars. With --profile: scores of runs that start
+    with a remembered voice.
     """
-    from train.evaluation import folds, large
+    from train.evaluation import bars, folds, large
     from train.evaluation.streaming import verbs as streaming
 
     paths, setup = _requested(options)
     if options.profile:
         _remembered(options)
+        return
+    if options.bars is not None:
+        _bars(options)
         return
     if options.everyday or options.sounds or options.strangers:
         _unseen(options)
@@ -111,10 +115,12 @@ def evaluate(options: argparse.Namespace) -> None:
         return
     rows = preparing.rows_in_use(paths, setup.train)
     job = folds.Job(options.system, options.protocol, options.threads)
+    clips = 96 if options.clips is None else options.clips
     if options.bundle:
-        streaming.evaluate_bundle(paths, setup, rows, options.bundle, only=options.fold, clips=options.clips)
+        streaming.evaluate_bundle(paths, setup, rows, options.bundle, only=options.fold, clips=clips)
     elif options.stream:
-        streaming.evaluate(paths, setup, rows, job, only=options.fold, clips=options.clips)
+        own = bars.large_folds(_workshop(options), job, options.fold) if options.system == large.SYSTEM else None
+        streaming.evaluate(paths, setup, rows, job, only=options.fold, clips=clips, folds=own)
     else:
         folds.score(paths, setup, rows, job, options.seeds)
 
@@ -176,6 +182,26 @@ def export(options: argparse.Namespace) -> None:
     print(f"{card.onnx_path}: {size_mb:.2f} MB, {card.raw['parameters']:,} parameters, {card.headline}")
 
 
+def card(options: argparse.Namespace) -> None:
+    """Put on a bundle's card what evaluate --bars measured of it, and write the page beside it anew."""
+    from realtime_ser.model.classifier import find_card
+    from train.release.measured import put_on_card
+    from train.release.weights_page import write_page
+
+    for name in options.bundle:
+        made = put_on_card(find_card(name), options.runs)
+        print(f"{made.path}: {made.headline}")
+        print(write_page(made.path.parent))
+
+
+def pictures(options: argparse.Namespace) -> None:
+    """Draw adaptation, the frontier and robustness of all models from what evaluate --bars measured."""
+    from train.evaluation.pictures import draw
+
+    for path in draw(options.runs, options.output):
+        print(path)
+
+
 def _workshop(options: argparse.Namespace) -> Workshop:
     """What the steps of ``large`` take."""
     from train.evaluation.large import Workshop
@@ -193,6 +219,20 @@ def _remembered(options: argparse.Namespace) -> None:
     paths, setup = _requested(options)
     classifier = load_model(options.bundle or options.system)
     print(report(remembered(classifier, paths.corpora, options.profile, setup.live)))
+
+
+def _bars(options: argparse.Namespace) -> None:
+    """Measure what has a bar, and print it beside that."""
+    from train.evaluation import bars
+    from train.evaluation.folds import Job
+
+    paths, setup = _requested(options)
+    rows = manifest.load(paths.manifest).rows
+    wanted = bars.Wanted(options.bars, options.corpus, options.clips, options.orders, options.fold)
+    if options.bundle:
+        bars.of_bundle(paths, setup, rows, options.bundle, wanted)
+    else:
+        bars.of_folds(paths, setup, rows, Job(options.system, options.protocol, options.threads), wanted)
 
 
 def _unseen(options: argparse.Namespace) -> None:

@@ -7,9 +7,8 @@ import os
 import platform
 import shutil
 import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,8 @@ from realtime_ser.audio.high_pass import high_passed
 from realtime_ser.audio.interference import find_interference
 from realtime_ser.audio.portaudio import install_hint, portaudio
 from realtime_ser.audio.probe import Recording, listen_briefly
-from realtime_ser.config import Config, GateConfig
+from realtime_ser.cli.honest import SPARE_SHARE, better_fits, cost_text, score_text
+from realtime_ser.config import Config
 from realtime_ser.errors import SerError
 from realtime_ser.text import printable
 
@@ -32,8 +32,6 @@ _QUIET_DBFS = -70.0
 _CLIPPED_AT = 0.999
 _CLIPPED_SHARE = 1e-4
 _WIDE_BAND_HZ = 16_000
-# Above this share of the hop, a busy moment of the machine already costs audio.
-_SPARE_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,26 +218,37 @@ def _judge_steadiness(sound: Recording) -> Check:
 
 
 def check_models(config: Config) -> Iterator[Check]:
-    """Every shipped bundle, the configured one among them, and whether this machine keeps up with it."""
+    """Every shipped bundle with its score on people never met and its cost here; then whether this machine keeps up with the
+    configured one, and whether a better one fits.
+    """
+    from realtime_ser.bench.hop import hop_ms
     from realtime_ser.model.classifier import find_card, list_bundles, load_model
 
     remedy = "reinstall the package: python -m pip install --force-reinstall realtime-ser"
     bundles = list_bundles()
     if not bundles:
         yield Check("models", False, "no model bundle is installed", remedy)
+    measured = []
     for path in bundles:
         try:
-            card = load_model(path).card
+            model = load_model(path)
+            # At the shipped length of a window: settings may not suit every model.
+            cost = hop_ms(model, Config())
         except SerError as error:
             yield Check(f"model {path.stem}", False, str(error), remedy)
         else:
+            card = model.card
+            measured.append((card.raw, cost))
             size_kb = card.onnx_path.stat().st_size / 1000
-            yield Check(
-                f"model {path.stem}", True, f"{card.name}, {size_kb:.0f} kB, {len(card.labels)} labels; {card.headline}"
-            )
+            message = f"{card.name}, {size_kb:.0f} kB, {len(card.labels)} labels; {score_text(card.raw) or card.headline}"
+            if cost is not None:
+                message += f"; a hop takes {cost_text(cost, Config().stream.hop_s)}"
+            yield Check(f"model {path.stem}", True, message)
     try:
-        find_card(config.model)
-        yield check_speed(load_model(config.model), config)
+        used = load_model(find_card(config.model))
+        yield check_speed(used, config)
+        if text := better_fits(measured, used.card.name, config.stream.hop_s):
+            yield Check("choice", True, text)
     except SerError as error:
         if bundles:
             yield Check("speed", False, str(error), "choose a model that `realtime-ser models` lists")
@@ -253,17 +262,9 @@ def check_speed(model: Classifier, config: Config, *, seconds: float = 10.0) -> 
     model, config : what a run would have
     seconds : length of the synthetic audio
     """
-    from realtime_ser.engine.engine import Engine
+    from realtime_ser.bench.hop import hop_times
 
-    engine = Engine(model, replace(config, gate=GateConfig(enabled=False)))
-    generator = np.random.default_rng(0)
-    hop_s = engine.hop / engine.sample_rate
-    times: list[float] = []
-    for _ in range(max(1, round((seconds + engine.window / engine.sample_rate) / hop_s))):
-        samples = generator.normal(0, 0.1, engine.hop).astype(np.float32)
-        started = time.perf_counter()
-        if engine.push(samples):
-            times.append(time.perf_counter() - started)
+    hop_s, times = hop_times(model, config, seconds)
     if not times:
         return Check(
             "speed",
@@ -275,7 +276,7 @@ def check_speed(model: Classifier, config: Config, *, seconds: float = 10.0) -> 
     message = f"{model.card.name}: {1000 * median:.2f} ms a hop (p99 {1000 * worst:.2f}) of the {1000 * hop_s:.0f} ms there are"
     if median > hop_s:
         return Check("speed", False, message, "choose the mlp model or a longer hop: --set stream.hop_s=1")
-    if worst > _SPARE_SHARE * hop_s:
+    if worst > SPARE_SHARE * hop_s:
         return Check(
             "speed", None, message, "close other programs, choose the mlp model or a longer hop: --set stream.hop_s=0.5"
         )

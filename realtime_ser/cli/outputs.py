@@ -12,6 +12,7 @@ from realtime_ser.errors import ConfigError
 from realtime_ser.sinks.group import SinkGroup
 from realtime_ser.sinks.same_file import Place, check_files, same_file, standard_output
 from realtime_ser.sinks.table import OUTPUTS, Output, Run
+from realtime_ser.text import printable
 
 if TYPE_CHECKING:
     from realtime_ser.config import Config
@@ -22,7 +23,9 @@ RECORDING = "recording"
 _LONG_FILE_S = 20.0
 
 
-def open_outputs(options: argparse.Namespace, config: Config, inputs: Iterable[tuple[str, Place]], *, live: bool) -> SinkGroup:
+def open_outputs(
+    options: argparse.Namespace, config: Config, inputs: Iterable[tuple[str, Place]], *, live: bool, about: str = ""
+) -> SinkGroup:
     """Open everything that the options ask for.
 
     Parameters
@@ -31,6 +34,7 @@ def open_outputs(options: argparse.Namespace, config: Config, inputs: Iterable[t
     config : how the dashboard is drawn
     inputs : (what it is, where) of every file that the run reads; none of them may be an output
     live : the source is a microphone
+    about : a line on the model for the person at the terminal; empty: none
 
     Raises
     ------
@@ -54,7 +58,7 @@ def open_outputs(options: argparse.Namespace, config: Config, inputs: Iterable[t
             sinks.append(output.make(target, run))
             if output.sends:
                 sent_to.append(sinks[-1].name)
-        sinks += _screens(options, config, live=live, stdout_taken=taken, sent_to=sent_to)
+        sinks += _screens(options, config, live=live, stdout_taken=taken, sent_to=sent_to, about=about)
     except BaseException:
         SinkGroup(sinks).close()
         raise
@@ -94,7 +98,7 @@ def _places(output: Output, target: str, run: Run) -> list[Place]:
 
 
 def _screens(
-    options: argparse.Namespace, config: Config, *, live: bool, stdout_taken: bool, sent_to: Sequence[str]
+    options: argparse.Namespace, config: Config, *, live: bool, stdout_taken: bool, sent_to: Sequence[str], about: str
 ) -> list[Sink]:
     """What the person at the terminal sees: dashboard, plain lines or a progress bar."""
     if options.quiet:
@@ -104,12 +108,15 @@ def _screens(
     if paced and drawable and not options.no_dashboard and not stdout_taken:
         from realtime_ser.sinks.dashboard.sink import DashboardSink
 
+        if about:
+            # Above the dashboard, which has a screen of its own: it is there again when that ends.
+            print(printable(about), flush=True)
         return [DashboardSink(config.dashboard, recording=options.record, sent_to=sent_to)]
     screens: list[Sink] = []
     if not stdout_taken:
         from realtime_ser.sinks.console import PlainSink
 
-        screens.append(PlainSink(sys.stdout, recording=options.record, sent_to=sent_to))
+        screens.append(PlainSink(sys.stdout, recording=options.record, sent_to=sent_to, about=about))
     if not live and sys.stderr.isatty() and (stdout_taken or not sys.stdout.isatty()):
         from realtime_ser.sinks.progress import ProgressSink
 

@@ -49,7 +49,8 @@ def run_sources(
     engine = Engine(model, config, profile=None if voice is None else voice.profile)
     if voice is not None:
         inputs = [*inputs, ("profile", voice.path)]
-    sinks = open_outputs(options, config, [*inputs, *files_read(options, model.card.path)], live=live)
+    inputs = [*inputs, *files_read(options, model.card.path)]
+    sinks = open_outputs(options, config, inputs, live=live, about=_about(model, config) if live else "")
     status = 0
     try:
         for source in sources:
@@ -81,6 +82,13 @@ def run_sources(
                 complain(str(failure))
                 status = 1
     return INTERRUPTED if interrupt.happened else status
+
+
+def _about(model: Classifier, config: Config) -> str:
+    """How far to trust what a stream is about to show."""
+    from realtime_ser.cli.honest import start_text
+
+    return start_text(model.card.raw, config.stream.hop_s)
 
 
 def _profile(options: argparse.Namespace, model: Classifier) -> OpenProfile | None:

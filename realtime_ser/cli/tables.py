@@ -57,16 +57,28 @@ def show_devices(devices: Sequence[Device], console: Console | None = None) -> N
     (console or _console()).print(table)
 
 
-def show_models(cards: Sequence[Card], console: Console | None = None) -> None:
-    """Print the shipped bundles with recipe, size, score and licence."""
-    console = console or _console()
-    for card in cards:
+def show_models(models: Sequence[tuple[Card, float | None]], console: Console | None = None) -> None:
+    """Print the shipped bundles with their scores on people never met, cost, recipe, size and licence.
+
+    Parameters
+    ----------
+    models : card, and milliseconds of a hop on this machine, None where that was not measured
+    """
+    from realtime_ser.cli.honest import better_fits, cost_text, score_text
+    from realtime_ser.config import Config
+
+    console, usual = console or _console(), Config()
+    for card, cost in models:
         size = card.onnx_path.stat().st_size / 1000
         parameters = card.raw.get("parameters")
         table = Table(box=None, show_header=False, padding=(0, 1), title=f"[bold]{_text(card.name)}", title_justify="left")
         table.add_column(style="dim")
         table.add_column(overflow="fold")
+        if honest := score_text(card.raw):
+            table.add_row("strangers", _text(honest))
         table.add_row("score", _text(card.headline))
+        if cost is not None:
+            table.add_row("a hop here", _text(cost_text(cost, usual.stream.hop_s)))
         table.add_row("measured by", _text(str(dict(card.raw.get("scores", {})).get("command", "not stated"))))
         table.add_row("input", f"{card.spec.recipe}, {card.spec.sample_rate} Hz, {card.min_window_s:g} to {card.window_s:g} s")
         count = f"{parameters:,} parameters, " if isinstance(parameters, int) else ""
@@ -76,6 +88,8 @@ def show_models(cards: Sequence[Card], console: Console | None = None) -> None:
         table.add_row("file", _text(str(card.onnx_path)))
         console.print(table)
         console.print()
+    if text := better_fits([(card.raw, cost) for card, cost in models], usual.model, usual.stream.hop_s):
+        console.print(_text(text), highlight=False)
 
 
 def show_settings(settings: Sequence[Setting], console: Console | None = None) -> None:

@@ -29,6 +29,7 @@ class PlainSink:
     stream : where the lines go
     recording : the file that ``--record`` writes, for the greeting; None when the audio is not kept
     sent_to : the outputs that send labels to other programs, for the greeting too
+    about : a line after the first greeting; empty: none
     every_s : least wall time between lines that bring no change, in seconds
     monotonic : the clock for that
     """
@@ -39,6 +40,7 @@ class PlainSink:
         *,
         recording: str | None = None,
         sent_to: Sequence[str] = (),
+        about: str = "",
         every_s: float = 1.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -46,6 +48,7 @@ class PlainSink:
         self._stream = stream
         self._recording = recording
         self._sent_to = sent_to
+        self._about = about
         self._every_s = every_s
         self._monotonic = monotonic
         # By channel; None where there is one stream.
@@ -70,6 +73,9 @@ class PlainSink:
             self._shown.pop(record.channel, None)
             self._width = max([7, *(len(printable(label)) for label in record.labels)])
             self._print(greeting(record, self._recording, self._sent_to))
+            if self._about:
+                self._print(printable(self._about))
+                self._about = ""
         elif isinstance(record, Summary):
             for line in closing(self._sessions.get(record.channel), record):
                 self._print(line)

@@ -269,6 +269,10 @@ def test_models_are_listed_with_their_scores() -> None:
         assert card["headline"] in " ".join(text.split())
         assert card["scores"]["command"].startswith("python -m train evaluate")
         assert card["licence"] in text
+        corpus = card["unseen"]["corpus"]
+        assert f"right {corpus['four_cold']:.0f} % of the time on people it never met (ased)" in " ".join(text.split())
+        assert card["hop_ms_here"] > 0
+    assert text.count("ms of the 250 ms there are") >= len(cards)
 
 
 @pytest.mark.slow

@@ -20,11 +20,12 @@ def test_monitor_hears_speech(pulse_server: PulseServer, tmp_path: Path) -> None
     wait_for_lines(out, 1)
     player = pulse_server.play(SAMPLE)
     try:
-        _, errors = process.communicate(timeout=60)
+        printed, errors = process.communicate(timeout=60)
     finally:
         player.kill()
         player.wait()
     assert process.returncode == 0, errors
+    assert printed.splitlines()[1].startswith("on people never met, four emotions (guessing 25 %): mlp is right ")
     rows = records(out.read_text())
     windows = of_type(rows, "window")
     spoken = [row for row in windows if row["state"] != "no_speech"]

@@ -201,6 +201,8 @@ def test_the_shipped_bundles_load_and_keep_up():
     checks = {check.name: check for check in doctor.check_models(Config())}
     assert checks["model mlp"].ok is True
     assert checks["model cnn"].ok is True
+    assert "a hop takes" in checks["model large"].message
+    assert "on people it never met" in checks["model large"].message
     assert checks["speed"].ok is not False
     assert "ms a hop" in checks["speed"].message
 

@@ -60,6 +60,13 @@ def test_a_microphone_is_told_where_the_audio_goes(stream):
     assert "\x1b" not in told(stream(64, message="\x1b[31mred\x07"))
 
 
+def test_a_word_on_the_model_follows_the_first_greeting_alone(stream):
+    records = stream(1, live=True)
+    lines = told([*records, *records], about="right now and then\x1b").splitlines()
+    assert lines[1] == "right now and then\ufffd"
+    assert sum("now and then" in line for line in lines) == 1
+
+
 def test_a_terminal_that_knows_no_umlauts(stream):
     raw = io.BytesIO()
     out = io.TextIOWrapper(raw, encoding="ascii")

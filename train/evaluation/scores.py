@@ -83,9 +83,7 @@ def stream_clips(
         of their own
     """
     engine = Engine(classifier, config)
-    order = list(range(len(rows)))
-    if by_speaker:
-        order = sorted(np.random.default_rng(seed).permutation(len(rows)).tolist(), key=lambda i: rows[i].speaker)
+    order = speakers_in_turn(rows, seed) if by_speaker else list(range(len(rows)))
     windows: dict[int, FloatArray] = {}
     speech_s: dict[int, FloatArray] = {}
     # A bundle may have fewer labels, and in another order.
@@ -106,6 +104,16 @@ def stream_clips(
         speech_s[i] = np.array([seconds_of_speech(each) for each in spoken], np.float32)
     every = range(len(rows))
     return Clips(tuple(rows), tuple(windows[i] for i in every), tuple(speech_s[i] for i in every))
+
+
+def speakers_in_turn(rows: Sequence[Row], seed: int = 0) -> list[int]:
+    """Places of the clips, a speaker's together and in random order: as ``stream_clips`` plays them by speaker."""
+    return sorted(np.random.default_rng(seed).permutation(len(rows)).tolist(), key=lambda i: rows[i].speaker)
+
+
+def chosen(clips: Clips, places: Sequence[int]) -> Clips:
+    """The clips at these places."""
+    return Clips(*(tuple(column[i] for i in places) for column in (clips.rows, clips.windows, clips.speech_s)))
 
 
 def among(clips: Clips, labels: Sequence[str]) -> Clips:
@@ -263,6 +271,4 @@ def interval(clips: Clips, draws: int = 1000) -> list[float]:
 
 def _where(clips: Clips, field: str, value: str) -> Clips | None:
     keep = [i for i, row in enumerate(clips.rows) if getattr(row, field) == value]
-    if not keep:
-        return None
-    return Clips(*(tuple(column[i] for i in keep) for column in (clips.rows, clips.windows, clips.speech_s)))
+    return chosen(clips, keep) if keep else None

@@ -54,15 +54,27 @@ def tested(scores: Mapping[str, Any]) -> str:
     return TESTED[protocol_of(scores)]
 
 
-def headline(scores: Mapping[str, Any] | None, strangers: Mapping[str, Any] | None) -> str:
-    """The speaker-independent score, short enough for a line of the dashboard."""
-    if not scores:
+def headline(
+    scores: Mapping[str, Any] | None, strangers: Mapping[str, Any] | None, corpus: Mapping[str, Any] | None = None
+) -> str:
+    """The worst honest score, short enough for a line of the dashboard.
+
+    Parameters
+    ----------
+    scores : of a protocol's folds
+    strangers : of leave-one-corpus-out
+    corpus : of the bundle itself, on a corpus that no network here learned from; where there is one, it is the headline
+    """
+    if corpus:
+        what = f"people never met ({corpus['corpus']}), 4 emotions"
+        return f"{what}: {corpus['four_cold']:.1f} % UAR, {corpus['four_known']:.1f} once the voice is known"
+    if not scores or "uar_mean" not in scores:
         return "not yet scored"
     emotions, uar = len(scores["per_class_recall"]), scores["uar_mean"]
     if strangers:
-        # The score on unseen corpora comes first.
-        four = strangers["four_stream"]["mean"]
-        return f"unseen corpora, 4 emotions: {four:.1f} % UAR; {tested(scores)}, {emotions}: {uar:.1f} %"
+        # The worst of the corpora left out comes first.
+        worst, mean = strangers["four_stream"]["worst"], strangers["four_stream"]["mean"]
+        return f"unseen corpora, 4 emotions: {worst:.1f} % UAR, mean {mean:.1f}; {tested(scores)}, {emotions}: {uar:.1f} %"
     return f"{uar:.1f} % UAR, {emotions} emotions, {tested(scores)}"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from train.data import encoder_file
 from train.data.manifest import Row
-from train.networks.card import commit, known_failures, licence
+from train.networks.card import commit, headline, known_failures, licence
 from train.settings import WaveformRecipe
 
 DESCRIPTION = (
@@ -43,7 +43,7 @@ def facts(
     corpora = sorted({row.corpus for row in rows})
     return {
         "description": DESCRIPTION,
-        "headline": headline(strangers),
+        "headline": headline(scores, cross, strangers),
         "licence": licence(corpora),
         "notice": encoder_file.NOTICE,
         "training": {
@@ -71,12 +71,3 @@ def facts(
             "of a voice that it has known for less than ten seconds it is right much less often",
         ],
     }
-
-
-def headline(strangers: Mapping[str, Any] | None) -> str:
-    """The worst honest figure, short enough for a line of the dashboard."""
-    if not strangers:
-        return "not yet scored"
-    known, cold = strangers["four_known"], strangers["four_cold"]
-    what = f"a corpus never trained on ({strangers['corpus']}), 4 emotions"
-    return f"{what}: {cold:.1f} % UAR for single clips, {known:.1f} % once the voice is known"

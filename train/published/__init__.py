@@ -13,7 +13,7 @@ from tqdm import tqdm
 from realtime_ser.errors import ConfigError
 from train.atomic import write_text
 from train.data.manifest import Manifest, Row
-from train.published import family_a, family_b, family_c, inputs, report, training
+from train.published import family_a, family_b, family_c, frozen, inputs, report, training
 from train.published.experiment import Experiment
 
 # The fast ones first, so that an interrupted run has most of the table.
@@ -46,7 +46,8 @@ def reproduce(
     root : folder of the corpora
     runs : where each row's result is kept, as JSON; a row whose settings and clips are the same is not run again
     output : gets ``published.md``, ``published.html``, ``published.json`` and ``published/*.png``
-    only : beginnings of the ids of rows to run; empty: all
+    only : beginnings of the ids of rows to run; empty: all. Rows that are neither run nor among the runs stay in the table as
+        ``output`` has them
     epochs : by system or id, instead of the published number
 
     Returns
@@ -60,7 +61,7 @@ def reproduce(
     every = experiments() if every is None else every
     epochs = epochs or {}
     for name in (*only, *epochs):
-        if not any(one.id.startswith(name) for one in every):
+        if not any(each.startswith(name) for each in (*(one.id for one in every), *([frozen.ID] if name in only else []))):
             raise ConfigError(f"no row's id begins with {name!r}; ids are such as {every[0].id}")
     wanted = [one for one in every if not only or one.id.startswith(tuple(only))]
     loaded: dict[str, Any] = {}
@@ -88,8 +89,23 @@ def reproduce(
             x = x[:, inputs.PARTS[experiment.inputs.partition("-")[2] or "full"]]
         result = run(experiment, rows, manifest.rows, x, place, epochs=count)
         write_text(file, json.dumps({"identity": identity, **result}, indent=1) + "\n")
-    done = [json.loads(file.read_text(encoding="utf-8")) for one in every if (file := _file(runs, one)).exists()]
-    return report.write(done, output)
+    before = _table(output)
+    done = [
+        json.loads(file.read_text(encoding="utf-8")) if (file := _file(runs, one)).exists() else before[one.id]
+        for one in every
+        if _file(runs, one).exists() or one.id in before
+    ]
+    beside = [before[frozen.ID]] if frozen.ID in before else []
+    if any(frozen.ID.startswith(name) for name in only):
+        beside = [frozen.frozen_row(root, manifest.rows, cache=cache, runs=runs, progress=progress)]
+    return report.write(done, output, runs=runs.parent, beside=beside)
+
+
+def _table(output: Path) -> dict[str, Any]:
+    """The rows that the table has, by id."""
+    file = output / "published.json"
+    rows = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+    return {row["id"]: row for row in rows}
 
 
 def _file(runs: Path, experiment: Experiment) -> Path:

@@ -51,15 +51,19 @@ repeats them.
 """
 
 
-def write(done: Sequence[Row], output: Path, *, weights: Path | None = None) -> Path:
+def write(
+    done: Sequence[Row], output: Path, *, weights: Path | None = None, runs: Path | None = None, beside: Sequence[Row] = ()
+) -> Path:
     """Write ``published.md``, ``.html``, ``.json`` and ``published/*.png``; returns the Markdown file.
 
     Parameters
     ----------
     done : what ``published.run`` returned for each row
     weights : folder of our own bundles' cards; None: the shipped ones
+    runs : where their folds' scores are; None: their cards have them
+    beside : rows that come with ours, of the same folds
     """
-    ours = our_rows(weights)
+    ours = [*beside, *our_rows(weights, runs)]
     rows = [*sorted(done, key=_order), *ours]
     pictures = _pictures([row for row in done if row.get("confusion")], ours, output / "published")
     write_text(output / "published.json", json.dumps([_lean(row) for row in rows], indent=1) + "\n")
@@ -169,7 +173,7 @@ def _markdown(rows: Sequence[Row], pictures: Sequence[str]) -> str:
     main = [row for row in rows if _main(row)]
     others = [row for row in rows if not _main(row)]
     out = ["# Published systems, trained again", "", _INTRO, _absent(rows), ""]
-    out += [_table(_HEAD, [cells(row) for row in main]), "", _NOT_PUBLISHED, "## Further published statements, checked", ""]
+    out += [_table(_HEAD, [cells(row) for row in main]), "", _NOT_PUBLISHED, "## Other claims, checked", ""]
     out += [f"- {line}" for line in findings(main)]
     out += ["", "## Each transform alone, and standardised inputs", "", _table(_HEAD, [cells(row) for row in others]), ""]
     out += ["## Precision and recall", ""]
@@ -255,8 +259,9 @@ def _pictures(rows: Sequence[Row], ours: Sequence[Row], folder: Path) -> list[st
                 names.append(f"published/{path.name}")
     for row in ours:
         if row["confusion"]:
-            charts.confusions([row], folder / f"{row['system']}-confusion.png")
-            names.append(f"published/{row['system']}-confusion.png")
+            stem = row["system"].replace(" + ", " ").replace(" ", "-")
+            charts.confusions([row], folder / f"{stem}-confusion.png")
+            names.append(f"published/{stem}-confusion.png")
     return names
 
 

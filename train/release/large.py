@@ -10,15 +10,21 @@ from typing import Any
 from realtime_ser.config import Config
 from realtime_ser.model.card import Card
 from realtime_ser.model.classifier import Classifier
+from train.evaluation.bars import read_bars
 from train.evaluation.everyday import everyday
 from train.evaluation.large import EVERYDAY, SYSTEM, Workshop, strangers, written_scores
 from train.evaluation.nobody import sounds
 from train.networks.large_card import facts
 from train.networks.waveform_bundle import write_bundle
+from train.release.measured import put_on_card
 
 
 def ship(shop: Workshop, live: Config, weights: Path) -> Card:
-    """Train on everybody, or load that run; measure what it never learned from; write the bundle with its card."""
+    """Train on everybody, or load that run; write the bundle with its card.
+
+    Its scores on what it never learned from are those of ``evaluate --bars``, where that has measured this very network;
+    otherwise they are measured here.
+    """
     network = shop.network(shop.acted, "all")
     cross, folds = written_scores(shop.paths.runs, "cross"), written_scores(shop.paths.runs, "emobox")
     path, recipe = weights / f"{SYSTEM}.onnx", shop.recipe
@@ -45,7 +51,10 @@ def ship(shop: Workshop, live: Config, weights: Path) -> Card:
             facts=about,
         )
 
-    classifier = Classifier(write())
+    card = write()
+    if read_bars(shop.paths.runs, SYSTEM, card.sha256):
+        return put_on_card(card.path, shop.paths.runs)
+    classifier = Classifier(card)
     return write(
         strangers=strangers(classifier, shop),
         everyday=everyday(classifier, shop.corpora, shop.tested(*EVERYDAY), live, (None, live.smoothing.neutral_share)),

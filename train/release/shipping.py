@@ -15,6 +15,7 @@ from train.evaluation.folds import Job, scored
 from train.networks import ensemble
 from train.networks.card import facts
 from train.paths import Paths
+from train.release.measured import take_measured
 from train.settings import Setup
 
 
@@ -40,13 +41,15 @@ def ship(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job) -> Card:
         sum(_seconds(history) for history in ensemble.histories(data, settings, system, paths.runs, "all")),
         setup.command(f"export --system {system}{protocol}"),
     )
-    return trained.export(
-        paths.weights / f"{system}.onnx",
+    path = paths.weights / f"{system}.onnx"
+    trained.export(
+        path,
         name=system,
         temperature=folds.get("temperature", 1.0),
         labels=[label for label in LABELS if any(row.emotion == label for row in rows)],
         facts=about,
     )
+    return take_measured(path.with_suffix(".json"), paths.runs)
 
 
 def _seconds(history: Path) -> float:

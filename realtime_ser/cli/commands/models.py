@@ -18,17 +18,20 @@ commands = Commands()
     "models", "list the shipped models with their honest scores", options=(json_output,), examples=("models", "models --json")
 )
 def _models(options: argparse.Namespace) -> int:
+    from realtime_ser.bench.hop import hop_ms
     from realtime_ser.cli.tables import show_models
+    from realtime_ser.config import Config
     from realtime_ser.errors import ModelError
     from realtime_ser.model.classifier import list_bundles, load_model
 
     rows, faults = [], []
     for path in list_bundles():
         try:
-            rows.append(load_model(path).card)
+            model = load_model(path)
+            rows.append((model.card, hop_ms(model, Config())))
         except ModelError as error:
             faults.append(str(error))
-    show(options, [dict(card.raw) for card in rows], lambda: show_models(rows))
+    show(options, [{**card.raw, "hop_ms_here": cost} for card, cost in rows], lambda: show_models(rows))
     for fault in faults:
         complain(fault)
     return 1 if faults or not rows else 0

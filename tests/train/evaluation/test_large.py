@@ -64,7 +64,7 @@ def test_from_a_toy_corpus_to_a_bundle_with_its_scores(
     monkeypatch.setattr("train.release.large.strangers", lambda *_: {"corpus": "x", "four_known": 50.0, "four_cold": 40.0,
         "speakers": 2, "four_known_ci95": [1, 2], "four_cold_ci95": [1, 2], "command": "c"})  # fmt: skip
     assert main(["export", *run, "--weights", str(tmp_path / "weights")]) == 0
-    assert "40.0 % UAR for single clips" in capsys.readouterr().out
+    assert "4 emotions: 40.0 % UAR, 50.0 once" in capsys.readouterr().out
     card = load_model(tmp_path / "weights" / "large.json").card
     assert card.stream is not None
     assert card.stream.nobody

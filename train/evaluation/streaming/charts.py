@@ -18,7 +18,7 @@ from train.figures import plain, save
 
 TITLES = {
     "gain": "gain", "white noise": "white noise, SNR", "pink noise": "pink noise, SNR", "babble": "babble of six, SNR",
-    "bandwidth": "bandwidth", "coding": "coding", "room": "room", "window": "stream.window_s",
+    "bandwidth": "bandwidth", "coding": "coding", "low": "low frequencies", "room": "room", "window": "stream.window_s",
     "received": "seconds of voice so far, one window alone",
 }  # fmt: skip
 LINE, CLEAN, ALLOWED = "#1f5fa8", "#2b2b2b", "#dcebd5"

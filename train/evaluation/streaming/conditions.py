@@ -34,7 +34,7 @@ class Condition:
 
     Attributes
     ----------
-    group : the curve: "gain", "noise", "babble", "bandwidth", "coding", "room"
+    group : the curve: "gain", "noise", "babble", "bandwidth", "coding", "low", "room"
     name : shown in tables
     value : position on the curve's axis
     apply : (samples float32 (n,), rate in Hz, row) -> (samples, rate)
@@ -130,6 +130,27 @@ def coded(samples: FloatArray, rate: int, row: Row, *, format: str, subtype: str
     return np.asarray(decoded, np.float32), int(got)
 
 
+def offset(samples: FloatArray, rate: int, row: Row, *, dc: float) -> Degraded:  # noqa: ARG001
+    """A constant ``dc`` (full scale is 1) under the voice, as of a cheap input."""
+    return np.asarray(samples + np.float32(dc), np.float32), rate
+
+
+def hummed(samples: FloatArray, rate: int, row: Row, *, hz: float, amplitude: float) -> Degraded:
+    """A tone of the mains' frequency; its phase is the clip's own."""
+    phase = np.random.default_rng(seed_of(row)).uniform(0, 2 * np.pi)
+    tone = amplitude * np.sin(2 * np.pi * hz * np.arange(len(samples)) / rate + phase)
+    return np.asarray(samples + tone, np.float32), rate
+
+
+def rumbled(samples: FloatArray, rate: int, row: Row, *, above_db: float, below_hz: float = 60.0) -> Degraded:
+    """Brown noise with nothing above ``below_hz``, ``above_db`` over the voice; both softer together where they would clip."""
+    spectrum = np.fft.rfft(noise("brown", len(samples), rate, seed=seed_of(row)))
+    spectrum[np.fft.rfftfreq(len(samples), 1 / rate) > below_hz] = 0
+    low = np.fft.irfft(spectrum, len(samples))
+    mixed = _mixed(samples, low / max(float(np.sqrt(np.mean(low**2))), 1e-9), rate, -above_db)
+    return np.asarray(mixed / max(1.0, float(np.abs(mixed).max(initial=0))), np.float32), rate
+
+
 def roomy(samples: FloatArray, rate: int, row: Row, *, rt60_s: float) -> Degraded:
     """In a room: the direct sound, and as much energy again in a tail of noise that falls by 60 dB in ``rt60_s``."""
     rng = np.random.default_rng(seed_of(row))
@@ -167,8 +188,18 @@ def conditions(root: Path, rows: Sequence[Row]) -> list[Condition]:
         ("Opus, 16 kHz", "OGG", "OPUS", 16000),
     ):
         found.append(Condition("coding", name, 0, partial(coded, format=format, subtype=subtype, to_rate=rate)))
+    found += low_frequencies()
     found += [Condition("room", f"RT60 {s:g} s", s, partial(roomy, rt60_s=s)) for s in (0.2, 0.4, 0.8, 1.2)]
     return found
+
+
+def low_frequencies() -> list[Condition]:
+    """What no voice makes: an offset, the mains' hum, and the rumble of traffic, fans and desks."""
+    return [
+        Condition("low", "DC 0.1", 0, partial(offset, dc=0.1)),
+        Condition("low", "hum of 50 Hz, 0.1", 0, partial(hummed, hz=50.0, amplitude=0.1)),
+        Condition("low", "rumble, 20 dB over the voice", 0, partial(rumbled, above_db=20.0)),
+    ]
 
 
 def _mixed(samples: FloatArray, added: Signal, rate: int, snr_db: float) -> FloatArray:

@@ -16,7 +16,16 @@ from train.paths import Paths
 from train.settings import Setup
 
 
-def evaluate(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job, *, only: Sequence[int] = (), clips: int = 96) -> None:
+def evaluate(
+    paths: Paths,
+    setup: Setup,
+    rows: Sequence[Row],
+    job: Job,
+    *,
+    only: Sequence[int] = (),
+    clips: int = 96,
+    folds: list[Fold] | None = None,
+) -> None:
     """Conversations, steady speech, sounds and spoilt audio, by the networks of a protocol's folds; written into ``output``.
 
     Parameters
@@ -24,8 +33,9 @@ def evaluate(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job, *, only:
     rows : the clips in use
     only : numbers of the folds, from 1; empty: all
     clips : of each fold, for the curves; 0: all
+    folds : the networks, where they are not those that ``listeners`` makes
     """
-    folds = listeners(paths, setup, rows, job, only)
+    folds = folds or listeners(paths, setup, rows, job, only)
     about = (
         f"{job.protocol}: each fold's network is scored only on speakers outside its training data, at a temperature from"
         f" the other folds. Folds: {', '.join(fold.name for fold in folds)}."

@@ -1,0 +1,209 @@
+"""``evaluate --bars``: every figure that the shipped models have a bar for, of one bundle or of the folds' networks.
+
+The figures go into ``runs/bars/NAME.json``; ``python -m train card`` puts them on the bundle's card, ``pictures`` draws them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from realtime_ser.config import resource
+from realtime_ser.errors import ConfigError
+from realtime_ser.model.card import read_card
+from realtime_ser.model.classifier import Classifier, load_model
+from train.atomic import write_text
+from train.data.corpora import LABELS
+from train.data.corpora.reserved import test_only
+from train.data.manifest import Row
+from train.evaluation import large, nobody
+from train.evaluation.everyday import SHARES, everyday
+from train.evaluation.folds import Job, listeners
+from train.evaluation.scores import FOUR
+from train.evaluation.strangers import cost_of_share, strangers
+from train.evaluation.streaming.robustness import Fold, subset
+from train.evaluation.streaming.unseen import spoilt, talk
+from train.evaluation.targets import targets
+from train.paths import Paths
+from train.prepare import rows_in_use
+from train.settings import Setup
+
+PARTS = ("corpus", "everyday", "sounds", "spoilt", "conversation")
+_USUAL_CLIPS = 96
+_ON_STREAMS = ("spoilt", "conversation")  # what folds' networks have too
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to measure.
+
+    Attributes
+    ----------
+    parts : of ``PARTS``; empty: all
+    corpus : whose people a bundle has not met
+    clips : bounds every part to this many clips, and such figures are for no card; None: everything, but 96 acted clips for
+        ``spoilt`` and ``conversation``; 0: really everything
+    orders : in which speakers' clips are played, for the curve of adaptation
+    only : numbers of folds, without a bundle
+    """
+
+    parts: Sequence[str] = ()
+    corpus: str = large.STRANGERS
+    clips: int | None = None
+    orders: int = 3
+    only: Sequence[int] = ()
+
+    @property
+    def on_streams(self) -> int:
+        """Clips for ``spoilt`` and ``conversation``; 0: all."""
+        return _USUAL_CLIPS if self.clips is None else self.clips
+
+    def few(self, rows: Sequence[Row], *, seed: int) -> Sequence[Row]:
+        """The clips of another part."""
+        return subset(rows, self.clips or 0, seed=seed)
+
+
+def bars_file(runs: Path, name: str) -> Path:
+    """Where the figures of a bundle are."""
+    return runs / "bars" / f"{name}.json"
+
+
+def of_bundle(paths: Paths, setup: Setup, rows: Sequence[Row], bundle: str, wanted: Wanted) -> dict[str, Any]:
+    """Measure a bundle on people and sounds that it never learned from; print the table; returns what the file holds.
+
+    Parts that were measured before stay, where they are of the same network and of no other ``neutral_share``.
+
+    Raises
+    ------
+    ConfigError : nothing of the corpus in the manifest, or a label that is none of our eight
+    """
+    classifier = load_model(bundle)
+    card = classifier.card
+    if not set(card.labels) <= set(LABELS):
+        raise ConfigError(f"{card.name} has the labels {', '.join(card.labels)}; only labels among our eight are scored")
+    acted = _acted(rows, wanted.corpus)
+    command = f"python -m train evaluate --bundle {_named(bundle, card.path)} --bars"
+    live, root, seed = setup.live, paths.corpora, setup.train.seed
+    reserved = test_only(rows)
+    few = partial(wanted.few, seed=seed)
+    fold = [Fold(card.name, classifier, tuple(acted))]
+    measures: dict[str, Callable[[], Mapping[str, Any]]] = {
+        "corpus": lambda: strangers(classifier, root, few(acted), live, command=command, orders=wanted.orders),
+        "everyday": lambda: everyday(classifier, root, few(_of(reserved, *large.EVERYDAY)), live, SHARES),
+        "sounds": lambda: nobody.sounds(classifier, root, few(_of(reserved, "sounds")), live),
+        "spoilt": lambda: spoilt(fold, root, live, FOUR, clips=wanted.on_streams, seed=seed),
+        "conversation": lambda: talk(fold, root, live, clips=wanted.on_streams, seed=seed),
+    }
+    share = live.smoothing.neutral_share
+    found = _kept(read_bars(paths.runs, card.name, card.sha256), share, wanted.corpus)
+    learned = sorted(set((card.raw.get("training") or {}).get("corpora", ())) & {wanted.corpus})
+    found |= {"model": card.name, "sha256": card.sha256, "command": command, "neutral_share": share}
+    found |= {"tested_on": wanted.corpus, "learned_from_it": bool(learned)}
+    if learned:
+        print(f"{card.name} was trained on {wanted.corpus}: these are NOT scores for people it never met", file=sys.stderr)
+    bounded = {"bounded_to": wanted.clips} if wanted.clips else {}
+    for part in wanted.parts or PARTS:
+        print(f"{card.name}: {part} ...", file=sys.stderr, flush=True)
+        found[part] = {**measures[part](), **bounded}
+        found["share_costs"] = cost_of_share(found.get("corpus", {}), share)
+        # After each part: a run that is ended keeps what it has.
+        write_text(bars_file(paths.runs, card.name), json.dumps(found, indent=1) + "\n")
+    _show(found, card.raw, card.name, bars_file(paths.runs, card.name))
+    return found
+
+
+def of_folds(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job, wanted: Wanted) -> dict[str, Any]:
+    """The same of the folds' networks, on their own test clips, with all their labels: spoilt audio and conversations."""
+    parts = [part for part in wanted.parts or _ON_STREAMS if part in _ON_STREAMS]
+    if not parts:
+        raise ConfigError(f"the folds' networks are measured on {' and '.join(_ON_STREAMS)}; give --bundle for the rest")
+    if job.system == large.SYSTEM:
+        folds = large_folds(large.Workshop(paths, tuple(rows), setup.train.large), job, wanted.only)
+    else:
+        folds = listeners(paths, setup, rows_in_use(paths, setup.train), job, wanted.only)
+    numbers = f" --fold {' '.join(map(str, wanted.only))}" if wanted.only else ""
+    found: dict[str, Any] = {
+        "model": job.system,
+        "command": setup.command(f"evaluate --system {job.system} --protocol {job.protocol} --bars{numbers}"),
+        "neutral_share": setup.live.smoothing.neutral_share,
+        "folds": [fold.name for fold in folds],
+    }
+    measures: dict[str, Callable[[], Mapping[str, Any]]] = {
+        "spoilt": lambda: spoilt(folds, paths.corpora, setup.live, LABELS, clips=wanted.on_streams, seed=setup.train.seed),
+        "conversation": lambda: talk(folds, paths.corpora, setup.live, clips=wanted.on_streams, seed=setup.train.seed),
+    }
+    for part in parts:
+        found[part] = dict(measures[part]())
+    file = bars_file(paths.runs, f"{job.system}-folds")
+    write_text(file, json.dumps(found, indent=1) + "\n")
+    _show(found, {}, job.system, file)
+    return found
+
+
+def read_bars(runs: Path, name: str, sha256: str | None = None) -> dict[str, Any]:
+    """What ``of_bundle`` wrote; empty where it has not run, or of another network than the one with this hash."""
+    file = bars_file(runs, name)
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return found if sha256 is None or found.get("sha256") == sha256 else {}
+
+
+def _named(bundle: str, card: Path) -> str:
+    """A bundle as a command elsewhere names it: no path of this machine."""
+    if not Path(bundle).suffix or card.parent == resource("weights"):
+        return card.stem
+    return card.name if Path(bundle).is_absolute() else bundle
+
+
+def _kept(before: Mapping[str, Any], share: float | None, corpus: str) -> dict[str, Any]:
+    """What was measured before and holds at this share of neutral: all but labels that were counted at another."""
+    if before.get("tested_on") != corpus:
+        return {}
+    gone: set[str] = set()
+    if before.get("neutral_share") != share:
+        gone = {"sounds", "conversation"}
+        if ("none" if share is None else f"{share:g}") not in before.get("everyday", {}).get("by_share", {}):
+            gone.add("everyday")
+    return {key: part for key, part in before.items() if key not in gone}
+
+
+def _acted(rows: Sequence[Row], corpus: str) -> list[Row]:
+    found = [row for row in rows if row.corpus == corpus and row.emotion in LABELS]
+    if not found:
+        raise ConfigError(f"no clip of {corpus} in the manifest; see `python -m train get {corpus}`")
+    return found
+
+
+def _of(rows: Sequence[Row], *corpora: str) -> list[Row]:
+    found = [row for row in rows if row.corpus in corpora]
+    if not found:
+        raise ConfigError(f"no clip of {' or '.join(corpora)} in the manifest; see `python -m train get {corpora[0]}`")
+    return found
+
+
+def large_folds(shop: large.Workshop, job: Job, only: Sequence[int]) -> list[Fold]:
+    """The bundles that ``evaluate --system large`` left in the runs, each with its fold's test clips."""
+    splits = large.folds_of(job.protocol, shop.acted)
+    wrong = [number for number in only if not 1 <= number <= len(splits)]
+    if wrong:
+        raise ConfigError(f"--fold {wrong[0]}: {job.protocol} has folds 1 to {len(splits)}")
+    found = []
+    for split in [splits[number - 1] for number in only] or splits:
+        path = shop.paths.runs / large.SYSTEM / split.name / "bundle.json"
+        if not path.is_file():
+            raise ConfigError(f"no {path}; run `python -m train evaluate --system large --protocol {job.protocol}` before")
+        tested = tuple(row for row in split.test if row.emotion in LABELS)
+        found.append(Fold(split.name, Classifier(read_card(path)), tested))
+    return found
+
+
+def _show(found: Mapping[str, Any], card: Mapping[str, Any], model: str, file: Path) -> None:
+    rows = targets(found, card, model)
+    for row in rows:
+        print(row)
+    counted = [row.met for row in rows if row.met is not None]
+    print(f"{model}: {sum(counted)} of {len(counted)} bars met; {file}")
