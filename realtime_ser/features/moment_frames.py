@@ -21,7 +21,8 @@ PAST = 2  # frames before a frame that its columns depend on
 _VOICED = np.float32(0.45)  # Boersma's voicing threshold
 _OCTAVE = np.float32(7.3)  # pitch is stored relative to 158 Hz, so that its square keeps its precision
 _STEP = np.float32(0.02)  # octaves from one frame to the next: smaller changes count as steady pitch
-_PITCH_BAND_HZ = 2000.0  # half of what flatstats takes: a quarter of the work, and less noise
+_PITCH_BAND_HZ = 2000.0  # half of what flatstats takes: a quarter of the work
+_OCTAVE_COST = 0.04  # twice as much, as candidate periods lie twice as far apart and may miss a peak by more
 _ZERO = np.float32(0)
 
 
@@ -59,7 +60,7 @@ class MomentTransform:
         self._bank = np.concatenate((mel, extra.astype(np.float32)))
         self._dct = dct_matrix(spec.n_mfcc + 1, bands)[1:]  # MFCC 1 to n_mfcc: row 0 is the level
         self._band_share = np.full(bands, 1 / bands, np.float32)
-        self._pitch = PitchTracker(spec, _PITCH_BAND_HZ)
+        self._pitch = PitchTracker(spec, _PITCH_BAND_HZ, _OCTAVE_COST)
         first, shape, flux = spec.n_mfcc, spec.n_mfcc + bands, spec.n_mfcc + bands + 2
         self.mfcc, self.log_mel, self._shape, self._flux = slice(first), slice(first, shape), slice(shape, flux), flux
         self.level, base = flux + 1, flux + 3
@@ -84,8 +85,7 @@ class MomentTransform:
         """
         columns, bands = self.columns, self._bands
         spectrum = np.fft.rfft(frames * self._window, axis=-1, norm="forward")
-        power = spectrum.real**2
-        power += spectrum.imag**2
+        power = np.asarray(spectrum.real**2 + spectrum.imag**2, np.float32)
         decibels = log_power(self._bank @ power.T)
         known = 0 if before is None else before.shape[1]
         table = np.empty((self._kept, PAST + len(frames)), np.float32)

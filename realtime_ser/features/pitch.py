@@ -23,9 +23,9 @@ _AROUND = np.array([[0], [1], [2]])
 
 
 class PitchTracker:
-    """Pitch of frames whose power spectrum is known, from the band below ``band_hz``."""
+    """Pitch of frames whose power spectrum is known, from the band below ``band_hz``; ``octave_cost``: see above."""
 
-    def __init__(self, spec: FrontEndSpec, band_hz: float = _BAND_HZ) -> None:
+    def __init__(self, spec: FrontEndSpec, band_hz: float = _BAND_HZ, octave_cost: float = _OCTAVE_COST) -> None:
         band = min(band_hz, spec.sample_rate / 2)
         self._bins = int(spec.n_fft * band / spec.sample_rate)
         length = 2 * self._bins
@@ -43,7 +43,7 @@ class PitchTracker:
         window_correlation = window_power @ transform
         transform *= window_correlation[0] / window_correlation
         self._transform = transform.astype(np.float32)
-        self._cost = (_OCTAVE_COST * np.log2(self._lags / self._lags[0])).astype(np.float32)
+        self._cost = (octave_cost * np.log2(self._lags / self._lags[0])).astype(np.float32)
 
     def __call__(self, power: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Voicing and pitch.

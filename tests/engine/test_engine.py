@@ -225,7 +225,7 @@ def test_offset_and_rumble_change_nothing_and_a_gap_starts_the_filter_afresh(cla
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("recipe", ["flatstats", "stacked"])
+@pytest.mark.parametrize("recipe", ["flatstats", "moments", "stacked"])
 def test_engines_in_threads_say_what_each_says_alone(recipe: str, bundles: dict[str, Path], talk: Samples) -> None:
     """One model and one voice detector for all; every stream its own. The last one changes its rate on the way."""
     model = load_model(bundles[recipe])

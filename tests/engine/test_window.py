@@ -80,7 +80,7 @@ def test_windows_that_the_model_was_not_trained_for_are_refused(model: Classifie
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["flatstats", "stacked"])
+@pytest.mark.parametrize("name", ["flatstats", "moments", "stacked"])
 def test_a_windows_last_seconds_are_classified_separately(name: str, bundles: dict[str, Path], talk: Samples) -> None:
     """Both are what the front end gives of just that audio, and their logarithms are averaged by weight."""
     model = load_model(bundles[name])

@@ -3,7 +3,8 @@
 Two kinds of cache, each under a key of the front end, the manifest and the augmentation:
 
 - ``Frames``: for every clip the log-mel of all its frames and which of them hold speech. A window is a slice of columns.
-- ``Vectors``: for every clip the ``moments`` (or ``flatstats``, ``flat268``) vectors of its windows, cut as the engine cuts them.
+- ``Vectors``: for every clip the vectors of its windows (``moments``, ``flatstats`` or ``flat268``), cut as the engine cuts
+  them.
 
 A window ends on the stream's hop grid, is 1 to 3 s long, and counts only if it holds speech: the engine's gate classifies a
 clip's chunks, and its rule decides which windows hold enough speech. As in a stream, a high-pass comes before both.

@@ -1,8 +1,8 @@
 """The networks. Normalisation is their first layer and part of the graph; they return logits, ``Calibrated`` returns
 probabilities.
 
-``mlp`` takes a window's ``moments`` or ``flatstats`` vector, ``cnn`` its log-mel. Both have auxiliary outputs (gender, intensity) for the
-training loss only.
+``mlp`` takes a window's ``moments`` or ``flatstats`` vector, ``cnn`` its log-mel. Both have auxiliary outputs (gender,
+intensity) for the training loss only.
 """
 
 from __future__ import annotations
