@@ -25,8 +25,8 @@ from realtime_ser.records import FloatArray
 from train.atomic import replacing
 from train.data.corpora import LABELS
 from train.data.features import WINDOW_S
+from train.networks.drawn import Pool
 from train.networks.waveform import Waveform
-from train.sampling.drawn import Pool
 from train.sampling.groups import ACTED, READ
 
 _BATCH = 6  # groups that the teacher answers at once

@@ -22,12 +22,12 @@ from train.data.corpora.reserved import may_train
 from train.data.corpora.sounds import NOBODY
 from train.data.encoder_file import encoder_file, missing
 from train.data.manifest import Row
+from train.networks.drawn import Drawing, Draws, Pool, learned, load_pool
 from train.networks.lessons import answers, asked, only, shelves
 from train.networks.taught import Teaching, fit_taught
 from train.networks.waveform import Waveform
 from train.networks.waveform_fit import train
 from train.paths import Paths
-from train.sampling.drawn import Drawing, Draws, Pool, learned, load_pool
 from train.settings import Recipe, WaveformRecipe
 
 LARGE = "large"

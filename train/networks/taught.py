@@ -22,10 +22,10 @@ from realtime_ser.features.normaliser import DEVIATION_DB
 from realtime_ser.records import FloatArray
 from train.atomic import replacing, write_text
 from train.data.corpora import LABELS
+from train.networks.drawn import Entry
 from train.networks.lessons import Shelf
 from train.networks.loss import multiplies_bfloat16, schedule
 from train.networks.networks import Cnn, Mlp
-from train.sampling.drawn import Entry
 from train.sampling.groups import ACTED, READ, SOUND
 from train.sampling.masking import mask_batch
 from train.settings import Recipe

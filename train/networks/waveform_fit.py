@@ -20,9 +20,9 @@ from realtime_ser.errors import ConfigError
 from train.atomic import replacing, write_text
 from train.data.corpora import LABELS
 from train.data.encoder_file import missing
+from train.networks.drawn import Batch, Draws
 from train.networks.encoder import TOKENS_PER_S, read_encoder
 from train.networks.waveform import RECENT_S, Waveform
-from train.sampling.drawn import Batch, Draws
 from train.sampling.groups import ACTED, READ, SOUND
 from train.settings import WaveformRecipe
 

@@ -12,9 +12,8 @@ from realtime_ser.model.classifier import load_model
 from train.__main__ import main
 from train.data.manifest import Row
 from train.evaluation.large import folds_of
-from train.networks import waveform_fit
+from train.networks import drawn, waveform_fit
 from train.networks.encoder import Encoder
-from train.sampling import drawn
 
 
 def _row(corpus: str, speaker: str) -> Row:

@@ -16,15 +16,14 @@ from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.model.classifier import Classifier
 from train.data.corpora import LABELS
 from train.data.manifest import Row
-from train.networks import lessons
+from train.networks import drawn, lessons
+from train.networks.drawn import Drawing, Draws, Pool, learned, load_pool
 from train.networks.encoder import Encoder
 from train.networks.export import export
 from train.networks.lessons import answers, asked, only, shelves
 from train.networks.taught import CLASSES, Teaching, fit_taught
 from train.networks.trainer import normalisation
 from train.networks.waveform import Waveform
-from train.sampling import drawn
-from train.sampling.drawn import Drawing, Draws, Pool, learned, load_pool
 from train.sampling.groups import ACTED, NOBODY_PLACE, READ, SOUND
 from train.settings import NormRecipe, Recipe, Taught
 

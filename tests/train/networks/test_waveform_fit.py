@@ -17,10 +17,10 @@ from train.data.corpora import LABELS
 from train.data.manifest import Row
 from train.data.responses import Responses, load_responses
 from train.networks import waveform_fit
+from train.networks.drawn import Batch
 from train.networks.encoder import Encoder
 from train.networks.waveform_fit import cycle, draw_pasts, train
 from train.sampling.channel import Channel
-from train.sampling.drawn import Batch
 from train.sampling.groups import ACTED, NOBODY_PLACE, READ, SOUND, Groups
 from train.settings import WaveformRecipe
 
