@@ -87,7 +87,7 @@ class SmoothingConfig:
     margin: float = between(0, 1, default=0.3)
     hold_s: float = between(0, 60, default=0.25)
     unsure_below: float = between(0, 1, default=0.15)
-    neutral_share: float | None = between(0.01, 0.99, default=None)
+    neutral_share: float | None = between(0.01, 0.99, default=0.45)
     forget_s: float = between(0, 600, default=1.0)
     keep_label_s: float = between(0, 600, default=8.0)
 

@@ -22,11 +22,12 @@ from train.settings import Setup
 def ship(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job) -> Card:
     """Train on all speakers, or load the finished training, and write the bundle with its card into ``weights``.
 
-    The card gets the scores and temperature of ``job.protocol``.
+    The card gets the scores and temperature of ``job.protocol``; the temperature of leave-one-corpus-out, where only that was
+    scored.
     """
     settings, system = setup.train, job.system
-    folds = scored(paths, settings, job)
-    if not folds:
+    folds, cross = scored(paths, settings, job), scored(paths, settings, replace(job, protocol="cross"))
+    if not folds and not cross:
         scoring = setup.command(f"evaluate --system {system} --protocol {job.protocol}")
         print(f"train: without `{scoring}` before it the bundle is not calibrated and has no scores", file=sys.stderr)
     data = ensemble.load_data(paths, rows, settings, system)
@@ -37,7 +38,7 @@ def ship(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job) -> Card:
         settings,
         rows,
         folds.get("scores"),
-        scored(paths, settings, replace(job, protocol="cross")).get("scores"),
+        cross.get("scores"),
         sum(_seconds(history) for history in ensemble.histories(data, settings, system, paths.runs, "all")),
         setup.command(f"export --system {system}{protocol}"),
     )
@@ -45,7 +46,7 @@ def ship(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job) -> Card:
     trained.export(
         path,
         name=system,
-        temperature=folds.get("temperature", 1.0),
+        temperature=(folds or cross).get("temperature", 1.0),
         labels=[label for label in LABELS if any(row.emotion == label for row in rows)],
         facts=about,
     )
