@@ -58,8 +58,8 @@ class _Matrices:
     weighted real part.
     """
 
-    response: _Float64  # (block, block): samples to outputs, transposed
-    weights: _Float64  # (2 modes, block): modes (real and imaginary parts in turn) before a block to its outputs, transposed
+    # (block + 2 modes, block): a block's samples, then the modes before it (real and imaginary parts in turn) to its outputs
+    response: _Float64
     inputs: _Float64  # (block, 2 modes): a block's samples to the modes after it
     powers: _Complex128  # (block + 1, modes): how far a mode has turned and decayed after so many samples
     carry: _Complex128  # (modes, blocks + 1, blocks + 1): the modes before the first block and what each adds, to before each
@@ -82,9 +82,10 @@ def _matrices(rate: int) -> _Matrices:
     lag = np.arange(_BLOCK) - np.arange(_BLOCK)[:, np.newaxis]
     blocks = np.arange(_BLOCKS + 1)[:, np.newaxis] - np.arange(_BLOCKS + 1)
     carry = np.where(blocks >= 0, (poles**_BLOCK)[:, np.newaxis, np.newaxis] ** np.maximum(blocks, 0), 0)
+    inside = np.where(lag >= 0, impulse[np.maximum(lag, 0)], 0.0)
+    before = np.stack((weighted.real.T, -weighted.imag.T), axis=1).reshape(-1, _BLOCK)
     return _Matrices(
-        response=np.where(lag >= 0, impulse[np.maximum(lag, 0)], 0.0),
-        weights=np.ascontiguousarray(np.stack((weighted.real.T, -weighted.imag.T), axis=1).reshape(-1, _BLOCK)),
+        response=np.concatenate((inside, before)),
         inputs=np.ascontiguousarray(powers[_BLOCK - 1 :: -1]).view(np.float64),
         powers=powers,
         carry=carry,
@@ -122,33 +123,34 @@ class HighPass:
             self._modes = self._matrices.rest * float(samples[0])
         for first in range(0, len(samples), _BLOCK * _BLOCKS):
             piece = slice(first, first + _BLOCK * _BLOCKS)
-            out[piece] = self._filter(samples[piece])
+            self._filter(samples[piece], out[piece])
         return out
 
-    def _filter(self, samples: FloatArray) -> _Float64:
+    def _filter(self, samples: FloatArray, out: FloatArray) -> None:
         """Filter up to ``_BLOCKS`` blocks, the last of which may be shorter."""
         matrices = self._matrices
         count = -(-len(samples) // _BLOCK)
         whole, rest = divmod(len(samples), _BLOCK)
-        blocks = np.empty((count, _BLOCK))
-        flat = blocks.reshape(-1)
-        flat[: len(samples)] = samples
-        flat[len(samples) :] = 0
+        # Rows as ``response`` takes them: a block's samples, and the modes before it.
+        table = np.empty((count, len(matrices.response)))
+        blocks = table[:, :_BLOCK]
+        blocks[:whole] = samples[: whole * _BLOCK].reshape(whole, _BLOCK)
+        if rest:
+            blocks[whole, :rest] = samples[-rest:]
+            blocks[whole, rest:] = 0
         # The modes before each block, and after the last whole one.
         added = np.empty((whole + 1, len(matrices.rest)), np.complex128)
         added[0] = self._modes
         np.matmul(blocks[:whole], matrices.inputs, out=added[1:].view(np.float64))
         modes = np.matmul(matrices.carry[:, : whole + 1, : whole + 1], added.T[:, :, np.newaxis])[:, :, 0].T
-        modes = np.ascontiguousarray(modes)
-        out = blocks @ matrices.response
-        out += modes[:count].view(np.float64) @ matrices.weights
+        table[:, _BLOCK:].view(np.complex128)[:] = modes[:count]
+        outputs = table @ matrices.response
+        out[: whole * _BLOCK].reshape(whole, _BLOCK)[:] = outputs[:whole]
         last = modes[whole]
         if rest:
-            added_last = flat[whole * _BLOCK : len(samples)] @ matrices.inputs[-rest:]
-            last = last * matrices.powers[rest] + added_last.view(np.complex128)
-        last[np.abs(last) < _NOTHING] = 0
-        self._modes = last
-        return out.reshape(-1)[: len(samples)]
+            out[-rest:] = outputs[whole, :rest]
+            last = last * matrices.powers[rest] + (blocks[whole, :rest] @ matrices.inputs[-rest:]).view(np.complex128)
+        self._modes = np.where(np.abs(last) < _NOTHING, 0, last)
 
 
 def high_passed(samples: FloatArray, rate: int) -> FloatArray:

@@ -30,14 +30,16 @@ class EmaFilter:
 
     def __init__(self, time_constant_s: float) -> None:
         self._time_constant_s = time_constant_s
+        self._elapsed_s, self._keep = 0.0, np.exp(0.0)
         self._mean: npt.NDArray[np.float64] | None = None
 
     def update(self, probs: FloatArray, elapsed_s: float) -> npt.NDArray[np.float64]:
         if self._mean is None or self._time_constant_s == 0:
             self._mean = np.asarray(probs, np.float64)
         else:
-            keep = np.exp(-elapsed_s / self._time_constant_s)
-            self._mean = keep * self._mean + (1 - keep) * probs
+            if elapsed_s != self._elapsed_s:  # nearly always it is the hop
+                self._elapsed_s, self._keep = elapsed_s, np.exp(-elapsed_s / self._time_constant_s)
+            self._mean = self._keep * self._mean + (1 - self._keep) * probs
         return self._mean
 
     def reset(self) -> None:

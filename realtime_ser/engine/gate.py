@@ -37,7 +37,7 @@ def holds_speech(chunks: Sequence[bool], window_s: float, config: GateConfig) ->
     recent = max(1, round(config.speech_within_s * RATE / CHUNK))
     # A window shorter than twice min_speech_s passes when half of it is speech.
     needed = min(config.min_speech_s * RATE / CHUNK, 0.5 * len(window))
-    return bool(len(window)) and sum(window) >= max(1.0, needed) and any(window[-recent:])
+    return window.count(True) >= max(1.0, needed) and True in window[-recent:]
 
 
 class NoiseFloor:
@@ -59,12 +59,13 @@ class NoiseFloor:
     def update(self, level_db: float) -> float:
         """Take a chunk's level in dBFS; return the floor in dBFS."""
         self._chunk += 1
-        while self._minima and self._minima[-1][1] >= level_db:
-            self._minima.pop()
-        self._minima.append((self._chunk, level_db))
-        if self._minima[0][0] <= self._chunk - self._span:
-            self._minima.popleft()
-        return self._minima[0][1]
+        minima = self._minima
+        while minima and minima[-1][1] >= level_db:
+            minima.pop()
+        minima.append((self._chunk, level_db))
+        if minima[0][0] <= self._chunk - self._span:
+            minima.popleft()
+        return minima[0][1]
 
 
 class SpeechGate:
@@ -85,7 +86,8 @@ class SpeechGate:
         self._config = config
         self._resampler = Resampler(sample_rate, RATE) if sample_rate != RATE else None
         self._floor = NoiseFloor(max(1, round(config.floor_span_s * RATE / CHUNK)))
-        self._decisions: deque[bool] = deque(maxlen=max(1, round(window_s * RATE / CHUNK)))
+        self._longest = max(1, round(window_s * RATE / CHUNK))
+        self._decisions: list[bool] = []  # of the last chunks, so many at most
         self._detector = SileroDetector() if config.enabled and config.vad else None
         self.reset()
 
@@ -115,8 +117,11 @@ class SpeechGate:
         whole = len(audio) // CHUNK
         chunks = audio[: whole * CHUNK].reshape(whole, CHUNK)
         levels = 10 * np.log10(np.maximum(np.vecdot(chunks, chunks) / CHUNK, 1e-12))
-        decisions = [self._is_speech(chunk, level) for chunk, level in zip(chunks, levels.tolist(), strict=True)]
-        self._decisions.extend(decisions)
+        decisions = self._above_floor(levels.tolist())
+        if self._detector is not None:
+            decisions = list(map(self._is_voice, chunks, levels.tolist(), decisions))
+        self._decisions += decisions
+        del self._decisions[: -self._longest]
         self._tail = audio[whole * CHUNK :].copy()
         return decisions
 
@@ -124,31 +129,31 @@ class SpeechGate:
         """Share of the chunks of the last ``window_s`` that are speech, 0 to 1 (1 with the gate off)."""
         if not self._config.enabled:
             return 1.0
-        chunks = self._last(window_s)
-        return sum(chunks) / len(chunks) if chunks else 0.0
+        chunks = self._decisions[-max(1, round(window_s * RATE / CHUNK)) :]
+        return chunks.count(True) / len(chunks) if chunks else 0.0
 
     def is_speech(self, window_s: float) -> bool:
         """Whether the last ``window_s`` hold enough speech, some of it recent."""
         if not self._config.enabled:
             return True
-        return holds_speech(self._last(window_s), window_s, self._config)
+        return holds_speech(self._decisions, window_s, self._config)
 
-    def _last(self, window_s: float) -> list[bool]:
-        count = max(1, round(window_s * RATE / CHUNK))
-        return list(self._decisions)[-count:]
+    def _above_floor(self, levels_db: Sequence[float]) -> list[bool]:
+        """The first step, for consecutive chunks."""
+        floor, least_db, margin_db = self._floor.update, self._config.floor_min_db, self._config.floor_margin_db
+        return [level_db >= max(least_db, floor(level_db) + margin_db) for level_db in levels_db]
 
-    def _is_speech(self, chunk: FloatArray, level_db: float) -> bool:
-        floor = self._floor.update(level_db)
+    def _is_voice(self, chunk: FloatArray, level_db: float, above: bool) -> bool:
+        """The second step, for a chunk that lies above the floor or does not."""
+        assert self._detector is not None
         self._loudest_db = max(level_db, self._loudest_db - _FALL_DB)
-        if level_db < max(self._config.floor_min_db, floor + self._config.floor_margin_db):
+        if not above:
             self._skipped += 1
             return False
-        if self._detector is None:
-            return True
         # Amplify soft audio, never attenuate loud audio.
         gain_db = min(max(0.0, _TARGET_DB - self._loudest_db), _MAX_GAIN_DB)
         if self._skipped >= _STALE_CHUNKS or self._gain_db - gain_db > _JUMP_DB:
             self._detector.reset()
         self._skipped, self._gain_db = 0, gain_db
         levelled = np.clip(chunk * np.float32(10 ** (gain_db / 20)), -1, 1)
-        return self._detector.probability(levelled) >= self._config.vad_threshold
+        return bool(self._detector.probability(levelled) >= self._config.vad_threshold)

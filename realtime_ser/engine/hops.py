@@ -38,13 +38,14 @@ class HopCutter:
     @property
     def until_next_s(self) -> float:
         """Seconds of audio that must yet be pushed for the next hop."""
-        missing = self._next - self.cut - len(self._tail)
+        missing = self._next - self.cut - self._held
         return missing / self._sample_rate + (0.0 if self._resampler is None else self._resampler.lag_s)
 
     def reset(self) -> None:
         """Forget the piece."""
         self._resampler: Resampler | None = None
-        self._tail = _EMPTY
+        self._pieces: list[FloatArray] = []  # samples that no hop holds yet
+        self._held = 0  # number of them
         self.cut = 0
         self._next = self._first  # where the next window ends
 
@@ -63,15 +64,20 @@ class HopCutter:
             return
         # The resampler's total is within a sample or two of the piece's exact length.
         rest = self._resampler.push(_EMPTY, last=True)
-        missing = max(0, length - self.cut - len(self._tail))
+        missing = max(0, length - self.cut - self._held)
         yield from self._hops(np.pad(rest[:missing], (0, max(0, missing - len(rest)))))
         self._resampler = None
-        if len(self._tail) and length >= self._first // 2:
-            self.cut += len(self._tail)
-            yield self._tail
+        if self._held and length >= self._first // 2:
+            self.cut += self._held
+            yield np.concatenate(self._pieces)
 
     def _hops(self, samples: FloatArray) -> Iterator[FloatArray]:
-        audio = np.concatenate((self._tail, samples)) if len(self._tail) else samples
+        # Copies throughout: a view would keep the caller's buffer.
+        if self._held + len(samples) < self._next - self.cut:
+            self._pieces.append(samples.copy())
+            self._held += len(samples)
+            return
+        audio = np.concatenate((*self._pieces, samples)) if self._pieces else samples
         used = 0
         while self._next - self.cut <= len(audio) - used:
             size = self._next - self.cut
@@ -79,4 +85,5 @@ class HopCutter:
             self._next += self._hop
             yield audio[used : used + size]
             used += size
-        self._tail = audio[used:].copy()  # a view would keep the caller's buffer
+        self._held = len(audio) - used
+        self._pieces = [audio[used:].copy()] if self._held else []

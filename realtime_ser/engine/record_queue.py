@@ -28,5 +28,7 @@ class RecordQueue:
 
     def drop_estimates(self) -> None:
         """Drop estimates that were already returned, so that they do not accumulate when only ``push`` is called."""
+        if len(self._records) == self._old:
+            return
         self._records[self._old :] = [record for record in self._records[self._old :] if not isinstance(record, Estimate)]
         self._old = len(self._records)

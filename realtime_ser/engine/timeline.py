@@ -47,11 +47,10 @@ class Timeline:
         ------
         SourceError : it cannot be one. Nothing has changed then.
         """
-        if isinstance(block, Block):
-            block = check_block(block)
-        else:
+        if not isinstance(block, Block):
             samples = to_mono(check_samples(block, "Engine.push"))
-            block = Block(samples, self._model_rate, self._expected_at(self._model_rate))
+            return Block(samples, self._model_rate, self._expected_at(self._model_rate))
+        block = check_block(block)
         expected = self._expected_at(block.rate)
         # When the rate changes, the source may round its start down by one sample.
         if block.start < expected - (block.rate != self.rate):

@@ -156,7 +156,7 @@ class WindowClassifier:
         if self._normaliser is not None:
             last = self._normaliser.relative(last)
         if window.shape == last.shape:  # vectors: one call of the network for both
-            probs, sooner = self._outputs(np.stack((window, last)))
+            probs, sooner = self._outputs(np.concatenate((window, last)).reshape(2, *window.shape))
         else:
             probs, sooner = self._outputs(window[np.newaxis])[0], self._outputs(last[np.newaxis])[0]
         return self._emotions(self._joined(probs, sooner))

@@ -17,6 +17,8 @@ from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.records import FloatArray
 
 AMIN = np.float32(1e-10)
+# Arrays of no dimension: NumPy takes them sooner than numbers.
+_LEAST_POWER, _TEN = np.array(AMIN), np.array(10, np.float32)
 _ROLLOFF = 0.85
 _ZERO = np.float32(0)
 
@@ -136,8 +138,9 @@ class FrameTransform:
 
 def log_power(power: FloatArray) -> FloatArray:
     """10 log10(power), with power at least 1e-10: librosa's ``power_to_db(ref=1, top_db=None)``."""
-    decibels: FloatArray = np.log10(np.maximum(power, AMIN))
-    decibels *= np.float32(10.0)
+    decibels: FloatArray = np.maximum(power, _LEAST_POWER)
+    np.log10(decibels, out=decibels)
+    decibels *= _TEN
     return decibels
 
 

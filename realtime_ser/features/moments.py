@@ -16,10 +16,10 @@ from realtime_ser.features.moment_frames import MomentTransform
 from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.records import FloatArray
 
-_LOUD_DB = np.float32(12.0)  # frames this close to the loudest are mostly vowels
-_SMALL = np.float32(1e-6)
-_ZERO, _ONE = np.float32(0), np.float32(1)
-_FEW = np.float32(3)
+_LOUD_DB = 12.0  # frames this close to the loudest are mostly vowels
+# Arrays of no dimension: NumPy takes half a microsecond less for them than for numbers, and these arrays are small.
+_SMALL, _ZERO, _ONE = (np.array(value, np.float32) for value in (1e-6, 0, 1))
+_FEW = 3
 _PITCH = 12
 _SKIP = 3  # a flux's change goes back so far
 
@@ -46,7 +46,9 @@ class MomentVector:
         self._voice = slice(columns["voice"].start, columns["pairs"].stop)
         self._first = slice(columns["pairs"].stop)
         self._second = columns["change_square"].start
-        self._active_db = np.float32(spec.active_db)
+        # Frames this close to the loudest count as active, as loud.
+        self._within_db = np.array([spec.active_db, _LOUD_DB], np.float32).reshape(2, 1, 1)
+        self._n_mels = np.array(spec.n_mels, np.float32)
         self._frame_s = spec.hop_length / spec.sample_rate
         self.size = 2 * (spec.n_mels + 2) + spec.n_mels + 4 * self._base - 2 * spec.n_mfcc + 3 + _PITCH
 
@@ -65,13 +67,13 @@ class MomentVector:
         base, bands, count, windows = self._base, self._bands, view.shape[1], len(lengths)
         outside, seconds, share = _windows(count, tuple(lengths), self._frame_s)
         level = view[self._level] + outside
-        peak = level.max(axis=1, keepdims=True)
-        # Weights: active, voiced (of them), loud; each kind's sum is one.
+        peak = np.maximum.reduce(level, axis=1, keepdims=True)
+        # Weights: active, loud, voiced (of the active ones); each kind's sum is one.
         kinds = np.empty((3, windows, count), np.float32)
-        active = np.greater(level, peak - self._active_db, out=kinds[0], casting="unsafe")
-        np.multiply(active, view[self._voice.start], out=kinds[1])
-        np.greater(level, peak - _LOUD_DB, out=kinds[2], casting="unsafe")
-        total = kinds.sum(axis=2, keepdims=True)
+        active = kinds[0]
+        np.greater(level, peak - self._within_db, out=kinds[:2])
+        np.multiply(active, view[self._voice.start], out=kinds[2])
+        total = np.add.reduce(kinds, axis=2, keepdims=True)
         kinds /= np.maximum(total, _ONE)
         sums = (view[self._first] @ kinds.reshape(3 * windows, count).T).reshape(-1, 3, windows)
         mean = sums[:, 0]
@@ -80,7 +82,7 @@ class MomentVector:
         deviation = view[:base] - mean[:base, :1]
         # Regression on time, per deviation of it: per second it would be ill-conditioned in short stretches of speech.
         timed = active * seconds
-        when = timed.sum(axis=1)
+        when = np.add.reduce(timed, axis=1)
         spread = np.sqrt(np.maximum(np.vecdot(timed, seconds) - when * when, _SMALL))
         slope = (deviation[self._mfcc :] @ timed.T - apart[self._mfcc :] * when) / spread
         # Deviation, root mean square change, mean absolute change.
@@ -92,36 +94,40 @@ class MomentVector:
         roots = more[: 2 * base]
         np.sqrt(np.maximum(roots, _ZERO, out=roots), out=roots)
         # Remove the level, which a gain adds to every band and to the level row.
-        offset = mean[bands].mean(axis=0)
-        sums[bands, :3] -= offset
+        offset = np.add.reduce(mean[bands], axis=0) / self._n_mels
+        sums[bands] -= offset
         mean[self._level] -= offset
-        if not total[1].all():
-            sums[bands, 1] *= total[1, :, 0] > 0
-        pitch = self._pitch(sums[self._voice], total[:, :, 0], share)
+        frames = total[:, :, 0]
+        fewest = min(frames[2].tolist())
+        if fewest == 0:
+            sums[bands, 2] *= frames[2] > 0
+        pitch = self._pitch(sums[self._voice], frames[0] * share)
+        if fewest < _FEW:
+            pitch[:9, frames[2] < _FEW] = 0
         shape = slice(bands.start, bands.stop + 2)
-        parts = (sums[shape, 0], sums[shape, 2], sums[bands, 1], slope, more, mean[self._level - 1 : base], pitch)
+        parts = (sums[shape, 0], sums[shape, 1], sums[bands, 2], slope, more, mean[self._level - 1 : base], pitch)
         return np.ascontiguousarray(np.concatenate(parts).T)
 
-    def _pitch(self, rows: FloatArray, total: FloatArray, share: FloatArray) -> FloatArray:
+    def _pitch(self, rows: FloatArray, active: FloatArray) -> FloatArray:
         """float32 (12, windows), of voiced frames: means and deviations of voicing and pitch, pitch of the loud ones over all;
         of neighbours: mean absolute and root mean square change of the pitch, shares that rise and fall; share of voiced ones
-        among the active; of active ones among all; of neighbours among the voiced. Zeros where fewer than three are voiced.
+        among the active; of active ones among all; of neighbours among the voiced.
         """
         out = np.empty((_PITCH, rows.shape[2]), np.float32)
         mean = rows[:, 0]
+        loud = rows[0, 1]
         voiced = np.maximum(mean[0], _SMALL)
+        means, deviations, change = out[:2], out[2:4], out[6]
         np.divide(mean[1:5], voiced, out=out[:4])
-        out[2:4] -= out[:2] * out[:2]
-        np.sqrt(np.maximum(out[2:4], _ZERO), out=out[2:4])
-        out[4] = rows[2, 2] / np.maximum(rows[0, 2], _SMALL) - out[1]
-        out[4] *= rows[0, 2] > 0
+        deviations -= means * means
+        np.sqrt(np.maximum(deviations, _ZERO, out=deviations), out=deviations)
+        np.subtract(rows[2, 1] / np.maximum(loud, _SMALL), out[1], out=out[4])
+        out[4] *= loud > _ZERO
         np.divide(mean[6:10], np.maximum(mean[5], _SMALL), out=out[5:9])
-        np.sqrt(out[6], out=out[6])
+        np.sqrt(change, out=change)
         out[9] = mean[0]
-        out[10] = total[0] * share
-        out[11] = mean[5] / voiced
-        if (total[1] < _FEW).any():
-            out[:9, total[1] < _FEW] = 0
+        out[10] = active
+        np.divide(mean[5], voiced, out=out[11])
         return out
 
 

@@ -20,6 +20,9 @@ _OCTAVE_COST = 0.02  # per octave of period: of two equal peaks the shorter peri
 # twice the period.
 _LAG_STEP = 0.5
 _AROUND = np.array([[0], [1], [2]])
+# Arrays of no dimension: NumPy takes half a microsecond less for them than for numbers, and a hop's arrays are small.
+_ZERO, _HALF, _LESS_THAN_HALF, _ONE, _TWO = (np.array(value, np.float32) for value in (0, 0.5, -0.5, 1, 2))
+_SILENT, _FLAT, _STEP = (np.array(value, np.float32) for value in (1e-12, -1e-9, _LAG_STEP))
 
 
 class PitchTracker:
@@ -29,10 +32,11 @@ class PitchTracker:
         band = min(band_hz, spec.sample_rate / 2)
         self._bins = int(spec.n_fft * band / spec.sample_rate)
         length = 2 * self._bins
-        self._rate = spec.sample_rate * length / spec.n_fft
-        low = max(2, int(self._rate / spec.pitch_max_hz))
+        rate = spec.sample_rate * length / spec.n_fft
+        self._rate = np.array(rate, np.float32)
+        low = max(2, int(rate / spec.pitch_max_hz))
         # Beyond half the window too little signal overlaps for the division below to be accurate.
-        high = min(int(np.ceil(self._rate / spec.pitch_min_hz)), length // 2 - 2)
+        high = min(int(np.ceil(rate / spec.pitch_min_hz)), length // 2 - 2)
         self._lags = np.arange(low, max(high, low + 1) + _LAG_STEP / 2, _LAG_STEP).astype(np.float32)
         window_power = np.abs(np.fft.rfft(hann(spec.n_fft)))[: self._bins + 1] ** 2
         # One product replaces an inverse FFT of which only a quarter is needed: column 0 gives the autocorrelation at lag 0,
@@ -58,12 +62,12 @@ class PitchTracker:
         pitch : float32 (n,), log2 of the fundamental in Hz, whatever the voicing
         """
         correlation = power[:, : self._bins + 1] @ self._transform
-        correlation /= np.maximum(correlation[:, :1], np.float32(1e-12))
+        correlation /= np.maximum(correlation[:, :1], _SILENT)
         best = (correlation[:, 2:-1] - self._cost).argmax(axis=1)
         place = np.arange(1, correlation.size, correlation.shape[1]) + best
         left, peak, right = correlation.take(place + _AROUND)
         # Parabola through the peak and its neighbours: a lag of fractional samples.
-        curvature = np.minimum(left - 2 * peak + right, np.float32(-1e-9))
-        shift = np.maximum(np.minimum(np.float32(0.5) * (left - right) / curvature, np.float32(0.5)), np.float32(-0.5))
-        pitch = np.log2(np.float32(self._rate) / (self._lags[best] + np.float32(_LAG_STEP) * shift))
-        return np.maximum(np.minimum(peak, np.float32(1)), np.float32(0)), pitch
+        curvature = np.minimum(left - _TWO * peak + right, _FLAT)
+        shift = np.maximum(np.minimum(_HALF * (left - right) / curvature, _HALF), _LESS_THAN_HALF)
+        pitch = np.log2(self._rate / (self._lags[best] + _STEP * shift))
+        return np.maximum(np.minimum(peak, _ONE), _ZERO), pitch

@@ -154,9 +154,13 @@ class Classifier:
         if self.card.logits:
             shifted = (probs - probs.max(axis=1, keepdims=True)) / np.float32(self.card.temperature)
             probs = np.exp(shifted)
-            probs /= probs.sum(axis=1, keepdims=True)
-        # Written so that a NaN fails too; np.allclose would cost more than the network.
-        if not (probs.min(initial=0) >= 0 and np.abs(probs.sum(axis=1) - 1).max(initial=0) <= 1e-3):
+            total = probs.sum(axis=1, keepdims=True)
+            probs /= total
+            valid = total.min(initial=1) >= 1  # the largest contributes one, unless it is a NaN or infinite
+        else:
+            # np.allclose would cost more than the network.
+            valid = probs.min(initial=0) >= 0 and np.abs(probs.sum(axis=1) - 1).max(initial=0) <= 1e-3
+        if not valid:  # a NaN is not
             raise ModelError(f"{self.card.onnx_path} returns numbers that are no probabilities; is its output logits?")
         return probs
 
