@@ -240,7 +240,8 @@ def _unseen(options: argparse.Namespace) -> None:
     from realtime_ser.model.classifier import load_model
     from train.evaluation import everyday, large, nobody
 
-    shop, live = _workshop(options), _requested(options)[1].live
+    paths, setup = _requested(options)
+    shop, live = large.Workshop(paths, manifest.load(paths.manifest).rows), setup.live
     classifier = load_model(options.bundle or options.system)
     if options.everyday:
         rows = shop.tested(*large.EVERYDAY)

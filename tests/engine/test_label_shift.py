@@ -54,7 +54,7 @@ def test_calibrated_answers_stay_calibrated() -> None:
 
 def test_labels_and_confidence_are_shifted() -> None:
     probs = np.array([0.4, 0.1, 0.2, 0.3], np.float32)
-    _, label, plain_confidence = Smoother(LABELS, SmoothingConfig()).speech(probs, 0.25)
+    _, label, plain_confidence = Smoother(LABELS, SmoothingConfig(neutral_share=None)).speech(probs, 0.25)
     assert label == "angry"
     assert plain_confidence == pytest.approx(0.4)
     shifted = Smoother(LABELS, SmoothingConfig(neutral_share=0.8))

@@ -25,7 +25,7 @@ HOPS = (0.05, 0.1, 0.25, 0.5)
 
 def smoother(**changes: float | str) -> Smoother:
     """With ``change`` "lead" unless said."""
-    return Smoother(LABELS, SmoothingConfig(**{"change": "lead", **changes}))  # type: ignore[arg-type]
+    return Smoother(LABELS, SmoothingConfig(**{"change": "lead", "neutral_share": None, **changes}))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("hop_s", HOPS)

@@ -26,6 +26,15 @@ def test_the_command_line_from_corpora_to_a_bundle_that_the_live_path_loads(
     for key, value in (("epochs", "2"), ("network", "{hidden: [8], members: 1}")):
         common += ["--set", f"train.mlp.{key}={value}"]
     common += ["--set", "train.variants=[]"]
+    # From the labels, and joined, as in versions without a teacher.
+    for change in (
+        "cnn.taught=null",
+        "cnn.joined=mlp",
+        "mlp.taught=null",
+        "mlp.front_end={recipe: flatstats}",
+        "mlp.norm.prior_s=40",
+    ):
+        common += ["--set", f"train.{change}"]
     run = [*common, "--system", "cnn", "--runs", str(tmp_path / "runs")]
     assert main(["prepare", *common]) == 0
     assert "ravdess_speech" in capsys.readouterr().out
@@ -86,7 +95,7 @@ def test_own_recordings_become_a_bundle_with_scores_temperature_and_licence(
     settings = tmp_path / "my.yaml"
     settings.write_text(
         "train: {use: [folder], within: [folder], variants: [],"
-        " mlp: {front_end: {recipe: flatstats}, network: {hidden: [8], members: 1}, epochs: 2}}\n"
+        " mlp: {taught: null, front_end: {recipe: flatstats}, network: {hidden: [8], members: 1}, epochs: 2}}\n"
     )
     common = ["--corpora", str(own.parent), "--cache", str(tmp_path / "cache"), "--config", str(settings)]
     run = [*common, "--system", "mlp", "--protocol", "speaker", "--runs", str(tmp_path / "runs")]
@@ -145,7 +154,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half(
     script.write_text(FULL)
     cache, runs = tmp_path / "cache", tmp_path / "runs"
     common = ["--corpora", str(corpus), "--cache", str(cache), "--set", "train.variants=[]", "--set", "train.mlp.epochs=1"]
-    common += ["--set", "train.mlp.variants=[]"]
+    common += ["--set", "train.mlp.variants=[]", "--set", "train.mlp.taught=null"]
     asked = [verb, *common]
     if verb == "fit":
         assert main(["prepare", *common]) == 0
@@ -175,7 +184,7 @@ def test_a_worker_that_is_ended_is_one_line(
 ) -> None:
     monkeypatch.setattr("train.data.cache.FEW", 0)
     monkeypatch.setattr("train.data.features._clip_activity", _ended)
-    assert main(["prepare", "--corpora", str(corpus), "--cache", str(tmp_path)]) == 1
+    assert main(["prepare", "--corpora", str(corpus), "--cache", str(tmp_path), "--set", "train.mlp.taught=null"]) == 1
     assert "a worker process was ended" in capsys.readouterr().err
 
 

@@ -14,7 +14,8 @@ from train.settings import RECIPES, load_setup, train_settings
 
 def test_the_shipped_section_describes_both_systems() -> None:
     settings = load_setup().train
-    assert settings.recipe("mlp").spec.recipe == "flatstats"
+    assert settings.recipe("mlp").spec.recipe == "moments"
+    assert settings.recipe("mlp").taught is not None
     assert settings.recipe("cnn").spec.recipe == "stacked"
     assert settings.recipe("cnn").all_variants[0].name == "plain"
     assert all(variant.seed for variant in settings.cnn.variants)

@@ -40,7 +40,7 @@ def test_a_greater_share_of_neutral_shows_more_of_it(tmp_path: Path, talk: Sampl
     soundfile.write(tmp_path / "librispeech/1.flac", talk[: 5 * RATE], RATE)
     model = load_model(write_stream_bundle(tmp_path / "bundle"))
     rows = [_row("librispeech/1.flac", "plain")]
-    result = everyday.everyday(model, tmp_path, rows, Config(), (0.05, 0.95))
+    result = everyday.everyday(model, tmp_path, rows, Config(), (0.05, None, 0.95))
     plain = [result["by_share"][share]["plain"] for share in ("0.05", "none", "0.95")]
     assert plain == sorted(plain)
     assert plain[-1] > plain[0]

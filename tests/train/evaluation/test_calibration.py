@@ -60,11 +60,13 @@ def test_the_operating_point_tells_answered_and_withheld_apart() -> None:
 
 def test_the_screen_is_judged_window_by_window_and_starts_afresh_with_each_clip() -> None:
     heard = clips(("sad", [("sad", 0.9)] * 3), ("happy", [("happy", 0.8), ("sad", 0.9)]), ("calm", []))
-    screen = calibration.of_screen(heard, SmoothingConfig(method="none", margin=0.0, hold_s=0.0))
+    screen = calibration.of_screen(heard, SmoothingConfig(method="none", margin=0.0, hold_s=0.0, neutral_share=None))
     assert screen.right.tolist() == [True, True, True, True, False]
     np.testing.assert_allclose(screen.confidence, [0.9, 0.9, 0.9, 0.8, 0.9], atol=1e-6)
     # Doubt withholds an answer; it does not change which one it would have been.
-    doubting = calibration.of_screen(heard, SmoothingConfig(method="none", margin=0.0, hold_s=0.0, unsure_below=0.99))
+    doubting = calibration.of_screen(
+        heard, SmoothingConfig(method="none", margin=0.0, hold_s=0.0, neutral_share=None, unsure_below=0.99)
+    )
     assert doubting.right.tolist() == screen.right.tolist()
 
 
