@@ -62,7 +62,7 @@ def timed_engine(model: Classifier, config: Config, watches: Stopwatches, first:
         watches.watch(gate, method, "gate")
     if gate._detector is not None:
         watches.watch(gate._detector, "probability", "gate_vad")
-    watches.watch(model, "predict" if model.card.stream is None else "follow", "model")
+    watches.watch(model, "follow" if model.card.stream else "outputs" if model.card.nobody else "predict", "model")
     for method in ("speech", "silence"):
         watches.watch(engine._labeller.smoother, method, "smoothing")
     for method in ("extend", "close"):

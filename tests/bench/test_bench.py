@@ -55,9 +55,10 @@ def test_percentiles_rise(figures: dict[str, Any]) -> None:
 
 @pytest.mark.slow
 def test_stages_add_up_to_the_hop_of_an_untouched_engine(figures: dict[str, Any]) -> None:
-    # The quickest of each: a machine that is busy elsewhere stretches the rest at random.
+    # The quickest of each: a machine that is busy elsewhere stretches the rest at random. Different hops are the quickest for
+    # different stages (a hop ends seven or eight of the gate's chunks), so the sum is below the quickest whole hop.
     total = sum(figures["stages"][stage]["min_ms"] for stage in STAGES)
-    assert total == pytest.approx(figures["hop_ms"]["min"], rel=0.5)
+    assert total == pytest.approx(figures["hop_ms"]["min"], rel=0.65)
     gate = figures["stages"]["gate"]["min_ms"]
     parts = figures["stages"]["gate_floor"]["min_ms"] + figures["stages"]["gate_vad"]["min_ms"]
     assert parts == pytest.approx(gate, rel=0.3)

@@ -31,7 +31,7 @@ def test_the_command_line_from_corpora_to_a_bundle_that_the_live_path_loads(
         "cnn.taught=null",
         "cnn.joined=mlp",
         "mlp.taught=null",
-        "mlp.front_end={recipe: flatstats}",
+        "mlp.front_end={recipe: flatstats, n_mels: 64, n_mfcc: 20}",
         "mlp.norm.prior_s=40",
     ):
         common += ["--set", f"train.{change}"]

@@ -123,7 +123,9 @@ def of_folds(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job, wanted: 
     if not parts:
         raise ConfigError(f"the folds' networks are measured on {' and '.join(_ON_STREAMS)}; give --bundle for the rest")
     if job.system == large.SYSTEM:
-        folds = large_folds(large.Workshop(paths, tuple(rows), setup.train.large), job, wanted.only)
+        folds = large_folds(
+            large.Workshop(paths, tuple(rows), rows_in_use(paths, setup.train), setup.train.large), job, wanted.only
+        )
     else:
         folds = listeners(paths, setup, rows_in_use(paths, setup.train), job, wanted.only)
     numbers = f" --fold {' '.join(map(str, wanted.only))}" if wanted.only else ""
