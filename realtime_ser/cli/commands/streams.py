@@ -84,6 +84,9 @@ def _replay(options: argparse.Namespace) -> int:
 def _demo(options: argparse.Namespace) -> int:
     options.files = [str(SAMPLE)]
     options.raw = options.rate = options.channels = None
+    if options.config is None:
+        # The sample is acted, and not ordinary speech as the default share of neutral expects. A later --set still counts.
+        options.set = ["smoothing.neutral_share=null", *options.set]
     return _replay(options)
 
 
