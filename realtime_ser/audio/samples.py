@@ -123,7 +123,7 @@ class LevelCheck:
         SourceError : the stream begins 20 dB over full scale, or has been there for a second. Nothing has changed then.
         """
         # A peak is at most the root of the sum of squares, which takes a third of the time. Mostly that settles it.
-        if self._normal and not self._loud_s and np.dot(samples, samples) < _SURELY:
+        if self._normal and not self._loud_s and _energy(samples) < _SURELY:
             return True
         peak = np.abs(samples).max(initial=0)
         if not peak <= ABSURD:  # written so that a NaN fails too
@@ -141,6 +141,12 @@ class LevelCheck:
             )
         self._loud_s = loud_s
         return False
+
+
+def _energy(samples: FloatArray) -> float:
+    """Sum of squares; infinite where it overflows, and NaN where a sample is none."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.dot(samples, samples))
 
 
 def _is_loud(samples: FloatArray, rate: int) -> bool:

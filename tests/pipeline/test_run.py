@@ -218,6 +218,12 @@ class Breaking(Classifier):
             raise self._error
         return super().predict(features)
 
+    def outputs(self, features: np.ndarray) -> np.ndarray:
+        self._left -= 1
+        if self._left < 0:
+            raise self._error
+        return super().outputs(features)
+
 
 @pytest.mark.parametrize(("error", "kind"), [(ModelError, "model_failed"), (MemoryError, "failed")])
 def test_a_model_that_fails_in_mid_stream_writes_what_came_and_the_summary(
