@@ -1,4 +1,4 @@
-"""Draws dashboard.svg: the screen 20.5 s into the shipped sample, replayed in real time.
+"""Draws dashboard.svg: the screen 17.5 s into the shipped sample, replayed in real time.
 
 Run ``python docs/images/dashboard.py``.
 """
@@ -23,7 +23,7 @@ from realtime_ser.sinks.dashboard.view import view
 from realtime_ser.sinks.group import SinkGroup
 
 SAMPLE = Path(__file__).parents[2] / "realtime_ser" / "sample" / "demo.flac"
-WIDTH, HEIGHT, UNTIL_S = 100, 26, 20.5
+WIDTH, HEIGHT, UNTIL_S = 100, 26, 17.5
 
 
 class CellSink:
@@ -45,7 +45,7 @@ class CellSink:
 
 def main() -> None:
     """Replay, stop, draw."""
-    config = load_config()
+    config = load_config(None, ["smoothing.neutral_share=null"])
     cell = Cell(config.dashboard.timeline_s, time.monotonic, None)
     with open_source(str(SAMPLE), config.capture, speed=1.0) as source:
         source.name = SAMPLE.name
