@@ -169,16 +169,21 @@ class Draws:
         self._corpora = [name for name in count if any(drawer == name for drawer, _ in self._by)]
         if not self._corpora:
             raise ConfigError("there is no clip with an emotion to learn from; run `python -m train prepare`")
+        # A small pool may hold no actor at some length: a batch of that length would never fill.
+        lengths = [(round(s * RATE), share) for s, share in zip(LENGTHS_S, LENGTH_SHARES, strict=True)]
+        filled = [pair for pair in lengths if any(self._by.get((name, pair[0])) for name in self._corpora)]
+        self._lengths = [length for length, _ in filled]
+        self._length_share = np.array([share for _, share in filled]) / sum(share for _, share in filled)
         weight = np.array([count[name] ** power for name in self._corpora])
         self._corpus_share = weight / weight.sum()
 
     def draw(self) -> Batch:
         """The next batch."""
         rng = self.rng
-        length = round(float(rng.choice(LENGTHS_S, p=LENGTH_SHARES)) * RATE)
+        length = int(rng.choice(self._lengths, p=self._length_share))
         drawn: list[Entry] = []
         while len(drawn) < self._groups:
-            some = self._by[self._next_drawer(), length]
+            some = self._by.get((self._next_drawer(), length))
             if some:
                 drawn.append(some[int(rng.integers(len(some)))])
         size = len(drawn[0].target)

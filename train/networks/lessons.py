@@ -119,7 +119,7 @@ def answers(teacher: Waveform, pool: Pool, places: Sequence[int], *, progress: b
     return found
 
 
-def asked(pool: Pool, places: Sequence[int], most: int) -> list[int]:
+def to_answer(pool: Pool, places: Sequence[int], most: int) -> list[int]:
     """Which groups the teacher answers: all readers', of whom nothing else is known, and acted ones up to ``most`` in all.
 
     A sound's label says everything.

@@ -23,7 +23,7 @@ from train.data.corpora.sounds import NOBODY
 from train.data.encoder_file import encoder_file, missing
 from train.data.manifest import Row
 from train.networks.drawn import Drawing, Draws, Pool, learned, load_pool
-from train.networks.lessons import answers, asked, only, shelves
+from train.networks.lessons import answers, only, shelves, to_answer
 from train.networks.taught import Teaching, fit_taught
 from train.networks.waveform import Waveform
 from train.networks.waveform_fit import train
@@ -102,8 +102,8 @@ class School:
         assert taught is not None
         # The network that ships has all of the teacher's answers, a fold's some: they take most of the time.
         most = 0 if name == "all" else taught.answers
-        soft = self._answers(rows, name, asked(self.pool, sorted(places), most), threads)
-        # Where the pool's windows of every system lie, so that each spec is computed once.
+        soft = self._answers(rows, name, to_answer(self.pool, sorted(places), most), threads)
+        # Features lie beside the pool, so that all folds read them.
         shelf = [only(each, places) for each in shelves(self.pool, recipe.spec, self.pool.folder)]
         teaching = Teaching(shelf, self.pool.entries, soft, recipe)
         runs = self.paths.runs / system

@@ -20,7 +20,7 @@ from train.networks import drawn, lessons
 from train.networks.drawn import Drawing, Draws, Pool, learned, load_pool
 from train.networks.encoder import Encoder
 from train.networks.export import export
-from train.networks.lessons import answers, asked, only, shelves
+from train.networks.lessons import answers, only, shelves, to_answer
 from train.networks.taught import CLASSES, Teaching, fit_taught
 from train.networks.trainer import normalisation
 from train.networks.waveform import Waveform
@@ -101,17 +101,23 @@ def test_a_fold_sees_no_window_of_a_tested_voice(rows: list[Row], pool: Pool) ->
         assert set(batch.target[batch.kind == SOUND].tolist()) <= {NOBODY_PLACE}
         kinds |= set(batch.kind.tolist())
     assert kinds == {ACTED, READ, SOUND}
+    # A pool that holds actors at one length only still fills its batches.
+    one = Pool(pool.folder)
+    length = next(entry.length for entry in one.entries if entry.kind == ACTED and entry.corpus == "tess")
+    one.entries = [entry for entry in one.entries if entry.kind != ACTED or entry.length == length]
+    few = Draws(one, train, np.random.default_rng(1), readers=0.2, sounds=0.2, groups=3)
+    assert {few.draw().tokens.shape[1] for _ in range(10)} == {length // 320}
     with pytest.raises(ConfigError, match="no clip with an emotion"):
         Draws(pool, [], np.random.default_rng(0))
 
 
 def test_the_teacher_answers_each_window(pool: Pool) -> None:
     every = list(range(len(pool.entries)))
-    places = asked(pool, every, 12)
+    places = to_answer(pool, every, 12)
     read = {place for place in every if pool.entries[place].kind == READ}
     assert read <= set(places)
     assert len(places) == max(12, len(read))
-    assert {pool.entries[place].kind for place in asked(pool, every, 0)} == {ACTED, READ}
+    assert {pool.entries[place].kind for place in to_answer(pool, every, 0)} == {ACTED, READ}
     teacher = Waveform().eval()
     found = answers(teacher, pool, places, progress=False)
     assert found.shape == (60, 4, CLASSES)
