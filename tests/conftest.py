@@ -57,12 +57,17 @@ LONGEST = (
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first; what runs in real time or by the thousand is slow."""
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    """The longest files first; what runs in real time or by the thousand is slow, and so are cases after the fast ones."""
     place = {ROOT / "tests" / name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path, len(place)))
     for item in items:
-        if ROOT / "tests" / "torture" in item.path.parents or item.get_closest_marker("audio_server"):
+        fast_cases = item.get_closest_marker("fast_cases")
+        if (
+            ROOT / "tests" / "torture" in item.path.parents
+            or item.get_closest_marker("audio_server")
+            or (fast_cases is not None and max(item.callspec.indices.values()) >= fast_cases.args[0])
+        ):
             item.add_marker(pytest.mark.slow)
 
 

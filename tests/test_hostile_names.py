@@ -67,6 +67,7 @@ def test_a_hostile_file_name(tmp_path: Path, bundles: dict[str, Path]) -> None:
     assert "\x1b" not in failed.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="needs a POSIX terminal and such names")
 def test_a_hostile_name_in_the_dashboard(tmp_path: Path, bundles: dict[str, Path]) -> None:
     path = _hostile_recording(tmp_path)
@@ -76,6 +77,7 @@ def test_a_hostile_name_in_the_dashboard(tmp_path: Path, bundles: dict[str, Path
     _assert_harmless(screen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["monitor", "devices", "doctor"])
 def test_a_hostile_device_name(command: str, tmp_path: Path, bundles: dict[str, Path]) -> None:
     write_fake_portaudio(tmp_path, HOSTILE)

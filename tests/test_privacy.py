@@ -39,6 +39,7 @@ def no_sockets(tmp_path: Path) -> Iterator[dict[str, str]]:
     assert not mark.exists(), mark.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -67,6 +67,7 @@ def test_a_frozen_server_does_not_keep_the_program_from_ending(pulse_server: Pul
     assert took_s < 8.0
 
 
+@pytest.mark.slow
 def test_a_file_at_the_pace_of_a_microphone_too():
     program = f"from realtime_ser import stream\nestimates = stream({str(SAMPLE)!r}, speed=1)\nnext(estimates)\nprint('end')\n"
     lines, took_s = end(program, dict(os.environ))

@@ -19,6 +19,7 @@ def mp3(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_mp3_decoder_does_not_speak_between_our_lines(mp3: Path, bundles: dict[str, Path]) -> None:
     content = bytearray(mp3.read_bytes())
     content[len(content) // 2 :: 97] = b"\xff" * len(content[len(content) // 2 :: 97])
@@ -28,6 +29,7 @@ def test_the_mp3_decoder_does_not_speak_between_our_lines(mp3: Path, bundles: di
     assert result.stderr.count("\n") == (1 if result.returncode else 0)
 
 
+@pytest.mark.slow
 def test_an_mp3_without_a_frame_is_not_said_to_be_missing(mp3: Path, bundles: dict[str, Path]) -> None:
     mp3.write_bytes(mp3.read_bytes()[:200])
     result = realtime_ser("replay", mp3, "--speed", "max", "--model", bundles["flatstats"])

@@ -83,6 +83,7 @@ def test_the_block_length_changes_nothing(tmp_path, block_s):
     np.testing.assert_array_equal(heard(path, block_s=block_s), heard(path))
 
 
+@pytest.mark.slow
 def test_a_long_file_is_streamed(tmp_path):
     path = tmp_path / "long.wav"
     with soundfile.SoundFile(path, "w", RATE, 1) as file:

@@ -27,6 +27,7 @@ def test_blocks_are_mono_timed_and_consecutive(portaudio):
     assert blocks[-1].captured_at == pytest.approx(time.monotonic(), abs=0.5)
 
 
+@pytest.mark.slow
 def test_the_time_runs_from_the_first_block(portaudio):
     portaudio.delivers = False
     with MicSource(None, config(), ends_after_s=0.5) as source:
@@ -163,6 +164,7 @@ def test_capture_times_are_believed_only_when_they_can_be_true(current, adc, exp
     assert capture_time(100.0, current, adc, 160, 8_000) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_channels_of_opposite_phase_are_not_silence(portaudio):
     portaudio.channels = 2
     portaudio.stereo = (0.5, -0.5)

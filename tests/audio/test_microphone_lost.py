@@ -12,6 +12,7 @@ from realtime_ser.errors import SourceError
 from realtime_ser.records import Notice
 
 
+@pytest.mark.slow
 def test_a_device_that_vanishes_and_returns_leaves_a_gap_of_its_absence(portaudio):
     with MicSource("desk", config()) as source:
         stream = source.blocks()
@@ -68,6 +69,7 @@ def test_a_device_that_stays_away_ends_the_run(portaudio):
         assert caught.value.exit_code == 1
 
 
+@pytest.mark.slow
 def test_the_last_reason_why_it_does_not_open_again_is_said(portaudio, monkeypatch):
     def refuse(**options):
         raise portaudio.PortAudioError("Device unavailable\n[PaErrorCode -9985]")
@@ -85,6 +87,7 @@ def test_the_last_reason_why_it_does_not_open_again_is_said(portaudio, monkeypat
             list(stream)
 
 
+@pytest.mark.slow
 def test_absent_and_silent_devices_are_told_apart(portaudio):
     with MicSource(None, config(retry_for_s=0.4)) as source:
         stream = source.blocks()
@@ -114,6 +117,7 @@ def test_no_patience_means_no_second_try(portaudio):
     assert portaudio.restarts == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("back", [False, True])
 def test_the_time_runs_while_the_device_is_away(portaudio, back):
     with MicSource(None, config(retry_for_s=60.0), ends_after_s=1.0) as source:
@@ -140,6 +144,7 @@ def test_a_device_that_comes_back_without_the_channel(portaudio):
             list(stream)
 
 
+@pytest.mark.slow
 def test_closing_a_dead_stream_may_hang_without_hanging_us(portaudio):
     portaudio.close_s = 30.0
     with MicSource(None, config(retry_for_s=0.5)) as source:

@@ -131,6 +131,7 @@ def test_leaving_early_joins_the_thread_and_closes_the_source():
     assert (scripted.opened, scripted.closed, scripted.stopped) == (1, 1, 1)
 
 
+@pytest.mark.slow
 def test_a_source_that_stalls_is_not_paid_back_in_a_flood():
     class Stalling(Scripted):
         def blocks(self):

@@ -57,6 +57,7 @@ def test_a_row_a_recording_in_order(archive: Path, whole: Path) -> None:
         assert row["error"] == ""
 
 
+@pytest.mark.slow
 def test_a_pipe_gets_csv_and_an_unreadable_file_its_row(archive: Path, tiny: Path, whole: Path, tmp_path: Path) -> None:
     text = tmp_path / "talk.wav"
     text.write_text("no audio")
@@ -252,6 +253,7 @@ def test_a_full_disk_is_said_and_what_is_done_is_kept(archive: Path, tiny: Path,
     assert out.read_bytes() == whole.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("head") is None, reason="no head")
 def test_a_reader_that_goes_away_ends_it_quietly(archive: Path, tiny: Path) -> None:
     process = start("classify", archive, "--model", str(tiny))
@@ -264,13 +266,14 @@ def test_a_reader_that_goes_away_ends_it_quietly(archive: Path, tiny: Path) -> N
     process.stderr.close()
 
 
+@pytest.mark.fast_cases(2)
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["-o", "out.xyz"], "the name must end in one of .rttm"),
+        (["-o", "a.vtt"], "holds one recording and there are 12; name a folder: -o FOLDER/ --format vtt"),
         (["-o", "out.csv", "--format", "nix"], "--format nix"),
         (["-o", "."], "--format"),
-        (["-o", "a.vtt"], "holds one recording and there are 12; name a folder: -o FOLDER/ --format vtt"),
         (["--resume"], "-o FILE"),
         (["-o", "a.csv", "-o", "./a.csv"], "one file"),
         (["-o", "a.csv", "-o", "-"], "standard output"),
@@ -287,6 +290,7 @@ def test_wrong_usage_is_one_line(arguments: list[str], words: str, archive: Path
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_no_output_lands_on_a_recording(tiny: Path, tmp_path: Path, talk: Samples) -> None:
     path = tmp_path / "talk.csv"  # whatever its name, it is audio
     soundfile.write(path, talk, RATE, format="WAV")

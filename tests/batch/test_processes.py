@@ -25,6 +25,7 @@ def test_recordings_that_end_their_process_get_a_row_that_says_so(tmp_path: Path
         assert "no model card" in str(judged.row["error"])
 
 
+@pytest.mark.slow
 def test_stopping_ends_the_workers_at_once(tmp_path: Path, tiny: Path, archive: Path) -> None:
     paths = sorted(archive.rglob("*.wav"))
     recordings = [Recording(str(path), path.stem, path.stat().st_size) for path in paths]

@@ -148,6 +148,7 @@ def test_speedup_is_the_ratio_of_the_two_medians() -> None:
     assert "torch MLP" in figures["librosa_way"]
 
 
+@pytest.mark.slow
 def test_silent_recording_is_refused(tmp_path: Path) -> None:
     silence = tmp_path / "silence.wav"
     soundfile.write(silence, np.zeros(16000 * 5, np.float32), 16000)

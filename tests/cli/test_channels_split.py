@@ -152,6 +152,7 @@ def test_wrong_usage_is_one_line(
     assert words in said
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals")
 def test_the_dashboard_draws_both_channels(call: Path, bundles: dict[str, Path]) -> None:
     master, slave = pty.openpty()

@@ -216,6 +216,7 @@ def test_full_disk_ends_one_output_and_is_said(tmp_path: Path) -> None:
     assert [row["kind"] for row in of_type(rows, "event")] == ["sink_failed"]
 
 
+@pytest.mark.slow
 def test_lost_samples_are_counted(tmp_path: Path) -> None:
     audio, rate = soundfile.read(SAMPLE, dtype="float32")
     audio[5 * rate : 5 * rate + 100] = np.nan
@@ -285,6 +286,7 @@ def test_demo_runs_each_model(model: str) -> None:
     assert sum(row["state"] == "speech" for row in of_type(rows, "window")) > 20
 
 
+@pytest.mark.slow
 def test_plain_lines_where_there_is_no_terminal() -> None:
     result = realtime_ser("demo", "--speed", "max")
     assert result.returncode == 0

@@ -37,6 +37,7 @@ def test_the_same_scenario_gives_the_same_bytes_at_any_speed(tmp_path: Path) -> 
     assert rows[-1]["dropped_samples"] > 2 * 16000
 
 
+@pytest.mark.slow
 def test_a_callback_that_raises_ends_with_everything_written(tmp_path: Path) -> None:
     scenario = tmp_path / "raise.yaml"
     scenario.write_text("faults: [{kind: raise, at_s: 5, message: broken cable}]")
@@ -73,6 +74,7 @@ def _gives_out_when_it_is_loud() -> bytes:
     return bytes(model.SerializeToString())
 
 
+@pytest.mark.slow
 def test_a_model_that_fails_in_mid_stream_is_said_and_every_output_finished(tmp_path: Path) -> None:
     model = write_bundle(tmp_path / "bundle", "waveform", network=_gives_out_when_it_is_loud())
     out, kept, table, page = (tmp_path / name for name in ("out.jsonl", "kept.flac", "table.csv", "page.html"))

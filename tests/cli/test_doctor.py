@@ -231,6 +231,7 @@ class SlowModel:
         return np.full((len(features), 2), 0.5, dtype=np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seconds", "ok"), [(0.0, True), (0.08, None), (0.3, False)])
 def test_speed_is_judged_against_the_hop(seconds, ok):
     check = doctor.check_speed(SlowModel(seconds), Config(), seconds=1.0)

@@ -57,10 +57,12 @@ def test_several_recordings_in_one_file_and_in_a_folder(recordings: Path) -> Non
     assert whole.startswith(first)
 
 
+@pytest.mark.fast_cases(2)
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["-o", "out"], ["-o out", ".rttm .vtt", "--format"]),
+        (["-o", "one.wav", "--format", "srt"], ["-o one.wav would overwrite the recording one.wav"]),
         (["-o", "out.doc"], ["-o out.doc", ".parquet"]),
         (["-o", "out.doc", "--format", "word"], ["--format word", "rttm"]),
         (["--format", "rttm"], ["--format", "-o"]),
@@ -68,7 +70,6 @@ def test_several_recordings_in_one_file_and_in_a_folder(recordings: Path) -> Non
         (["-o", "new/"], ["-o new/ is a folder", "--format"]),
         (["b/talk.flac", "-o", "out.vtt"], ["-o out.vtt", "WebVTT", "one recording", "--format vtt"]),
         (["-o", "out.rttm", "-o", "./out.rttm"], ["-o out.rttm", "one file"]),
-        (["-o", "one.wav", "--format", "srt"], ["-o one.wav would overwrite the recording one.wav"]),
         (["-o", "out.rttm", "--jsonl", "out.rttm"], ["-o out.rttm", "--jsonl out.rttm", "one file"]),
         (["-o", ".", "--format", "srt", "--csv", "one.srt"], ["--csv one.srt", "one file"]),
     ],

@@ -44,6 +44,7 @@ def test_a_network_becomes_a_bundle_that_a_run_can_use(tmp_path: Path) -> None:
     assert len(of_type(rows, "window")) > 80
 
 
+@pytest.mark.slow
 def test_standardised_input_does_not_depend_on_level_or_offset(tmp_path: Path) -> None:
     for name, standardised in (("scaled", True), ("plain", False)):
         network = write_network(tmp_path / f"{name}.onnx")

@@ -148,6 +148,7 @@ def test_json_means_the_same_everywhere(command: str, tmp_path: Path) -> None:
     assert {"devices": "Desk microphone", "models": "mlp", "doctor": "python"}[command] in shown
 
 
+@pytest.mark.slow
 def test_json_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     result = realtime_ser("models", "--json", tmp_path / "no" / "out.json")
     assert result.returncode == 1
@@ -174,6 +175,7 @@ def test_a_full_disk_behind_standard_output_is_said(typed: str) -> None:
     assert result.stderr == "realtime-ser: cannot write to standard output: No space left on device\n"
 
 
+@pytest.mark.slow
 def test_config_show_says_where_each_setting_comes_from(tmp_path: Path) -> None:
     mine = tmp_path / "mine.yaml"
     mine.write_text("stream: {hop_s: 0.5, recent_s: 0}\ncapture: {device: usb}\n")
@@ -197,12 +199,14 @@ def test_config_show_refuses_what_a_run_would_refuse() -> None:
     assert "did you mean 'stream.hop_s'" in result.stderr
 
 
+@pytest.mark.slow
 def test_quiet_shows_nothing_and_writes_what_is_asked(tmp_path: Path) -> None:
     result = realtime_ser("demo", "-q", "--speed", "max", "--duration", "2", "--csv", tmp_path / "out.csv")
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     assert (tmp_path / "out.csv").stat().st_size
 
 
+@pytest.mark.slow
 def test_verbose_says_settings_and_where_a_fault_arose() -> None:
     shown = realtime_ser("replay", SAMPLE, "-v", "-q", "--speed", "max", "--duration", "1", "--set", "stream.hop_s=0.5").stderr
     assert shown.splitlines()[0] == "stream.hop_s: 0.5 (from --set)"

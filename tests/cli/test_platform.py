@@ -86,6 +86,7 @@ def test_every_signal_that_there_is_stops_and_is_given_back(system: _Signals, mo
         assert set(system.handlers.values()) == {signal.SIG_DFL}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no SIGHUP here")
 def test_nohup_stays_in_force(tmp_path: Path, bundles: dict[str, Path]) -> None:
     out = tmp_path / "out.jsonl"

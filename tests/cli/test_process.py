@@ -44,6 +44,7 @@ sys.exit(main({arguments!r}))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("patch", ["CsvSink.write = broken", "CsvSink.close = broken", "ReportSink.close = broken"])
 def test_a_sink_that_raises_anything_loses_nothing_of_the_others(patch: str, tmp_path: Path, bundles: dict[str, Path]) -> None:
     out = {name: str(tmp_path / f"o.{name}") for name in ("jsonl", "csv", "flac", "html")}

@@ -99,6 +99,7 @@ def test_a_name_that_is_none_and_a_profile_that_is_an_output(
     assert "would overwrite the profile" in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="limits")
 def test_no_room_at_the_end_is_said_and_costs_only_the_profile(
     card: Path, clip: Path, env: dict[str, str], tmp_path: Path

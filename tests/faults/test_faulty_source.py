@@ -97,6 +97,7 @@ def test_late_blocks_lose_nothing() -> None:
     assert [len(block.samples) for block in blocks if len(block.samples) > RATE // 50] == [RATE // 2] * 4
 
 
+@pytest.mark.slow
 def test_a_stall_delivers_late_and_all_at_once_and_is_no_slow_machine() -> None:
     paced = PacedSource(ArraySource(AUDIO, RATE), 4, block_ms=20)
     source = FaultySource(paced, parse_scenario({"faults": [{"kind": "stall", "at_s": 1, "for_s": 6}]}, "test.yaml"))

@@ -33,6 +33,7 @@ def librosa_flat268(samples: Samples, rate: int) -> np.ndarray:
     return np.concatenate((mfcc.mean(axis=1), chroma.mean(axis=1), mel.mean(axis=1)))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:n_fft=.*is too large:UserWarning")
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("rate", [16000, 22050])

@@ -6,6 +6,7 @@ import itertools
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from signals import harmonics, voice
 
 from bundles import FRONT_ENDS, RATE
@@ -157,6 +158,7 @@ def expected_rhythm(level: np.ndarray, active: np.ndarray, voiced: np.ndarray) -
     )
 
 
+@pytest.mark.slow
 def test_vector_is_what_its_layout_says() -> None:
     signals = {
         "voice": voice(RATE, 2.0),

@@ -242,6 +242,7 @@ _json = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(key=st.sampled_from([*json.loads(json.dumps(FRONT_ENDS["flatstats"])), "top_db", "fmax", "format", "name", "labels",
                             "window_s", "min_window_s", "temperature", "input", "output", "sha256", "front_end", "headline"]),

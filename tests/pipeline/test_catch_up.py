@@ -187,6 +187,7 @@ def test_what_a_source_holds_back_counts_as_waiting() -> None:
     assert [type(piece) for piece in pieces] == [Notice]
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     turns=st.lists(st.floats(0, 3), min_size=1, max_size=20),

@@ -58,6 +58,7 @@ def of(records: list[Record], channel: int | None) -> list[Record]:
     return [record for record in records if isinstance(record, kinds) and record.channel == channel]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["mlp", "cnn"])
 def test_each_channel_equals_the_channel_replayed_alone(model: str, call: np.ndarray, tmp_path: Path) -> None:
     path = tmp_path / "call.wav"

@@ -101,6 +101,7 @@ def test_the_curl_example(server: Server, tmp_path: Path) -> None:
     assert row["label"] == "neutral"
 
 
+@pytest.mark.slow
 def test_the_python_client(server: Server, tmp_path: Path) -> None:
     audio, rate = soundfile.read(SAMPLE, dtype="int16")
     soundfile.write(tmp_path / "speech.wav", audio[: 3 * rate], rate, subtype="PCM_16")

@@ -169,6 +169,7 @@ def test_broken_samples_are_dropped_and_counted(wire: Any) -> None:
     assert summary["dropped_samples"] >= 32000
 
 
+@pytest.mark.slow
 def test_a_slow_reader_loses_windows_and_nothing_else(wire: Any, speech: Samples) -> None:
     slow: Wire = wire(waiting_windows=5, burst_s=100.0).start()
     fast: Wire = wire(burst_s=100.0).start()

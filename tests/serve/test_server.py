@@ -217,6 +217,7 @@ def test_when_it_is_full(server: Server) -> None:
         client.close()
 
 
+@pytest.mark.slow
 def test_a_token_is_needed_everywhere_it_matters(serve: MakeServer, tmp_path: Path) -> None:
     (tmp_path / "token").write_text(TOKEN + "\n")
     server = serve("--token-file", tmp_path / "token", "--host", "0.0.0.0")
@@ -281,6 +282,7 @@ def test_without_the_extra_one_line_names_it() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_gives_every_stream_its_summary(serve: MakeServer, clip: bytes, number: int) -> None:
     server = serve()

@@ -43,6 +43,7 @@ def test_an_upload(server: Server) -> None:
     assert sum(value for name, value in row.items() if name.startswith("probability_")) == pytest.approx(1, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_the_row_is_that_of_classify(server: Server, tmp_path: Path) -> None:
     result = realtime_ser("classify", SAMPLE, "-o", tmp_path / "rows.jsonl")
     assert result.returncode == 0, result.stderr
@@ -68,6 +69,7 @@ def test_a_bad_upload(server: Server, body: bytes, query: str, status: int) -> N
     assert "/tmp" not in row["error"]
 
 
+@pytest.mark.slow
 def test_a_large_upload_is_refused(serve: MakeServer) -> None:
     server = serve("--max-upload-bytes", "20000", "--max-upload-s", "5")
     status, _, body = request(server, "POST", "/v1/classify", bytes(20001))

@@ -26,6 +26,7 @@ class Slow(io.StringIO):
         return super().write(text)
 
 
+@pytest.mark.slow
 def test_a_slow_terminal_costs_the_engine_nothing(stream):
     records = stream(64)
     estimate = next(record for record in records if isinstance(record, Estimate))
@@ -143,6 +144,7 @@ sys.stderr.write("ended")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_a_terminal_that_takes_no_more_text_does_not_hold_the_end_up():
     import pty

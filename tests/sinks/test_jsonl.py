@@ -186,6 +186,7 @@ sink.close()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes block there")
 def test_a_pipe_that_is_full_for_a_while_loses_nothing():
     process = subprocess.Popen([sys.executable, "-c", SLOW_PIPE], stdout=subprocess.PIPE, text=True)

@@ -131,6 +131,7 @@ def test_channels_that_are_streams_of_their_own_have_a_state_each(broker: Broker
     assert config["unique_id"] == "call_2_emotion"
 
 
+@pytest.mark.slow
 @needs_broker
 def test_a_replay_leaves_its_last_state_and_home_assistant_finds_it(broker: Broker, tmp_path: Path) -> None:
     out = tmp_path / "o.jsonl"
@@ -182,6 +183,7 @@ def test_news_at_once_and_the_rest_once_a_second(broker: Broker, stream) -> None
     assert sink.news() == []
 
 
+@pytest.mark.slow
 @needs_broker
 def test_a_broker_that_goes_and_comes_back(broker: Broker, stream) -> None:
     sink = BackgroundSink(MqttSink(f"mqtt://127.0.0.1:{broker.port}", every_s=0.0), patience_s=5)
@@ -216,6 +218,7 @@ def test_a_broker_that_goes_and_comes_back(broker: Broker, stream) -> None:
     assert all(str(broker.port) in notice.message for notice in news)
 
 
+@pytest.mark.slow
 @needs_broker
 def test_when_the_process_is_killed_the_broker_says_offline(broker: Broker) -> None:
     listener = Subscriber(broker)
@@ -248,6 +251,7 @@ def test_a_password_is_taken_and_never_shown(tmp_path: Path) -> None:
         running.stop()
 
 
+@pytest.mark.slow
 def test_a_broker_that_was_never_there_loses_nothing_else(tmp_path: Path) -> None:
     out, port = tmp_path / "o.jsonl", free_port()
     result = realtime_ser("replay", SAMPLE, "--speed", "max", "--mqtt", f"mqtt://127.0.0.1:{port}", "--jsonl", out)
@@ -259,6 +263,7 @@ def test_a_broker_that_was_never_there_loses_nothing_else(tmp_path: Path) -> Non
     assert [row["kind"] for row in of_type(rows, "event")] in (["sink_lost"], [])
 
 
+@pytest.mark.slow
 def test_a_host_that_takes_the_connection_and_says_nothing(stream) -> None:
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))

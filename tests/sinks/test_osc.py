@@ -173,6 +173,7 @@ def test_good_addresses() -> None:
     assert parse_address("[::1]:57120") == ("::1", 57120)
 
 
+@pytest.mark.slow
 def test_a_replay_sends_and_says_so(server: Server, tmp_path: Path) -> None:
     out = tmp_path / "o.jsonl"
     result = realtime_ser("replay", SAMPLE, "--speed", "max", "--osc", f"127.0.0.1:{server.port}", "--jsonl", out)
@@ -185,6 +186,7 @@ def test_a_replay_sends_and_says_so(server: Server, tmp_path: Path) -> None:
     assert set(labels) <= {row["label"] or row["state"] for row in rows}
 
 
+@pytest.mark.slow
 def test_a_replay_to_nobody_loses_nothing_else(unused_port: int, tmp_path: Path) -> None:
     out = tmp_path / "o.jsonl"
     result = realtime_ser("replay", SAMPLE, "--speed", "max", "--osc", f"127.0.0.1:{unused_port}", "--jsonl", out)

@@ -67,6 +67,7 @@ def test_gaps_are_silence_in_their_place(tmp_path_factory, pieces, wav):
     np.testing.assert_array_equal(soundfile.read(path, dtype="float32")[0] if path.exists() else [], expected)
 
 
+@pytest.mark.slow
 def test_a_gap_of_hours_takes_no_memory(tmp_path):
     path = tmp_path / "out.flac"
     sink = RecorderSink(path)
@@ -154,6 +155,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("extension", "rate"), [("flac", 8000), ("flac", 48000), ("wav", 16000)])
 def test_a_killed_run_leaves_a_file_that_opens(tmp_path, extension, rate):
     path = tmp_path / f"out.{extension}"

@@ -36,21 +36,22 @@ def _contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["talk.flac", "--record", "talk.flac"], ["--record talk.flac", "recording talk.flac"]),
+        (["link.flac", "--csv", "hard.flac"], ["--csv hard.flac", "recording link.flac"]),
+        (["talk.flac", "--jsonl", "out", "--csv", "out"], ["--jsonl out", "--csv out", "one file"]),
         (["talk.flac", "--jsonl", "talk.flac"], ["--jsonl talk.flac", "recording talk.flac"]),
         (["talk.flac", "--csv", "./inner/../talk.flac"], ["--csv", "recording talk.flac"]),
         (["talk.flac", "--report", "talk.flac"], ["--report talk.flac"]),
         (["talk.flac", "--report", "link.flac"], ["--report link.flac"]),
         (["talk.flac", "--record", "hard.flac"], ["--record hard.flac"]),
         (["link.flac", "--jsonl", "talk.flac"], ["--jsonl talk.flac"]),
-        (["link.flac", "--csv", "hard.flac"], ["--csv hard.flac", "recording link.flac"]),
         (["inner", "--record", "inner/found.flac"], ["--record inner/found.flac"]),
         (["inner", "--jsonl", "inner/found.flac"], ["--jsonl inner/found.flac"]),
         (["talk.flac", "inner/found.flac", "--csv", "inner/found.flac"], ["--csv inner/found.flac"]),
-        (["talk.flac", "--jsonl", "out", "--csv", "out"], ["--jsonl out", "--csv out", "one file"]),
         (["talk.flac", "--csv", "new.html", "--report", "inner/../new.html"], ["--csv new.html", "--report", "one file"]),
         (["talk.flac", "--jsonl", "dangling", "--csv", "aim"], ["--jsonl dangling", "--csv aim", "one file"]),
         (["talk.flac", "--config", "own.yaml", "--jsonl", "own.yaml"], ["--jsonl own.yaml", "--config file own.yaml"]),
@@ -74,6 +75,7 @@ def test_nothing_is_opened_and_one_line_says_why(arguments: list[str], words: li
     assert (talk / "dangling").is_symlink()
 
 
+@pytest.mark.slow
 def test_the_shipped_files_are_inputs_too(tmp_path: Path) -> None:
     for shipped in (SAMPLE, ROOT / "config.yaml", ROOT / "weights" / "mlp.json", ROOT / "weights" / "mlp.onnx"):
         link = tmp_path / shipped.name
@@ -119,6 +121,7 @@ def test_standard_input_is_an_input(talk: Path) -> None:
     assert _contents(talk) == before
 
 
+@pytest.mark.slow
 def test_an_output_that_is_standard_output_has_it_for_itself(talk: Path) -> None:
     run = ["replay", "talk.flac", "--speed", "max", "--duration", "2", "--model", "own.json"]
     piped = realtime_ser(*run, "--jsonl", "/dev/stdout", cwd=talk)

@@ -16,6 +16,7 @@ from train.settings import load_setup
 TRAIN = Path(train.__file__).parent
 
 
+@pytest.mark.slow
 def test_the_command_lines_options_stay_in_the_command_line() -> None:
     imports = {
         path.relative_to(TRAIN).as_posix()

@@ -179,6 +179,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(corpus: Path, tmp_path: Path, 
     assert "Not a directory" in told
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_ended_is_one_line(
     corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

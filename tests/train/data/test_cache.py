@@ -89,6 +89,7 @@ def lives(pid: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks Linux which processes live")
 def test_workers_end_with_a_run_that_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "run.py"
@@ -167,6 +168,7 @@ def test_nobody_talks_where_none_was_asked_for_or_none_is_there(variant: Variant
     assert all(not item.talkers for item in told(clips(2, each), variant, tmp_path))
 
 
+@pytest.mark.slow
 def test_talk_behind_the_voice_reaches_the_features(tmp_path: Path) -> None:
     write_emodb(tmp_path)
     rows = manifests.build(tmp_path, progress=False).rows

@@ -116,6 +116,7 @@ def test_the_folder_given_wins_and_must_exist(tmp_path: Path, monkeypatch: pytes
         corpora_folder(tmp_path / "nowhere")
 
 
+@pytest.mark.slow
 @pytest.mark.corpus
 def test_every_file_of_the_corpora_parses(corpora: Path) -> None:
     found = scan(corpora)

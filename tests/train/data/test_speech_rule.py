@@ -65,6 +65,7 @@ def test_training_and_the_engine_have_the_same_windows(corpus: Path, tmp_path: P
     assert trained == heard > 20
 
 
+@pytest.mark.slow
 def test_they_have_the_same_windows_of_soft_real_speech(corpora: Path, tmp_path: Path) -> None:
     folder = corpora / "ravdess_speech"
     files = sorted(folder.rglob("*.wav"))[::40][:36] or sorted(folder.rglob("*.flac"))[::40][:36]

@@ -77,6 +77,7 @@ def test_a_clip_in_which_nobody_was_heard_gave_no_answer() -> None:
     assert calibration.calibration_error(answers) == pytest.approx(clips_error(heard))
 
 
+@pytest.mark.slow
 def test_the_table_is_told_and_drawn(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     said = []

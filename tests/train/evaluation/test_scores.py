@@ -87,6 +87,7 @@ def test_perfect_confidence_has_no_calibration_error_and_bluster_has() -> None:
     assert scores.calibration_error(heard(rows, (says("happy", 0.99),) * 10)) == pytest.approx(0.99, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_the_temperature_takes_bluster_back() -> None:
     rng = np.random.default_rng(0)
     rows, windows = [], []

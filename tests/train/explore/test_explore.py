@@ -87,6 +87,7 @@ def test_groups_explain_all_or_nothing() -> None:
     assert measures.explained(["a", "b", "a", "b"], x) == pytest.approx(0)
 
 
+@pytest.mark.slow
 def test_one_actor_and_one_line_in_every_emotion(manifest: Manifest) -> None:
     chosen = pictures.choose(manifest.rows)
     assert {name: len(part) for name, part in chosen.items()} == {"speech": 8, "song": 6}
@@ -110,6 +111,7 @@ def test_the_page_holds_every_picture_and_the_findings(root: Path, manifest: Man
     assert "src='http" not in text
 
 
+@pytest.mark.slow
 def test_without_clips_only_aggregates_are_drawn(root: Path, manifest: Manifest, tmp_path: Path) -> None:
     page = explore(root, manifest, tmp_path / "cache", tmp_path / "out", clips=False, progress=False)
     assert not (tmp_path / "out" / "clips").exists()
@@ -121,6 +123,7 @@ def test_an_empty_manifest_is_said(tmp_path: Path) -> None:
         explore(tmp_path, Manifest(()), tmp_path, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_second_look_takes_the_measures_from_the_cache(root: Path, manifest: Manifest, tmp_path: Path) -> None:
     first = measures.measure(root, manifest.rows, tmp_path, progress=False)
     (tmp_path / "elsewhere").mkdir()

@@ -33,6 +33,7 @@ def networks() -> tuple[torch.nn.Module, torch.nn.Module]:
     return cnn, mlp
 
 
+@pytest.mark.slow
 def test_each_kind_of_network_has_its_share_of_the_vote_on_the_same_stream(tmp_path: Path) -> None:
     cnn, mlp = networks()
     sections = [normalisation(cnn, CNN), normalisation(mlp, MLP)]

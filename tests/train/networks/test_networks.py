@@ -40,6 +40,7 @@ def mlp() -> torch.nn.Module:
     return stirred(network)
 
 
+@pytest.mark.slow
 def test_the_exported_cnn_equals_torch_at_any_length_and_batch(tmp_path: Path, cnn: torch.nn.Module) -> None:
     card = export([cnn], STACKED, tmp_path / "a.onnx", name="a", temperature=1.7)
     rng = np.random.default_rng(0)
@@ -48,6 +49,7 @@ def test_the_exported_cnn_equals_torch_at_any_length_and_batch(tmp_path: Path, c
         assert largest_difference(Calibrated([cnn], 1.7).eval(), Classifier(card), [x]) < 1e-5
 
 
+@pytest.mark.slow
 def test_the_exported_mlp_equals_torch(tmp_path: Path, mlp: torch.nn.Module) -> None:
     card = export([mlp, mlp], VECTOR, tmp_path / "a.onnx", name="a", temperature=0.6)
     assert largest_difference(Calibrated([mlp, mlp], 0.6).eval(), Classifier(card), example_inputs(VECTOR)) < 1e-5

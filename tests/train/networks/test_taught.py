@@ -111,6 +111,7 @@ def test_a_fold_sees_no_window_of_a_tested_voice(rows: list[Row], pool: Pool) ->
         Draws(pool, [], np.random.default_rng(0))
 
 
+@pytest.mark.slow
 def test_the_teacher_answers_each_window(pool: Pool) -> None:
     every = list(range(len(pool.entries)))
     places = to_answer(pool, every, 12)
@@ -138,6 +139,7 @@ def _recipe(front_end: str, **network: object) -> Recipe:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("front_end", ["flatstats", "stacked"])
 def test_features_are_normalised_as_live(pool: Pool, tmp_path: Path, front_end: str) -> None:
     """What a network trains on is what the front end and the running normaliser give for the same audio and past."""
@@ -199,6 +201,7 @@ def test_a_small_network_learns_and_ships(
     np.testing.assert_allclose(classifier.predict(window).sum(), 1, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_features_are_computed_once(pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = FrontEndSpec.from_dict({"recipe": "flatstats"})
     first = shelves(pool, spec, tmp_path, progress=False)

@@ -44,12 +44,14 @@ def test_the_encoder_equals_its_original(encoders: Path) -> None:
             np.testing.assert_allclose(value[0].numpy(), expected[name], atol=1e-4, err_msg=name)
 
 
+@pytest.mark.slow
 def test_the_graph_equals_torch_at_any_length(network: Waveform, tmp_path: Path) -> None:
     graph = WaveformGraph(network, temperature=1.3)
     write_graph(graph, tmp_path / "float.onnx", int8=False)
     assert largest_difference(graph, tmp_path / "float.onnx", (1.0, 1.01, 2.5, 3.0)) < 1e-4
 
 
+@pytest.mark.slow
 def test_int8_is_small_and_answers_nearly_the_same(network: Waveform, tmp_path: Path) -> None:
     graph = WaveformGraph(network)
     write_graph(graph, tmp_path / "int8.onnx")
@@ -62,6 +64,7 @@ def test_int8_is_small_and_answers_nearly_the_same(network: Waveform, tmp_path: 
     np.testing.assert_allclose(probs.sum(axis=1), 1, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_state_is_the_mean_of_what_was_said(network: Waveform) -> None:
     graph = WaveformGraph(network, memory_s=5.0).eval()
     samples, state, hop = example(1.5)

@@ -79,6 +79,7 @@ def test_groups_are_of_one_voice_readers_or_sounds(audio: Audio) -> None:
     assert lengths == {16000, 24000, 32000, 40000, 48000}
 
 
+@pytest.mark.slow
 def test_low_frequencies_do_not_reach_the_network(audio: Audio) -> None:
     groups = Groups(audio, Responses(), np.random.default_rng(2), readers=0.0, sounds=0.0)
     for _ in range(30):

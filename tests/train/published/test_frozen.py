@@ -44,6 +44,7 @@ def test_a_clip_longer_than_a_window_is_encoded_whole(tmp_path: Path) -> None:
     assert np.isfinite(frozen.statistics(encoder, samples[:100])).all()
 
 
+@pytest.mark.slow
 def test_the_row_joins_a_table_that_keeps_its_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_ravdess(tmp_path / "corpora")
     manifest = manifests.build(tmp_path / "corpora", progress=False)
@@ -81,6 +82,7 @@ def test_the_row_joins_a_table_that_keeps_its_others(tmp_path: Path, monkeypatch
     assert rows[frozen.ID]["clips"] == sum(row.corpus == "ravdess_speech" for row in manifest.rows)
 
 
+@pytest.mark.slow
 def test_large_has_a_row_once_its_folds_are_scored(tmp_path: Path) -> None:
     assert "ours-large" not in {row["id"] for row in ours.our_rows(runs=tmp_path)}
     scores = {

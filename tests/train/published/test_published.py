@@ -98,6 +98,7 @@ def test_every_network_answers_for_each_class(network: type[torch.nn.Module], sh
     assert network(shape, 5)(torch.zeros(3, *shape)).shape == (3, 5)
 
 
+@pytest.mark.slow
 def test_whole_clip_means_are_librosas() -> None:
     samples = np.random.default_rng(0).normal(0, 0.1, 40_000).astype(np.float32)
     settings = {"sr": 16_000, "n_fft": 2048, "hop_length": 512, "center": False}
@@ -127,6 +128,7 @@ def test_rows_are_the_published_ones_under_both_protocols() -> None:
     assert count == {"B-rnn": 200, "B-cnn": 1000, "C-dnn": 100}
 
 
+@pytest.mark.slow
 def test_unseen_speakers_are_unseen_and_random_shares_are_the_authors(manifest: Manifest, few: list[Experiment]) -> None:
     for one in few:
         rows = one.rows(manifest.rows)

@@ -27,6 +27,7 @@ def test_the_voice_is_found_between_its_silences() -> None:
     assert voiced_span(np.zeros(7, np.float32), RATE) == (0, 7)
 
 
+@pytest.mark.slow
 def test_the_truth_says_where_each_voice_is(tmp_path: Path) -> None:
     rows = made_rows(tmp_path, emotions=("happy", "sad", "angry"), each=5)
     scene = conversation(tmp_path, rows, RATE, seed=3)
@@ -41,6 +42,7 @@ def test_the_truth_says_where_each_voice_is(tmp_path: Path) -> None:
         assert PAUSE_S[0] <= after.start_s - before.end_s <= PAUSE_S[1] + 0.15
 
 
+@pytest.mark.slow
 def test_another_emotion_follows_after_two_to_four_clips(tmp_path: Path) -> None:
     rows = made_rows(tmp_path, emotions=("happy", "sad", "angry", "calm"), each=8)
     for seed in range(5):
@@ -49,6 +51,7 @@ def test_another_emotion_follows_after_two_to_four_clips(tmp_path: Path) -> None
         assert all(2 <= length <= 5 for length in lengths), lengths
 
 
+@pytest.mark.slow
 def test_a_seed_repeats_itself_and_another_differs(tmp_path: Path) -> None:
     rows = made_rows(tmp_path, emotions=("happy", "sad"), each=4)
     one, same, other = (conversation(tmp_path, rows, RATE, seed=seed) for seed in (1, 1, 2))

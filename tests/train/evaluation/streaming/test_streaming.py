@@ -46,6 +46,7 @@ def fold(root: Path, rows: list[Row]) -> Fold:
     return Fold("untrained", load_model(root / "untrained.json"), tuple(rows))
 
 
+@pytest.mark.slow
 def test_everything_is_scored_written_and_drawn(
     fold: Fold, root: Path, rows: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,6 +89,7 @@ def test_a_subset_takes_speakers_and_emotions_in_turn(rows: list[Row]) -> None:
     assert subset(rows, 0) == subset(rows, 99) == tuple(rows)
 
 
+@pytest.mark.slow
 def test_window_settings_and_first_seconds_are_points(fold: Fold, root: Path) -> None:
     clean = streamed([fold], root, CONFIG)
     lengths = windows([fold], root, CONFIG, clean)
@@ -113,6 +115,7 @@ def test_a_drop_has_an_interval_over_speakers(rows: list[Row]) -> None:
     assert interval(clean, clean) == (0, 0)
 
 
+@pytest.mark.slow
 def test_the_search_begins_with_what_was_and_the_choice_is_within_the_bars_where_one_is(
     fold: Fold, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
