@@ -28,8 +28,8 @@ demo: $(VENV)/live            ## replay the shipped sample with the dashboard
 monitor: $(VENV)/live         ## listen to the default microphone
 	$(BIN)/realtime-ser monitor
 
-test: $(VENV)/dev             ## the whole test suite, in two processes
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+test: $(VENV)/dev             ## the whole test suite, in three processes
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/dev             ## ruff
 	$(BIN)/ruff check .
