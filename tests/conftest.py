@@ -41,7 +41,7 @@ LONGEST = (
     "bench/test_bench.py",
     "audio/test_microphone_server.py",
     "train/networks/test_taught.py",
-    "cli/test_cli.py",
+    "cli/test_cli_ends.py",
     "torture/test_accounting.py",
     "cli/test_standard_input.py",
     "faults/test_faulty_source.py",
@@ -55,6 +55,7 @@ LONGEST = (
     "engine/test_engine.py",
     "audio/test_at_exit.py",
     "sinks/test_same_file.py",
+    "cli/test_cli.py",
     "cli/test_channels_split.py",
     "train/evaluation/test_large.py",
 )

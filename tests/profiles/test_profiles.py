@@ -19,15 +19,7 @@ from realtime_ser.engine.engine import Engine
 from realtime_ser.errors import ConfigError, SinkError
 from realtime_ser.model.classifier import Classifier, load_model
 from realtime_ser.profiles.file import read_profile
-from realtime_ser.profiles.folder import (
-    FOLDER_VARIABLE,
-    check_name,
-    find_profile,
-    list_profiles,
-    profile_path,
-    profiles_folder,
-    remove_profile,
-)
+from realtime_ser.profiles.folder import FOLDER_VARIABLE, find_profile, list_profiles, remove_profile
 from realtime_ser.profiles.run import OpenProfile, open_profile, open_profile_file
 
 CONFIG = Config(gate=GateConfig(enabled=False))
@@ -46,13 +38,6 @@ def cards(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def model(cards: dict[str, Path]) -> Classifier:
     return load_model(cards["one"])
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    place = tmp_path / "data" / "profiles"
-    monkeypatch.setenv(FOLDER_VARIABLE, str(place))
-    return place
 
 
 def run(opened: OpenProfile, model: Classifier, samples: Samples, seconds: float = 4.0) -> None:
@@ -247,56 +232,6 @@ def test_a_model_that_learns_nothing_of_a_voice_says_so(tmp_path: Path) -> None:
     opened = open_profile("anna", plain)
     assert kinds(opened) == ["profile_unused"]
     assert "learns nothing" in opened.notices[0].message
-
-
-@pytest.mark.parametrize("name", ["anna", "anna usb", "Zoë", "a" * 64, "a.b", "安娜"])
-def test_names(name: str, folder: Path) -> None:
-    assert check_name(name) == name
-    assert profile_path(name, "../x y").parent == folder / name
-    assert profile_path(name, "../x y").name == "___x_y.json"
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "",
-        ".",
-        "..",
-        "a/b",
-        "a\\b",
-        "../a",
-        ".a",
-        "-a",
-        " a",
-        "a ",
-        "a.",
-        "a\nb",
-        "a\x1b[2J",
-        "a:b",
-        "a" * 65,
-        "\udcff",
-        "a\x00",
-    ],
-)
-def test_names_that_are_none(name: str) -> None:
-    with pytest.raises(ConfigError, match="can be no profile's name") as raised:
-        check_name(name)
-    assert "\n" not in str(raised.value)
-
-
-def test_where_they_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv(FOLDER_VARIABLE)
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
-    monkeypatch.setattr("sys.platform", "linux")
-    assert profiles_folder() == tmp_path / "share" / "realtime-ser" / "profiles"
-    monkeypatch.delenv("XDG_DATA_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert profiles_folder() == tmp_path / ".local" / "share" / "realtime-ser" / "profiles"
-    monkeypatch.setattr("sys.platform", "darwin")
-    assert profiles_folder() == tmp_path / "Library" / "Application Support" / "realtime-ser" / "profiles"
-    monkeypatch.setattr("sys.platform", "win32")
-    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
-    assert profiles_folder() == tmp_path / "local" / "realtime-ser" / "profiles"
 
 
 def test_the_list_shows_damage_too(model: Classifier, talk: Samples, folder: Path) -> None:

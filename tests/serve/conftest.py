@@ -22,7 +22,7 @@ if all(importlib.util.find_spec(name) for name in EXTRA):
     from realtime_ser.serve.models import Models
     from realtime_ser.serve.session import ClientStream
 else:  # test_serve_extra.py says that the others are left out
-    collect_ignore_glob = ["test_browser.py", "test_protocol_page.py", "test_serve_session.py", "test_server.py"]
+    collect_ignore_glob = ["test_browser.py", "test_protocol_page.py", "test_serve_session.py", "test_server*.py"]
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +50,15 @@ def wire(tiny_models: Models) -> MakeWire:
         return Wire(ClientStream(1, models, access, replace(Limits(), **limits), metrics, clock), clock, metrics)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """A server of eight streams, which must end without a word."""
+    # On a busy machine nothing is skipped: that is tested elsewhere.
+    one = Server("--max-streams", "8", "--burst-s", "100", "--set", "stream.max_lag_s=600")
+    yield one
+    assert one.stop() == (0, "")
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,15 +17,6 @@ from server_process import Server
 from server_request import request
 
 from command import SAMPLE, realtime_ser, records
-
-
-@pytest.fixture(scope="module")
-def server() -> Any:
-    # On a busy machine nothing is skipped: that is tested elsewhere.
-    one = Server("--max-streams", "8", "--burst-s", "100", "--set", "stream.max_lag_s=600")
-    yield one
-    assert one.stop() == (0, "")
-
 
 MakeServer = Callable[..., Server]
 

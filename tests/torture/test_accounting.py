@@ -5,75 +5,26 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
-import tempfile
 from collections.abc import Iterable
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from accounted_stream import CAPACITY, MODEL, RATE, AccountedStream
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import initialize, invariant, precondition, rule, run_state_machine_as_test
 
-from realtime_ser.audio.ring import Ring
-from realtime_ser.config import Config, GateConfig, SmoothingConfig, StreamConfig
-from realtime_ser.engine.engine import Engine
 from realtime_ser.latency import LatencyHistogram
-from realtime_ser.records import Block, Estimate, Record, Segment, Session, Summary
-from realtime_ser.sinks.group import SinkGroup
-from realtime_ser.sinks.jsonl import JsonlSink
-from realtime_ser.sinks.recorder import RecorderSink
-from stub_model import LABELS, StubClassifier
+from realtime_ser.records import Estimate, Segment, Summary
 
-RATE = 4000
-CAPACITY = 3000
 RATES = st.sampled_from([RATE, RATE, 2000, 8000, 11025, 48000])
 _NOISE = np.random.default_rng(11).uniform(-0.3, 0.3, 50_000).astype(np.float32)
-CONFIG = Config(
-    stream=StreamConfig(hop_s=0.1),
-    gate=GateConfig(vad=False, min_speech_s=0.05, floor_span_s=1.0),
-    smoothing=SmoothingConfig(time_constant_s=0.2, hold_s=0.0, forget_s=0.3),
-)
-# Building one costs more than everything that is done with it; reset must make it as new, which the test then shows.
-_MODEL = StubClassifier(hop=50, window_s=0.5, min_window_s=0.2, keep=True)
-_ENGINE = Engine(_MODEL, CONFIG)
-# What the model gets is compared bit for bit with what was written; the filter before it has its own tests.
-_ENGINE._high_pass.push = lambda samples: samples  # type: ignore[method-assign]
 
 
-class Collector:
-    name = "collector"
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-
-    def write(self, record: Record) -> None:
-        self.records.append(record)
-
-    def close(self) -> None:
-        pass
-
-    def of(self, kind: type) -> list:
-        return [record for record in self.records if isinstance(record, kind)]
-
-
-class Accounting(RuleBasedStateMachine):
-    """A stream, and beside it a plain account of what was written, lost and heard, kept by this test alone."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.folder = Path(tempfile.mkdtemp(prefix="accounting-"))
-        self.engine = _ENGINE
-        self.stream = 0
+class Accounting(AccountedStream):
+    """What may happen to the stream, and what must hold then."""
 
     def teardown(self) -> None:
         try:
@@ -84,31 +35,6 @@ class Accounting(RuleBasedStateMachine):
     @initialize(rate=RATES)
     def begin(self, rate: int) -> None:
         self.begin_stream(rate)
-
-    def begin_stream(self, rate: int) -> None:
-        self.stream += 1
-        self.collector = Collector()
-        self.jsonl = self.folder / f"{self.stream}.jsonl"
-        self.recorder = RecorderSink(self.folder / f"{self.stream}.wav")
-        self.sinks = SinkGroup([JsonlSink(self.jsonl), self.recorder, self.collector])
-        self.sinks.write(Session("0", "stub", LABELS, RATE, 0.5, 0.1, "test", "now"))
-        self.engine.reset()
-        _MODEL.seen.clear()
-        self.rate = rate
-        self.begin_ring(0)
-        self.truth: dict[int, np.ndarray] = {}  # by start index, of what was written since the last change of rate
-        self.heard, self.heard_rate = 0, rate  # source index just past the last sample delivered, at that sample's rate
-        self.xruns = 0
-        self.recorded = 0  # samples that the recording must hold
-        self.rate_changes = 0
-        self.lost: list[tuple[Fraction, Fraction]] = []  # stretches of time, in seconds, that nobody may classify
-        self.flushed = True
-
-    def begin_ring(self, offset: int) -> None:
-        self.ring = Ring(CAPACITY, rate=self.rate)
-        self.offset = offset  # of the ring's timeline in the source's
-        self.written = 0  # on the ring's timeline
-        self.stored = self.taken = 0
 
     # --- what the audio thread may do ---
 
@@ -123,14 +49,6 @@ class Accounting(RuleBasedStateMachine):
         samples = _NOISE[:count].copy()
         samples[int(where * count)] = value
         self.store(samples, 0)
-
-    def store(self, samples: np.ndarray, xruns: int) -> None:
-        if len(samples):
-            self.truth[self.offset + self.written] = samples
-        self.ring.write(samples, None, xruns)
-        self.written += len(samples)
-        self.stored += len(samples)
-        self.xruns += xruns
 
     @rule(count=st.integers(1, 3000))
     def gap(self, count: int) -> None:
@@ -181,44 +99,7 @@ class Accounting(RuleBasedStateMachine):
         self.end_stream()
         self.begin_stream(rate)
 
-    def heard_at(self, rate: int) -> int:
-        """``heard`` in samples at ``rate``."""
-        return round(Fraction(self.heard * rate, self.heard_rate))
-
-    # --- how a pipeline does it ---
-
-    def take(self, limit: int | None) -> Block | None:
-        before = self.ring.overwritten
-        chunk = self.ring.read(limit)
-        self.taken += self.ring.overwritten - before
-        if chunk is None:
-            return None
-        self.taken += len(chunk.samples)
-        return Block(chunk.samples[:, 0], self.rate, chunk.start + self.offset, chunk.captured_at, chunk.xruns)
-
-    def hear(self, block: Block, *, skip: bool) -> None:
-        heard = self.heard_at(block.rate)
-        assert block.start >= heard, "time ran backward"
-        blocks = self.collector.of(Block)
-        same_file = not blocks or blocks[-1].rate == block.rate
-        self.recorded += block.end - (heard if same_file else block.start)
-        if block.start > heard:
-            self.lost.append((Fraction(heard, self.rate), Fraction(block.start, self.rate)))
-        if skip or not np.isfinite(block.samples).all():
-            self.lost.append((Fraction(block.start, self.rate), Fraction(block.end, self.rate)))
-        self.heard, self.heard_rate = block.end, block.rate
-        self.flushed = False
-        self.sinks.write(block)
-        if skip:
-            self.engine.skip(block)
-            self.results([])
-        else:
-            self.results(self.engine.push(block))
-
-    def results(self, estimates: Iterable[Estimate]) -> None:
-        for record in (*estimates, *self.engine.take_segments()):
-            self.sinks.write(record)
-        self.sinks.write(self.engine.health)
+    # --- how a stream ends ---
 
     def end_stream(self) -> None:
         self.ring.close()
@@ -295,14 +176,14 @@ class Accounting(RuleBasedStateMachine):
     def check_features(self) -> None:
         """What the model saw is, to the bit, what was written at the time that the window names."""
         classified = [e for e in self.collector.of(Estimate) if e.state != "no_speech"]
-        assert len(classified) == len(_MODEL.seen)
+        assert len(classified) == len(MODEL.seen)
         heard = np.zeros(self.heard, np.float32)
         for start, samples in self.truth.items():
             rest = heard[start : start + len(samples)]
             rest[:] = samples[: len(rest)]
-        for estimate, seen in zip(classified, _MODEL.seen, strict=True):
+        for estimate, seen in zip(classified, MODEL.seen, strict=True):
             # A last, shorter hop may end between two frames; the window's frames then end, and begin, a little earlier.
-            between = estimate.hop % _MODEL.spec.hop_length
+            between = estimate.hop % MODEL.spec.hop_length
             end = estimate.end - between
             assert np.array_equal(seen, heard[end - len(seen) : end])
             assert end - len(seen) >= max(0, estimate.start - between)
