@@ -24,10 +24,12 @@ SECONDS = 5
 
 @pytest.fixture(scope="module")
 def call(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A WAV file: agent left, customer right."""
+    """A WAV file: agent left, customer right, who begins two seconds later."""
     speech = soundfile.read(SAMPLE, dtype="float32")[0]
     path = tmp_path_factory.mktemp("call") / "call.wav"
-    soundfile.write(path, np.stack([speech[: SECONDS * RATE], speech[-SECONDS * RATE :]], axis=1), RATE, subtype="PCM_16")
+    agent, customer = speech[: SECONDS * RATE], speech[-SECONDS * RATE :].copy()
+    customer[: 2 * RATE] = 0
+    soundfile.write(path, np.stack([agent, customer], axis=1), RATE, subtype="PCM_16")
     return path
 
 
@@ -48,15 +50,18 @@ def test_every_output_holds_both_channels(call: Path, tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     rows = records((tmp_path / "o.jsonl").read_text())
     assert [row["channel"] for row in of_type(rows, "session")] == [1, 2]
-    labels = []
+    spoken = []
     for channel in (1, 2):
         alone = realtime_ser("replay", call, "--channel", str(channel), "--speed", "max", "--jsonl", "-")
         assert comparable(rows, channel) == comparable(records(alone.stdout), None)
         (summary,) = [row for row in of_type(rows, "summary") if row["channel"] == channel]
         assert_accounted(summary)
         assert (summary["captured_samples"], summary["dropped_samples"]) == (SECONDS * RATE, 0)
-        labels.append([row["label"] for row in of_type(rows, "segment") if row["channel"] == channel])
-    assert all(labels), "each channel has segments of its own"
+        segments = [row for row in of_type(rows, "segment") if row["channel"] == channel]
+        spoken.append([(row["start_s"], row["end_s"], row["label"]) for row in segments])
+    # Whatever the labels are, the times tell the channels apart.
+    assert spoken[0][0][0] < spoken[1][0][0]
+    assert comparable(rows, 1) != comparable(rows, 2)
 
     with (tmp_path / "o.csv").open() as file:
         table = list(csv.DictReader(file))
@@ -70,10 +75,15 @@ def test_every_output_holds_both_channels(call: Path, tmp_path: Path) -> None:
     assert {fields[1] for fields in rttm} == {"call"}
     grid, eaf = openTextgrid(str(tmp_path / "o.TextGrid"), includeEmptyIntervals=False), Eaf(str(tmp_path / "o.eaf"))
     captions = (tmp_path / "o.vtt").read_text()
-    for channel, expected in enumerate(labels, 1):
-        assert [fields[7] for fields in rttm if fields[2] == str(channel)] == expected
-        assert [entry.label for entry in grid.getTier(f"channel {channel}").entries] == expected
-        assert [entry[2] for entry in eaf.get_annotation_data_for_tier(f"channel {channel}")] == expected
+    for channel, segments in enumerate(spoken, 1):
+        lines = [fields for fields in rttm if fields[2] == str(channel)]
+        starts_and_ends = [(float(fields[3]), float(fields[3]) + float(fields[4]), fields[7]) for fields in lines]
+        tier = [(entry.start, entry.end, entry.label) for entry in grid.getTier(f"channel {channel}").entries]
+        annotations = eaf.get_annotation_data_for_tier(f"channel {channel}")
+        for found in (starts_and_ends, tier, [(start / 1000, end / 1000, label) for start, end, label, *_ in annotations]):
+            assert [label for *_, label in found] == [label for *_, label in segments]
+            assert [times for *times, _ in found] == [pytest.approx(times, abs=2e-3) for *times, _ in segments]
+        expected = [label for *_, label in segments]
         assert re.findall(f"<v channel {channel}>(.*)</v>", captions) == expected
         assert re.findall(f"^channel {channel}: (.*)$", (tmp_path / "o.srt").read_text(), re.MULTILINE) == expected
         assert re.findall(f"\tchannel {channel}: (.*)$", (tmp_path / "o.txt").read_text(), re.MULTILINE) == expected
