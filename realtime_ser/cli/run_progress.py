@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from realtime_ser.sinks.progress import progress_bar
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from realtime_ser.batch.run import Progress as RunState
 
 
@@ -22,17 +23,7 @@ class RunProgress:
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
-        self._bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TextColumn("{task.percentage:3.0f}%"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=False),
-            console=Console(stderr=True),
-            refresh_per_second=5,
-            transient=True,
-        )
+        self._bar = progress_bar(transient=True)
         self._task: TaskID | None = None
 
     def __enter__(self) -> RunProgress:

@@ -11,8 +11,25 @@ from realtime_ser.records import Block, Record, Session, Summary
 from realtime_ser.text import printable
 
 
+def progress_bar(console: Console | None = None, *, transient: bool = False) -> Progress:
+    """A bar with its share and the time left, not yet started; ``console`` None: standard error, so that standard output
+    stays clean; ``transient``: it disappears when it stops.
+    """
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f}%"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console or Console(stderr=True),
+        refresh_per_second=5,
+        transient=transient,
+    )
+
+
 class ProgressSink:
-    """Draws on standard error, so that standard output stays clean.
+    """Follows each long recording with a bar.
 
     Parameters
     ----------
@@ -23,16 +40,7 @@ class ProgressSink:
     def __init__(self, *, shortest_s: float = 20.0, console: Console | None = None) -> None:
         self.name = "progress bar"
         self._shortest_s = shortest_s
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TextColumn("{task.percentage:3.0f}%"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=console or Console(stderr=True),
-            refresh_per_second=5,
-        )
+        self._progress = progress_bar(console)
         self._task: TaskID | None = None
 
     def write(self, record: Record) -> None:

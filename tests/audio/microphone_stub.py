@@ -2,10 +2,12 @@
 
 import threading
 import time
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
 
+from realtime_ser.audio.microphone import MicSource
 from realtime_ser.config import CaptureConfig
 
 RATE = 8_000
@@ -28,6 +30,12 @@ class FakePortAudio:
         self.delivers = True
         self.channels = 1
         self.stereo = None
+
+    def unplug(self):
+        """Pull out every device, the newest stream's among them; their names, which plug them in again."""
+        names, self.names = self.names, []
+        self.streams[-1].vanish()
+        return names
 
     def query_hostapis(self):
         return [{"name": "Fake"}]
@@ -108,3 +116,12 @@ def config(**changes):
 
 def take(stream, count):
     return [next(stream) for _ in range(count)]
+
+
+@contextmanager
+def delivering(count, *, ends_after_s=None, channel=None, **changes):
+    """The blocks of a microphone with these changes to its settings, after the first ``count``."""
+    with MicSource(None, config(**changes), ends_after_s=ends_after_s, channel=channel) as source:
+        stream = source.blocks()
+        take(stream, count)
+        yield stream

@@ -4,7 +4,7 @@ import threading
 import time
 
 import pytest
-from microphone_stub import RATE, config, take
+from microphone_stub import RATE, config, delivering, take
 
 from realtime_ser.audio import microphone as mic
 from realtime_ser.audio.microphone import MicSource
@@ -17,8 +17,7 @@ def test_a_device_that_vanishes_and_returns_leaves_a_gap_of_its_absence(portaudi
     with MicSource("desk", config()) as source:
         stream = source.blocks()
         before = take(stream, 5)
-        names, portaudio.names = portaudio.names, []
-        portaudio.streams[0].vanish()
+        names = portaudio.unplug()
         lost_at = time.monotonic()
         rest = []
         while not isinstance(item := next(stream), Notice):
@@ -45,9 +44,7 @@ def test_pauses_between_tries_grow_with_the_absence(away_s, expected):
 
 
 def test_a_device_that_falls_silent_has_vanished(portaudio):
-    with MicSource(None, config(stall_s=0.2)) as source:
-        stream = source.blocks()
-        take(stream, 3)
+    with delivering(3, stall_s=0.2) as stream:
         portaudio.delivers = False
         started = time.monotonic()
         while not isinstance(item := next(stream), Notice):
@@ -57,11 +54,8 @@ def test_a_device_that_falls_silent_has_vanished(portaudio):
 
 
 def test_a_device_that_stays_away_ends_the_run(portaudio):
-    with MicSource(None, config(retry_for_s=0.5)) as source:
-        stream = source.blocks()
-        take(stream, 3)
-        portaudio.names = []
-        portaudio.streams[0].vanish()
+    with delivering(3, retry_for_s=0.5) as stream:
+        portaudio.unplug()
         started = time.monotonic()
         with pytest.raises(SourceError, match=r"did not return within 0\.5 s") as caught:
             list(stream)
@@ -74,11 +68,8 @@ def test_the_last_reason_why_it_does_not_open_again_is_said(portaudio, monkeypat
     def refuse(**options):
         raise portaudio.PortAudioError("Device unavailable\n[PaErrorCode -9985]")
 
-    with MicSource(None, config(retry_for_s=0.6)) as source:
-        stream = source.blocks()
-        take(stream, 3)
-        names, portaudio.names = portaudio.names, []
-        portaudio.streams[0].vanish()
+    with delivering(3, retry_for_s=0.6) as stream:
+        names = portaudio.unplug()
         next(item for item in stream if isinstance(item, Notice))
         # Absent at first, then there but held by somebody else.
         monkeypatch.setattr(portaudio, "InputStream", refuse)
@@ -89,26 +80,19 @@ def test_the_last_reason_why_it_does_not_open_again_is_said(portaudio, monkeypat
 
 @pytest.mark.slow
 def test_absent_and_silent_devices_are_told_apart(portaudio):
-    with MicSource(None, config(retry_for_s=0.4)) as source:
-        stream = source.blocks()
-        take(stream, 2)
-        portaudio.names = []
-        portaudio.streams[0].vanish()
+    with delivering(2, retry_for_s=0.4) as stream:
+        portaudio.unplug()
         with pytest.raises(SourceError, match="it is not connected"):
             list(stream)
     portaudio.names = ["Desk"]
-    with MicSource(None, config(retry_for_s=0.4)) as source:
-        stream = source.blocks()
-        take(stream, 2)
+    with delivering(2, retry_for_s=0.4) as stream:
         portaudio.delivers = False
         with pytest.raises(SourceError, match="it opens and delivers nothing"):
             list(stream)
 
 
 def test_no_patience_means_no_second_try(portaudio):
-    with MicSource(None, config(retry_for_s=0.0)) as source:
-        stream = source.blocks()
-        take(stream, 2)
+    with delivering(2, retry_for_s=0.0) as stream:
         portaudio.streams[0].vanish()
         started = time.monotonic()
         with pytest.raises(SourceError, match=r"is gone \(its stream ended\); plug it in"):
@@ -120,11 +104,8 @@ def test_no_patience_means_no_second_try(portaudio):
 @pytest.mark.slow
 @pytest.mark.parametrize("back", [False, True])
 def test_the_time_runs_while_the_device_is_away(portaudio, back):
-    with MicSource(None, config(retry_for_s=60.0), ends_after_s=1.0) as source:
-        stream = source.blocks()
-        take(stream, 2)
-        names, portaudio.names = portaudio.names, []
-        portaudio.streams[0].vanish()
+    with delivering(2, retry_for_s=60.0, ends_after_s=1.0) as stream:
+        names = portaudio.unplug()
         if back:
             threading.Timer(0.3, portaudio.__setattr__, ["names", names]).start()
         started = time.monotonic()
@@ -135,9 +116,7 @@ def test_the_time_runs_while_the_device_is_away(portaudio, back):
 
 def test_a_device_that_comes_back_without_the_channel(portaudio):
     portaudio.channels = 2
-    with MicSource(None, config(retry_for_s=0.4), channel=2) as source:
-        stream = source.blocks()
-        take(stream, 2)
+    with delivering(2, retry_for_s=0.4, channel=2) as stream:
         portaudio.channels = 1
         portaudio.streams[0].vanish()
         with pytest.raises(SourceError, match="came back without channel 2"):
@@ -147,9 +126,7 @@ def test_a_device_that_comes_back_without_the_channel(portaudio):
 @pytest.mark.slow
 def test_closing_a_dead_stream_may_hang_without_hanging_us(portaudio):
     portaudio.close_s = 30.0
-    with MicSource(None, config(retry_for_s=0.5)) as source:
-        stream = source.blocks()
-        take(stream, 3)
+    with delivering(3, retry_for_s=0.5) as stream:
         portaudio.streams[0].vanish()
         started = time.monotonic()
         with pytest.raises(SourceError, match="did not return"):

@@ -30,7 +30,7 @@ from train.data.corpora import LABELS
 from train.data.manifest import Manifest, Row
 from train.data.responses import load_responses
 from train.networks.encoder import TOKENS_PER_S, WIDTH, read_encoder
-from train.sampling.groups import ACTED, LENGTH_SHARES, LENGTHS_S, READ, SOUND, Groups
+from train.sampling.groups import ACTED, LENGTH_SHARES, LENGTHS_S, READ, SOUND, Groups, corpus_shares
 
 _PART = 1000  # groups drawn by one process at a time
 _INDEX = "index.json"
@@ -162,11 +162,8 @@ class Draws:
         self._by: dict[tuple[str, int], list[Entry]] = defaultdict(list)
         for entry in learned(pool, rows):
             self._by[_drawer(entry), entry.length].append(entry)
-        count: dict[str, int] = defaultdict(int)
-        for row in rows:
-            if row.emotion in LABELS:
-                count[row.corpus] += 1
-        self._corpora = [name for name in count if any(drawer == name for drawer, _ in self._by)]
+        drawers = {drawer for drawer, _ in self._by}
+        self._corpora = [name for name in dict.fromkeys(row.corpus for row in rows if row.emotion in LABELS) if name in drawers]
         if not self._corpora:
             raise ConfigError("there is no clip with an emotion to learn from; run `python -m train prepare`")
         # A small pool may hold no actor at some length: a batch of that length would never fill.
@@ -174,8 +171,7 @@ class Draws:
         filled = [pair for pair in lengths if any(self._by.get((name, pair[0])) for name in self._corpora)]
         self._lengths = [length for length, _ in filled]
         self._length_share = np.array([share for _, share in filled]) / sum(share for _, share in filled)
-        weight = np.array([count[name] ** power for name in self._corpora])
-        self._corpus_share = weight / weight.sum()
+        self._corpus_share = corpus_shares(rows, self._corpora, power)
 
     def draw(self) -> Batch:
         """The next batch."""

@@ -5,7 +5,7 @@ The utterances of a group serve as each other's past, to which a stream would ha
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +19,7 @@ from train.data.audio import RATE, Audio
 from train.data.corpora import LABELS
 from train.data.corpora.readers import PLAIN
 from train.data.corpora.sounds import NOBODY, WITH_VOICES
+from train.data.manifest import Row
 from train.data.responses import Responses
 from train.sampling.channel import Channel
 
@@ -52,6 +53,13 @@ class Group:
     speaker: str
 
 
+def corpus_shares(rows: Sequence[Row], corpora: Sequence[str], power: float) -> FloatArray:
+    """Share of each corpus, (corpora,): it goes with the corpus's number of clips with an emotion to this power."""
+    clips = Counter(row.corpus for row in rows if row.emotion in LABELS)
+    weight = np.array([clips[corpus] ** power for corpus in corpora])
+    return weight / weight.sum()
+
+
 class Groups:
     """Draws groups.
 
@@ -78,7 +86,6 @@ class Groups:
         self._shares, self._size = (readers, sounds), size
         acted: dict[str, dict[str, dict[str, list[int]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
         read: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-        count: dict[str, int] = defaultdict(int)
         self._sounds: list[int] = []
         self._voices: list[int] = []
         for i, row in enumerate(audio.rows):
@@ -91,13 +98,11 @@ class Groups:
                 read[row.corpus][row.speaker].append(i)
             elif row.emotion in LABELS:
                 acted[row.corpus][row.speaker][row.emotion].append(i)
-                count[row.corpus] += 1
         # Readers serve as background speech, because no fold tests them.
         self._voices = self._voices or [i for i, row in enumerate(audio.rows) if row.emotion != NOBODY]
         self._acted = [[(who, list(moods.items())) for who, moods in voices.items()] for voices in acted.values()]
         self._corpora = list(acted)
-        weight = np.array([count[corpus] ** power for corpus in acted])
-        self._corpus_share = weight / weight.sum()
+        self._corpus_share = corpus_shares(audio.rows, self._corpora, power)
         self._read = [(corpus, list(voices.items())) for corpus, voices in read.items()]
 
     def draw(self) -> Group:
