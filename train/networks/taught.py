@@ -32,6 +32,7 @@ from train.settings import Recipe
 
 CLASSES = len(LABELS) + 1
 _COLD, _OWN, _OWN_S, _PAST_S = 0.4, 0.7, 2.0, (2.5, 72.0)  # as for large; see ``waveform_fit``
+_MOVED = 0.5  # share of groups
 _EVERY, _TOLD = 1000, 200  # steps between checkpoints, and between lines
 _FIRST = 40  # batches that the scaler is fitted on
 
@@ -85,8 +86,12 @@ class Teaching:
         number = int(rng.choice(len(self._shelves), p=self._shelf_share))
         shelf, weight = self._shelves[number], self._weights[number]
         some = rng.choice(len(shelf.place), self._groups, p=weight / weight.sum())
-        past, past_s = _pasts(shelf.profile[some], rng)
-        x = self._relative(np.asarray(shelf.x[some], np.float32), shelf.level[some], past, past_s)
+        x, profile = np.asarray(shelf.x[some], np.float32), shelf.profile[some]
+        past, past_s = _pasts(profile, rng) if self._taught.pasts else (profile, np.zeros(profile.shape[:2], np.float32))
+        if self.vectors and self._taught.moved:
+            moves = _moves(x.mean(axis=1), self._taught.moved, rng)
+            x, past = x + moves, past + moves
+        x = self._relative(x, shelf.level[some], past, past_s)
         wanted = self._wanted[shelf.place[some]].reshape(-1, CLASSES)
         return torch.from_numpy(x.reshape(-1, *x.shape[2:])), torch.from_numpy(wanted)
 
@@ -119,6 +124,14 @@ def _pasts(profile: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, F
     seconds = before_s + own_s
     share = share / np.maximum(seconds, 1e-6)[..., None]
     return np.einsum("gij,gjn->gin", share, profile).astype(np.float32), seconds.astype(np.float32)
+
+
+def _moves(means: FloatArray, most: float, rng: np.random.Generator) -> FloatArray:
+    """For each group, half of the time, a share of the difference of two groups' means: (groups, n) -> (groups, 1, n)."""
+    groups = len(means)
+    share = most * rng.random((groups, 1)) * (rng.random((groups, 1)) < _MOVED)
+    moves = (means[rng.permutation(groups)] - means[rng.permutation(groups)]) * share
+    return moves[:, np.newaxis].astype(np.float32)
 
 
 def fit_taught(teaching: Teaching, recipe: Recipe, run: Path, *, seed: int, identity: str) -> nn.Module:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +166,26 @@ def test_features_are_normalised_as_live(pool: Pool, tmp_path: Path, front_end: 
     offline = teaching._relative(x, shelf.level[:1, :1], past[:, None], np.full((1, 1), 6.0, np.float32))[0, 0]
     tolerance = 0.3 if front_end == "stacked" else 2e-3  # log-mel is kept in float16
     np.testing.assert_allclose(offline, live, atol=tolerance, rtol=0.01)
+
+
+def test_without_pasts_all_is_relative_to_the_prior_and_a_group_moves_as_one(pool: Pool, tmp_path: Path) -> None:
+    recipe = _recipe("flatstats")
+    own = shelves(pool, recipe.spec, tmp_path, progress=False)
+    soft = np.full((60, 4, CLASSES), 1 / CLASSES, np.float32)
+
+    def drawn(**changes: float) -> np.ndarray:
+        taught = replace(recipe.taught, pasts=False, **changes)
+        teaching = Teaching(own, pool.entries, soft, replace(recipe, taught=taught))
+        x, _ = teaching.draw(np.random.default_rng(3))
+        return (x.numpy() * teaching.prior[1] + teaching.prior[0]).reshape(-1, 4, x.shape[1])
+
+    every = own[0].x.reshape(-1, own[0].x.shape[-1])
+    still, moved = drawn(), drawn(moved=1.0)
+    for window in still.reshape(-1, still.shape[-1]):
+        assert np.abs(every - window).max(axis=1).min() < 1e-2
+    away = moved - still
+    np.testing.assert_allclose(away, np.broadcast_to(away[:, :1], away.shape), atol=1e-2)
+    assert 0 < np.sum(np.abs(away).max(axis=(1, 2)) > 0.05) < len(away)
 
 
 @pytest.mark.slow
