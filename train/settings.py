@@ -57,8 +57,8 @@ class Taught:
     label : weight of an actor's own label in the target; the teacher's answer has the rest
     readers, sounds : share of the groups with readers, and with sounds
     answers : groups to which a fold's teacher gives its answer, where there are more; 0: all, as for what ships
-    pasts : some windows have a past of the same voice, from which the running normalisation has learned. False: none has, so
-        that the network learns to do without; a voice's own mean helps it all the same
+    pasts : share of windows with a past of the same voice, to which the running normalisation has adapted. The rest are
+        relative to the training speakers' mean alone: the fewer pasts, the better the first estimates of a voice
     moved : half of the groups' vectors move by up to this many times the difference of two other groups' means, as if another
         voice spoke through another microphone (vectors only)
     """
@@ -68,7 +68,7 @@ class Taught:
     label: float = between(0, 1, default=0.5)
     readers: float = between(0, 1, default=0.1)
     sounds: float = between(0, 1, default=0.12)
-    pasts: bool = True
+    pasts: float = between(0, 1, default=0.6)
     moved: float = between(0, 100, default=0.0)
 
 

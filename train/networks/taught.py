@@ -31,7 +31,7 @@ from train.sampling.masking import mask_batch
 from train.settings import Recipe
 
 CLASSES = len(LABELS) + 1
-_COLD, _OWN, _OWN_S, _PAST_S = 0.4, 0.7, 2.0, (2.5, 72.0)  # as for large; see ``waveform_fit``
+_OWN, _OWN_S, _PAST_S = 0.7, 2.0, (2.5, 72.0)  # as for large; see ``waveform_fit``
 _MOVED = 0.5  # share of groups
 _EVERY, _TOLD = 1000, 200  # steps between checkpoints, and between lines
 _FIRST = 40  # batches that the scaler is fitted on
@@ -87,7 +87,7 @@ class Teaching:
         shelf, weight = self._shelves[number], self._weights[number]
         some = rng.choice(len(shelf.place), self._groups, p=weight / weight.sum())
         x, profile = np.asarray(shelf.x[some], np.float32), shelf.profile[some]
-        past, past_s = _pasts(profile, rng) if self._taught.pasts else (profile, np.zeros(profile.shape[:2], np.float32))
+        past, past_s = _pasts(profile, self._taught.pasts, rng)
         if self.vectors and self._taught.moved:
             moves = _moves(x.mean(axis=1), self._taught.moved, rng)
             x, past = x + moves, past + moves
@@ -109,12 +109,14 @@ class Teaching:
         return np.asarray(relative, np.float32)
 
 
-def _pasts(profile: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """For each window what its stream has gathered: some of its group's others and itself in part, and the seconds in all."""
+def _pasts(profile: FloatArray, chance: float, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """For each window what its stream has gathered: nothing, or with this chance some of its group's others and itself in
+    part; and the seconds in all."""
     groups, size, _ = profile.shape
     own_s = np.where(rng.random((groups, size)) < _OWN, rng.uniform(0, _OWN_S, (groups, size)), 0.0)
     before_s = np.exp(rng.uniform(*np.log(_PAST_S), (groups, size)))
-    before_s[rng.random((groups, size)) < _COLD] = 0.0
+    nothing = rng.random((groups, size)) >= chance
+    before_s[nothing] = own_s[nothing] = 0.0
     chosen = rng.random((groups, size, size)) < rng.uniform(0.2, 1.0, (groups, size, 1))
     itself = np.eye(size, dtype=bool)
     # At least one of the others.

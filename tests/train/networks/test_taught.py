@@ -22,7 +22,7 @@ from train.networks.drawn import Drawing, Draws, Pool, learned, load_pool
 from train.networks.encoder import Encoder
 from train.networks.export import export
 from train.networks.lessons import answers, only, shelves, to_answer
-from train.networks.taught import CLASSES, Teaching, fit_taught
+from train.networks.taught import CLASSES, Teaching, _pasts, fit_taught
 from train.networks.trainer import normalisation
 from train.networks.waveform import Waveform
 from train.sampling.groups import ACTED, NOBODY_PLACE, READ, SOUND
@@ -168,13 +168,23 @@ def test_features_are_normalised_as_live(pool: Pool, tmp_path: Path, front_end: 
     np.testing.assert_allclose(offline, live, atol=tolerance, rtol=0.01)
 
 
+@pytest.mark.parametrize("chance", [0.0, 0.25, 1.0])
+def test_so_many_windows_have_a_past_of_their_own_group(chance: float) -> None:
+    rng = np.random.default_rng(0)
+    group = np.broadcast_to(np.arange(500, dtype=np.float32)[:, None, None], (500, 4, 1))
+    past, seconds = _pasts(group, chance, rng)
+    assert np.mean(seconds > 0) == pytest.approx(chance, abs=0.03)
+    assert seconds.max() <= 74
+    np.testing.assert_allclose(past[seconds > 0], group[seconds > 0], rtol=1e-5)
+
+
 def test_without_pasts_all_is_relative_to_the_prior_and_a_group_moves_as_one(pool: Pool, tmp_path: Path) -> None:
     recipe = _recipe("flatstats")
     own = shelves(pool, recipe.spec, tmp_path, progress=False)
     soft = np.full((60, 4, CLASSES), 1 / CLASSES, np.float32)
 
     def drawn(**changes: float) -> np.ndarray:
-        taught = replace(recipe.taught, pasts=False, **changes)
+        taught = replace(recipe.taught, pasts=0.0, **changes)
         teaching = Teaching(own, pool.entries, soft, replace(recipe, taught=taught))
         x, _ = teaching.draw(np.random.default_rng(3))
         return (x.numpy() * teaching.prior[1] + teaching.prior[0]).reshape(-1, 4, x.shape[1])
