@@ -78,6 +78,12 @@ def test_from_start_to_stop(browser: Any, server: Server) -> None:
     page.close()
 
 
+def mean_probs(windows: list[dict[str, Any]]) -> list[float]:
+    """Of each label, over the windows that have an estimate."""
+    spoken = [row["probs"] for row in windows if row["probs"]]
+    return [float(np.mean([probs[label] for probs in spoken])) for label in sorted(spoken[0])]
+
+
 def test_the_records_equal_replays_of_what_the_browser_heard(
     player: Any, server: Server, tmp_path: Path, corpora: Path
 ) -> None:
@@ -101,11 +107,9 @@ def test_the_records_equal_replays_of_what_the_browser_heard(
     assert len(ours) == len(theirs) > 10
     assert [row["label"] for row in ours] == [row["label"] for row in theirs]
     assert [{**row, "latency_ms": 0} for row in ours] == [{**row, "latency_ms": 0} for row in theirs]
-    # The browser resamples and repeats the file; it says no other label for that.
+    # The browser resamples and repeats the file; the model finds much the same in it. A label alone may tip over.
     direct = records(realtime_ser("replay", tmp_path / "angry.wav", "--speed", "max", "--jsonl", "-").stdout)
-    labels = {row["label"] for row in of_type(direct, "window")} - {None}
-    assert labels
-    assert labels & {row["label"] for row in ours}
+    assert np.corrcoef(mean_probs(of_type(direct, "window")), mean_probs(ours))[0, 1] > 0.5
 
 
 def test_reload_back_and_close_let_the_microphone_go(browser: Any, server: Server) -> None:
