@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from bundles import MakeBundle
+from collector import Collector
 from command import SAMPLE
 from realtime_ser.audio.file import FileSource
 from realtime_ser.audio.open import open_source
@@ -22,19 +23,6 @@ from realtime_ser.records import Block, Estimate, FloatArray, Notice, Record, Se
 from realtime_ser.sinks.group import SinkGroup
 
 RATE = 16_000
-
-
-class Collector:
-    name = "collector"
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-
-    def write(self, record: Record) -> None:
-        self.records.append(record)
-
-    def close(self) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")

@@ -12,14 +12,15 @@ import soundfile
 import realtime_ser
 from bundles import LABELS as TINY
 from bundles import MakeBundle
+from collector import Collector
 from command import SAMPLE
 from realtime_ser.audio.file import FileSource
 from realtime_ser.config import Config
 from realtime_ser.engine.engine import Engine
-from realtime_ser.errors import ConfigError, ModelError, SinkError, SourceError
+from realtime_ser.errors import ConfigError, ModelError, SourceError
 from realtime_ser.model.classifier import Classifier, load_model
 from realtime_ser.pipeline.run import listen, run
-from realtime_ser.records import Block, Estimate, Health, Notice, Record, Segment, Session, Summary
+from realtime_ser.records import Block, Estimate, Health, Notice, Segment, Session, Summary
 from realtime_ser.sinks.group import SinkGroup
 
 RATE = 16000
@@ -64,28 +65,6 @@ class ScriptedSource:
             if isinstance(item, Exception):
                 raise item
             yield item
-
-
-class Collector:
-    """Keeps every record; fails from the n-th on with ``fail_at``."""
-
-    def __init__(self, fail_at: int | None = None, *, closed_by_reader: bool = False) -> None:
-        self.name = "collector"
-        self.records: list[Record] = []
-        self.closed = 0
-        self._fail_at = fail_at
-        self._closed_by_reader = closed_by_reader
-
-    def write(self, record: Record) -> None:
-        if self._fail_at is not None and len(self.records) >= self._fail_at:
-            raise SinkError("disk full", closed_by_reader=self._closed_by_reader)
-        self.records.append(record)
-
-    def close(self) -> None:
-        self.closed += 1
-
-    def of(self, kind: type) -> list:
-        return [record for record in self.records if isinstance(record, kind)]
 
 
 def blocks_of(samples: np.ndarray, size: int = 1600, start: int = 0) -> list[Block]:

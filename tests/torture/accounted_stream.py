@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 from hypothesis.stateful import RuleBasedStateMachine
 
+from collector import Collector
 from realtime_ser.audio.ring import Ring
 from realtime_ser.config import Config, GateConfig, SmoothingConfig, StreamConfig
 from realtime_ser.engine.engine import Engine
-from realtime_ser.records import Block, Estimate, Record, Session
+from realtime_ser.records import Block, Estimate, Session
 from realtime_ser.sinks.group import SinkGroup
 from realtime_ser.sinks.jsonl import JsonlSink
 from realtime_ser.sinks.recorder import RecorderSink
@@ -31,22 +32,6 @@ MODEL = StubClassifier(hop=50, window_s=0.5, min_window_s=0.2, keep=True)
 ENGINE = Engine(MODEL, CONFIG)
 # What the model gets is compared bit for bit with what was written; the filter before it has its own tests.
 ENGINE._high_pass.push = lambda samples: samples  # type: ignore[method-assign]
-
-
-class Collector:
-    name = "collector"
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-
-    def write(self, record: Record) -> None:
-        self.records.append(record)
-
-    def close(self) -> None:
-        pass
-
-    def of(self, kind: type) -> list:
-        return [record for record in self.records if isinstance(record, kind)]
 
 
 class AccountedStream(RuleBasedStateMachine):

@@ -31,7 +31,7 @@ from train.sampling.masking import mask_batch
 from train.settings import Recipe
 
 CLASSES = len(LABELS) + 1
-_OWN, _OWN_S, _PAST_S = 0.7, 2.0, (2.5, 72.0)  # as for large; see ``waveform_fit``
+_OWN, _OWN_S, _PAST_S = 0.7, 2.0, (2.5, 72.0)  # of a window with a past, as for large; see ``waveform_fit``
 _MOVED = 0.5  # share of groups
 _EVERY, _TOLD = 1000, 200  # steps between checkpoints, and between lines
 _FIRST = 40  # batches that the scaler is fitted on
