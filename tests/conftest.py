@@ -41,6 +41,7 @@ LONGEST = (
     "bench/test_bench.py",
     "audio/test_microphone_server.py",
     "train/networks/test_taught.py",
+    "train/networks/test_drawn.py",
     "cli/test_cli_ends.py",
     "torture/test_accounting.py",
     "cli/test_standard_input.py",

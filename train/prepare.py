@@ -38,8 +38,8 @@ def prepare(paths: Paths, settings: TrainSettings) -> Manifest:
         raise ConfigError(_none_in_use(found.rows, settings))
     for system in SYSTEMS:
         recipe = settings.recipe(system)
-        if recipe.taught is not None:
-            continue  # learns from windows that are drawn, not from cached clips
+        if recipe.taught is not None and not recipe.taught.clips:
+            continue  # learns from drawn windows alone
         features.fill(paths.corpora, rows, recipe.spec, paths.cache, recipe.all_variants)
     return found
 

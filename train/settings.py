@@ -59,6 +59,8 @@ class Taught:
     answers : groups to which a fold's teacher gives its answer, where there are more; 0: all, as for what ships
     pasts : share of windows with a past of the same voice, to which the running normalisation has adapted. The rest are
         relative to the training speakers' mean alone: the fewer pasts, the better the first estimates of a voice
+    clips : share of a batch (of log-mel: of the batches) that are windows of the clips, as the engine cuts them, under the
+        recipe's variants and with their labels alone; drawn windows are the rest
     moved : half of the groups' vectors move by up to this many times the difference of two other groups' means, as if another
         voice spoke through another microphone (vectors only)
     """
@@ -70,6 +72,7 @@ class Taught:
     sounds: float = between(0, 1, default=0.12)
     pasts: float = between(0, 1, default=0.6)
     moved: float = between(0, 100, default=0.0)
+    clips: float = between(0, 0.99, default=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +100,9 @@ class Recipe:
     plain : share of windows from the plain audio; the variants have the rest, by their own ``share``
     corpus_power : see ``sampling.draws``
     epoch_clips : most clips per epoch (stacked only), so that more corpora do not take more time; 0: all
-    taught : learn from ``large`` on the drawn windows, with a last output "nobody speaks"; then variants, plain, side, epochs,
-        epoch_clips, per_clip, joined, others_first and across do not apply. None: learn from the labels on cached variants
+    taught : learn from ``large`` on the drawn windows, with a last output "nobody speaks"; then side, epochs, joined and
+        others_first do not apply, and variants, plain, epoch_clips, per_clip and across only to its ``clips``. None: learn from
+        the labels on cached variants
     """
 
     front_end: Mapping[str, Any]

@@ -25,7 +25,7 @@ def test_the_command_line_from_corpora_to_a_bundle_that_the_live_path_loads(
         common += ["--set", f"train.cnn.{key}={value}"]
     for key, value in (("epochs", "2"), ("network", "{hidden: [8], members: 1}")):
         common += ["--set", f"train.mlp.{key}={value}"]
-    common += ["--set", "train.variants=[]"]
+    common += ["--set", "train.variants=[]", "--set", "train.mlp.variants=[]"]
     # From the labels, and joined, as in versions without a teacher.
     for change in (
         "cnn.taught=null",
@@ -95,7 +95,7 @@ def test_own_recordings_become_a_bundle_with_scores_temperature_and_licence(
     settings = tmp_path / "my.yaml"
     settings.write_text(
         "train: {use: [folder], within: [folder], variants: [],"
-        " mlp: {taught: null, front_end: {recipe: flatstats}, network: {hidden: [8], members: 1}, epochs: 2}}\n"
+        " mlp: {taught: null, variants: [], front_end: {recipe: flatstats}, network: {hidden: [8], members: 1}, epochs: 2}}\n"
     )
     common = ["--corpora", str(own.parent), "--cache", str(tmp_path / "cache"), "--config", str(settings)]
     run = [*common, "--system", "mlp", "--protocol", "speaker", "--runs", str(tmp_path / "runs")]

@@ -25,7 +25,8 @@ from realtime_ser.records import FloatArray
 from train.atomic import replacing, write_text
 from train.data.corpora import LABELS
 from train.data.features import MIN_WINDOW_S, WINDOW_S
-from train.networks.networks import Calibrated, parameters_of
+from train.networks.folded import Folded
+from train.networks.networks import Calibrated, Mlp, parameters_of
 
 OPSET = 17  # supported by onnxruntime 1.19 and later
 TOLERANCE = 1e-5
@@ -65,6 +66,9 @@ def export(
     if tuple(labels) != LABELS:
         kept = [LABELS.index(label) for label in labels] + [len(LABELS)] * nobody
     model = Calibrated(networks, temperature, shares, kept).eval()
+    lean = Calibrated(
+        [Folded(network) if isinstance(network, Mlp) else network for network in networks], temperature, shares, kept
+    )
     examples = example_inputs(spec, normalisation)
     shape = {
         "stacked": ["batch", spec.n_mels, "time"],
@@ -76,7 +80,7 @@ def export(
         # The TorchScript exporter warns that it is deprecated, but graphs of the new one fail in older runtimes.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            model,
+            lean.eval(),
             (torch.from_numpy(examples[-1]),),
             str(temporary),
             input_names=["features"],

@@ -226,10 +226,14 @@ class Calibrated(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Probabilities, (batch, classes)."""
-        probs = (torch.stack([F.softmax(network(features), dim=-1) for network in self.networks]) * self.shares).sum(0)
+        if len(self.networks) == 1:
+            logs = self.networks[0](features)
+        else:
+            probs = torch.stack([F.softmax(network(features), dim=-1) for network in self.networks]) * self.shares
+            logs = torch.log(probs.sum(0).clamp_min(1e-8))
         if self.kept is not None:
-            probs = probs.index_select(1, self.kept)
-        return F.softmax(torch.log(probs.clamp_min(1e-8)) / self.temperature, dim=-1)
+            logs = logs.index_select(1, self.kept)
+        return F.softmax(logs / self.temperature, dim=-1)
 
 
 def parameters_of(network: nn.Module) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -25,9 +25,11 @@ from train.data.manifest import Row
 from train.networks.drawn import Drawing, Draws, Pool, learned, load_pool
 from train.networks.lessons import answers, only, shelves, to_answer
 from train.networks.taught import Teaching, fit_taught
+from train.networks.trainer import Data
 from train.networks.waveform import Waveform
 from train.networks.waveform_fit import train
 from train.paths import Paths
+from train.sampling.batches import FrameBatches, VectorBatches
 from train.settings import Recipe, WaveformRecipe
 
 LARGE = "large"
@@ -105,12 +107,22 @@ class School:
         soft = self._answers(rows, name, to_answer(self.pool, sorted(places), most), threads)
         # Features lie beside the pool, so that all folds read them.
         shelf = [only(each, places) for each in shelves(self.pool, recipe.spec, self.pool.folder)]
-        teaching = Teaching(shelf, self.pool.entries, soft, recipe)
+        teaching = Teaching(shelf, self.pool.entries, soft, recipe, self._clips(recipe, rows))
         runs = self.paths.runs / system
         return [
             fit_taught(teaching, recipe, runs / f"{name}-{seed}", seed=seed, identity=digest(rows))
             for seed in range(number * recipe.networks, (number + 1) * recipe.networks)
         ]
+
+    def _clips(self, recipe: Recipe, rows: Sequence[Row]) -> VectorBatches | FrameBatches | None:
+        """Batches of windows of the clips, from the cache or computed."""
+        taught = recipe.taught
+        if taught is None or not taught.clips:
+            return None
+        if recipe.spec.recipe != "stacked":  # a batch holds drawn windows too
+            recipe = replace(recipe, batch=max(1, round(recipe.batch * taught.clips)))
+        data = Data(self.paths.corpora, self.acted, recipe, self.paths.cache)
+        return data.batches(rows, across=recipe.across, cold=1 - taught.pasts)
 
     def _answers(self, rows: Sequence[Row], name: str, places: Sequence[int], threads: int) -> FloatArray:
         """The answers of the rows' ``large`` to these groups, kept beside its checkpoint."""

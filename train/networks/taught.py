@@ -1,15 +1,16 @@
 """Trains a small network on the drawn windows: their labels, and the answers of ``large`` (Hinton et al. 2015,
-https://arxiv.org/abs/1503.02531). Its last output is "nobody speaks"."""
+https://arxiv.org/abs/1503.02531); and on windows of the clips themselves, with their labels. Its last output is "nobody
+speaks"."""
 
 from __future__ import annotations
 
 import copy
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,7 @@ from train.networks.drawn import Entry
 from train.networks.lessons import Shelf
 from train.networks.loss import multiplies_bfloat16, schedule
 from train.networks.networks import Cnn, Mlp
+from train.sampling.batches import Batch, FrameBatches, VectorBatches
 from train.sampling.groups import ACTED, READ, SOUND
 from train.sampling.masking import mask_batch
 from train.settings import Recipe
@@ -45,14 +47,27 @@ class Teaching:
     shelves : features of the groups that train
     entries : of the whole pool
     answers : float32 (entries, size, labels + 1), the teacher's; NaN where there is none: the labels alone count there
+    clips : batches of windows of the clips, as the engine cuts them; None: there are none. Vectors of both kinds are in each
+        batch, of log-mel a batch has one kind and one length. They give the running normalisation's prior and the scaler:
+        drawn windows are noisier, and sounds are far from any voice
     """
 
-    def __init__(self, shelves: Sequence[Shelf], entries: Sequence[Entry], answers: FloatArray, recipe: Recipe) -> None:
+    def __init__(
+        self,
+        shelves: Sequence[Shelf],
+        entries: Sequence[Entry],
+        answers: FloatArray,
+        recipe: Recipe,
+        clips: VectorBatches | FrameBatches | None = None,
+    ) -> None:
         taught = recipe.taught
         assert taught is not None
         self._shelves, self._recipe, self._taught = [shelf for shelf in shelves if len(shelf.place)], recipe, taught
+        self._clips, self._epoch = clips, cast("Iterator[Batch]", iter(()))
         self._size = answers.shape[1]
-        self._groups = max(1, recipe.batch // self._size)
+        self.vectors = self._shelves[0].x.ndim == 3
+        share = 1 - taught.clips if clips is not None and self.vectors else 1.0
+        self._groups = max(1, round(recipe.batch * share / self._size))
         kind = np.array([entry.kind for entry in entries])
         target = np.array([entry.target for entry in entries])
         hard = np.eye(CLASSES, dtype=np.float32)[target] * (1 - recipe.label_smoothing) + recipe.label_smoothing / CLASSES
@@ -62,13 +77,20 @@ class Teaching:
         self._weights = [self._weight(shelf, entries) for shelf in self._shelves]
         totals = np.array([weight.sum() for weight in self._weights])
         self._shelf_share = totals / totals.sum()
+        if isinstance(clips, VectorBatches):
+            self.prior = clips.prior.numpy()
+        elif isinstance(clips, FrameBatches):
+            self.prior = clips.past.prior
+        else:
+            self.prior = self._prior(kind)
+
+    def _prior(self, kind: npt.NDArray[np.int64]) -> FloatArray:
+        """Mean and deviation over the actors' windows."""
         acted = [shelf.profile[kind[shelf.place] == ACTED] for shelf in self._shelves]
         every = np.concatenate([part.reshape(-1, part.shape[-1]) for part in acted])
-        self.vectors = self._shelves[0].x.ndim == 3
         if self.vectors:
-            self.prior = np.stack((every.mean(0), np.maximum(every.std(0), 1e-3))).astype(np.float32)
-        else:
-            self.prior = every.mean(0).reshape(2, -1).astype(np.float32)
+            return np.stack((every.mean(0), np.maximum(every.std(0), 1e-3))).astype(np.float32)
+        return every.mean(0).reshape(2, -1).astype(np.float32)
 
     def _weight(self, shelf: Shelf, entries: Sequence[Entry]) -> npt.NDArray[np.float64]:
         """Chance of each group: readers and sounds have their shares, a corpus the square root of its own."""
@@ -83,6 +105,25 @@ class Teaching:
 
     def draw(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Normalised features (batch, ...) and wanted probabilities (batch, labels + 1)."""
+        if self._clips is None:
+            return self._drawn(rng)
+        if not self.vectors:
+            return self.cut(rng) if rng.random() < self._taught.clips else self._drawn(rng)
+        (x, wanted), (more, also) = self.cut(rng), self._drawn(rng)
+        return torch.cat((x, more)), torch.cat((wanted, also))
+
+    def cut(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Windows of the clips alone, where there are any; as ``draw``."""
+        if self._clips is None:
+            return self._drawn(rng)
+        batch = next(self._epoch, None)
+        if batch is None:
+            self._epoch = self._clips.epoch(rng)
+            batch = next(self._epoch)
+        smoothing = self._recipe.label_smoothing
+        return batch.x, F.one_hot(batch.target, CLASSES) * (1 - smoothing) + smoothing / CLASSES
+
+    def _drawn(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         number = int(rng.choice(len(self._shelves), p=self._shelf_share))
         shelf, weight = self._shelves[number], self._weights[number]
         some = rng.choice(len(shelf.place), self._groups, p=weight / weight.sum())
@@ -93,7 +134,10 @@ class Teaching:
             x, past = x + moves, past + moves
         x = self._relative(x, shelf.level[some], past, past_s)
         wanted = self._wanted[shelf.place[some]].reshape(-1, CLASSES)
-        return torch.from_numpy(x.reshape(-1, *x.shape[2:])), torch.from_numpy(wanted)
+        features = torch.from_numpy(x.reshape(-1, *x.shape[2:]))
+        if not self.vectors:
+            features = mask_batch(features, self._recipe.masking, torch.Generator().manual_seed(int(rng.integers(2**62))))
+        return features, torch.from_numpy(wanted)
 
     def _relative(self, x: FloatArray, level: FloatArray, past: FloatArray, past_s: FloatArray) -> FloatArray:
         """As ``RunningNormaliser`` does after ``past_s`` seconds of speech that average to ``past``."""
@@ -151,13 +195,13 @@ def fit_taught(teaching: Teaching, recipe: Recipe, run: Path, *, seed: int, iden
     taught = recipe.taught
     assert taught is not None
     torch.manual_seed(seed)
-    rng, generator = np.random.default_rng([seed, 1]), torch.Generator().manual_seed(seed)
+    rng = np.random.default_rng([seed, 1])
     known = json.dumps([asdict(recipe), seed, identity], default=str, sort_keys=True)
     checkpoint = run / "checkpoint.pt"
     network: Any
     if teaching.vectors:
         network = Mlp(teaching.prior.shape[1], CLASSES, **recipe.network)
-        network.fit_scaler(torch.cat([teaching.draw(rng)[0] for _ in range(_FIRST)]))
+        network.fit_scaler(torch.cat([teaching.cut(rng)[0] for _ in range(_FIRST)]))
     else:
         network = Cnn(teaching.prior.shape[1], CLASSES, normalised=True, **recipe.network)
         network = network.to(memory_format=torch.channels_last)
@@ -177,14 +221,14 @@ def fit_taught(teaching: Teaching, recipe: Recipe, run: Path, *, seed: int, iden
         mean.load_state_dict(state["mean"])
         optimiser.load_state_dict(state["optimiser"])
         begun, history = int(state["step"]), json.loads(state["history"])
-        rng, generator = np.random.default_rng([seed, begun]), torch.Generator().manual_seed(seed + begun)
+        rng = np.random.default_rng([seed, begun])
     pairs = list(zip(mean.state_dict().values(), network.state_dict().values(), strict=True))
     averages = [pair for pair in pairs if pair[0].is_floating_point()]
     losses: list[float] = []
     since = time.perf_counter()
     for step in range(begun, taught.steps):
         network.train()
-        loss = _loss(network, *teaching.draw(rng), recipe, rng, generator)
+        loss = _loss(network, *teaching.draw(rng), recipe, rng)
         for group in optimiser.param_groups:
             group["lr"] = recipe.rate * schedule(step / taught.steps)
         optimiser.zero_grad()
@@ -209,12 +253,8 @@ def fit_taught(teaching: Teaching, recipe: Recipe, run: Path, *, seed: int, iden
     return mean.eval()
 
 
-def _loss(
-    network: Any, x: Tensor, wanted: Tensor, recipe: Recipe, rng: np.random.Generator, generator: torch.Generator
-) -> Tensor:
+def _loss(network: Any, x: Tensor, wanted: Tensor, recipe: Recipe, rng: np.random.Generator) -> Tensor:
     """Cross entropy of mixed targets (Zhang et al. 2018, https://arxiv.org/abs/1710.09412), mean over members."""
-    if x.ndim > 2:
-        x = mask_batch(x, recipe.masking, generator)
     if recipe.mixup:
         share = float(rng.beta(recipe.mixup, recipe.mixup))
         other = torch.from_numpy(rng.permutation(len(x)))

@@ -35,6 +35,7 @@ from train.networks import curves
 from train.networks.loss import loss_of, schedule
 from train.networks.networks import Cnn, Mlp
 from train.sampling.batches import FrameBatches, VectorBatches, clip_profiles
+from train.sampling.past import COLD
 from train.sampling.windows import streamed_windows
 from train.settings import Recipe
 
@@ -53,8 +54,8 @@ class Data:
         self.variants = [make(root, self.rows, self.spec, cache, variant, progress=progress) for variant in recipe.all_variants]
         self.profiles = [clip_profiles(variant, self.spec) for variant in self.variants] if self.stacked and recipe.norm else []
 
-    def batches(self, rows: Sequence[Row], *, across: float = 0.0) -> FrameBatches | VectorBatches:
-        """Batches of some of the clips (those with a known label); ``across``: see ``FrameBatches``."""
+    def batches(self, rows: Sequence[Row], *, across: float = 0.0, cold: float = COLD) -> FrameBatches | VectorBatches:
+        """Batches of some of the clips (those with a known label); ``across``, ``cold``: see ``FrameBatches``."""
         rows = [row for row in rows if row.path in self._place]
         index = [self._place[row.path] for row in rows]
         if self.stacked:
@@ -71,6 +72,7 @@ class Data:
                 corpus_power=self.recipe.corpus_power,
                 most=self.recipe.epoch_clips or None,
                 across=across,
+                cold=cold,
             )
         return VectorBatches(
             rows,
@@ -81,6 +83,7 @@ class Data:
             chances=self.recipe.chances,
             norm=self.recipe.norm,
             corpus_power=self.recipe.corpus_power,
+            cold=cold,
         )
 
     def streamed(self, row: Row) -> list[Tensor]:

@@ -17,7 +17,7 @@ from train.data.features import HOP_S, MIN_WINDOW_S, WINDOW_S, Frames, Vectors
 from train.data.manifest import Row
 from train.sampling.draws import draws, targets
 from train.sampling.masking import channel_batch, mask_batch
-from train.sampling.past import Past
+from train.sampling.past import COLD, Past
 from train.sampling.windows import Earlier, valid_ends, window_across
 from train.settings import Masking, NormRecipe
 
@@ -67,6 +67,7 @@ class FrameBatches:
     norm : the running normalisation, or None
     corpus_power, most : see ``draws.draws``
     across : share of the windows that begin in another clip of the speaker
+    cold : share of the windows without a past
     """
 
     def __init__(
@@ -84,13 +85,14 @@ class FrameBatches:
         corpus_power: float = 1.0,
         most: int | None = None,
         across: float = 0.0,
+        cold: float = COLD,
     ) -> None:
         self.rows, self.spec, self.masking, self.size, self.most = rows, spec, masking, size, most
         self._across, self._earlier = across, Earlier(rows)
         self.norm, self.corpus_power = norm, corpus_power
         self._chances = np.array(chances or [1 / len(variants)] * len(variants))
         if norm:
-            self.past = Past(rows, [table[list(index)] for table in profiles], CLIP_S)
+            self.past = Past(rows, [table[list(index)] for table in profiles], CLIP_S, cold)
             self._prior = torch.from_numpy(self.past.prior)
         self.target, self.side = targets(rows)
         self._clips = [
@@ -195,7 +197,7 @@ class FrameBatches:
 
 
 class VectorBatches:
-    """Window vectors; a clip gives ``per_clip`` windows an epoch, of any variant."""
+    """Window vectors; a clip gives ``per_clip`` windows an epoch, of any variant; a share ``cold`` of them has no past."""
 
     def __init__(
         self,
@@ -208,6 +210,7 @@ class VectorBatches:
         chances: Sequence[float] | None = None,
         norm: NormRecipe | None = None,
         corpus_power: float = 1.0,
+        cold: float = COLD,
     ) -> None:
         self.rows, self.size, self.per_clip, self.norm, self.corpus_power = rows, size, per_clip, norm, corpus_power
         self.target, self.side = targets(rows)
@@ -226,7 +229,7 @@ class VectorBatches:
                 _clip_means(variant.X[keep], place[variant.clip[keep]], len(rows))
                 for variant, keep in zip(variants, kept, strict=True)
             ]
-            self.past = Past(rows, tables, CLIP_S)
+            self.past = Past(rows, tables, CLIP_S, cold)
             deviation = self.X.std(0).clamp_min(1e-3)
             self.prior = torch.stack((torch.from_numpy(self.past.prior[0]), deviation))
 

@@ -28,10 +28,11 @@ class Past:
     rows : the clips that train
     tables : for each variant of the audio float32 (clips, parts, D): the normaliser's statistics per clip
     seconds : of speech windows that a clip adds to a stream
+    cold : share of windows without a past
     """
 
-    def __init__(self, rows: Sequence[Row], tables: Sequence[FloatArray], seconds: float) -> None:
-        self._tables, self._seconds = tables, seconds
+    def __init__(self, rows: Sequence[Row], tables: Sequence[FloatArray], seconds: float, cold: float = COLD) -> None:
+        self._tables, self._seconds, self._cold = tables, seconds, cold
         by_voice: dict[object, list[int]] = defaultdict(list)
         by_mood: dict[object, list[int]] = defaultdict(list)
         for i, row in enumerate(rows):
@@ -56,7 +57,7 @@ class Past:
         past_s = np.zeros(len(chosen), np.float32)
         average = np.zeros((len(chosen), *self._tables[0].shape[1:]), np.float32)
         for place, (clip, version) in enumerate(zip(chosen, variant, strict=True)):
-            if rng.random() < COLD:
+            if rng.random() < self._cold:
                 continue
             pool = self._voice[clip]
             if rng.random() < ONE_MOOD:

@@ -71,3 +71,11 @@ def test_from_a_toy_corpus_to_a_bundle_with_its_scores(
     assert card.raw["training"]["recipe"]["steps"] == 2
     assert "never trained on" in (tmp_path / "weights" / "README.md").read_text(encoding="utf-8")
     assert json.loads((tmp_path / "runs" / "large" / "all" / "history.json").read_text())[-1]["step"] == 2
+    # Its pupil learns from the drawn windows and from those of the clips.
+    few = ["steps=3", "answers=8"]
+    changes = [f"train.mlp.taught.{change}" for change in few] + ["train.mlp.variants=[]", "train.mlp.network={hidden: [8]}"]
+    pupil = [*run, *(word for change in changes for word in ("--set", change)), "--system", "mlp", "--protocol", "speaker"]
+    assert main(["fit", *pupil, "--fold", "1"]) == 0
+    (history,) = (tmp_path / "runs" / "mlp").glob("*/history.json")
+    assert json.loads(history.read_text())[-1]["step"] == 3
+    assert list((tmp_path / "cache").glob("vectors-plain-*"))

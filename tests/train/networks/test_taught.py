@@ -1,13 +1,14 @@
-"""Drawn windows on disk, and a small network that learns from them and from a teacher."""
+"""A small network that learns from drawn windows, a teacher, and windows of the clips."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 
 from realtime_ser.errors import ConfigError
@@ -16,100 +17,16 @@ from realtime_ser.features.normaliser import Normalisation, RunningNormaliser
 from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.model.classifier import Classifier
 from train.data.corpora import LABELS
-from train.data.manifest import Row
-from train.networks import drawn, lessons
-from train.networks.drawn import Drawing, Draws, Pool, learned, load_pool
-from train.networks.encoder import Encoder
+from train.networks import lessons
+from train.networks.drawn import Pool
 from train.networks.export import export
 from train.networks.lessons import answers, only, shelves, to_answer
 from train.networks.taught import CLASSES, Teaching, _pasts, fit_taught
 from train.networks.trainer import normalisation
 from train.networks.waveform import Waveform
-from train.sampling.groups import ACTED, NOBODY_PLACE, READ, SOUND
+from train.sampling.batches import Batch, FrameBatches, VectorBatches
+from train.sampling.groups import ACTED, READ
 from train.settings import NormRecipe, Recipe, Taught
-
-RATE = 16000
-MOODS = {"angry": 0.3, "sad": 0.02, "neutral": 0.08}
-
-
-def _row(corpus: str, speaker: str, emotion: str, sentence: str = "") -> Row:
-    path = f"{corpus}/{speaker}-{emotion}{sentence}.flac"
-    return Row(path, corpus, speaker, emotion, sentence, "", "", "speech", 1.5, path)
-
-
-@pytest.fixture(scope="module")
-def rows() -> list[Row]:
-    acted = [_row(corpus, f"{corpus}-{who}", mood) for corpus in ("tess", "emovo") for who in "ab" for mood in MOODS]
-    readers = [_row("librispeech", f"librispeech-{i}", "plain") for i in (1, 2)]
-    return [*acted, *readers, *(_row("sounds", f"s{i}", "nobody", "esc_rain") for i in range(2))]
-
-
-@pytest.fixture(scope="module")
-def pool(rows: list[Row], tmp_path_factory: pytest.TempPathFactory) -> Pool:
-    root = tmp_path_factory.mktemp("corpora")
-    rng = np.random.default_rng(0)
-    for i, row in enumerate(rows):
-        t = np.arange(int(1.5 * RATE)) / RATE
-        # Angry is high and sad is slow, whoever speaks.
-        pitch = 110 + 7 * i % 60 + 120 * (row.emotion == "angry")
-        voice = np.sign(np.sin(2 * np.pi * pitch * t)) * (1 + np.sin(2 * np.pi * (2 if row.emotion == "sad" else 5) * t))
-        sound = rng.normal(0, 0.1, len(t)) if row.corpus == "sounds" else 0.1 * voice
-        (root / row.path).parent.mkdir(exist_ok=True)
-        soundfile.write(root / row.path, sound * 0.5 + rng.normal(0, 1e-4, len(t)), RATE)
-    encoder = root / "encoder.npz"
-    with pytest.MonkeyPatch.context() as patch:
-        torch.manual_seed(0)
-        patch.setattr(drawn, "read_encoder", lambda path: Encoder())
-        return load_pool(root, rows, Drawing(60), encoder, root / "cache", progress=False)
-
-
-def test_a_pool_holds_what_was_drawn(pool: Pool) -> None:
-    assert len(pool.entries) == 60
-    assert {entry.kind for entry in pool.entries} == {ACTED, READ, SOUND}
-    for entry in pool.entries[:20]:
-        samples, tokens = pool.samples(entry), pool.tokens(entry)
-        assert samples.shape == (4, entry.length)
-        assert tokens.shape == (4, entry.length // 320, 384)
-        assert 0 < np.abs(samples).max() < 4
-        assert np.isfinite(tokens).all()
-        spectrum = np.abs(np.fft.rfft(samples)) ** 2  # of audio that is high-passed already
-        hz = np.fft.rfftfreq(entry.length, 1 / RATE)
-        assert spectrum[:, hz < 20].sum() < 0.01 * spectrum.sum()
-
-
-def test_a_pool_is_drawn_once_and_an_unfinished_part_again(
-    rows: list[Row], pool: Pool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cache = pool.folder.parent
-    calls = []
-    monkeypatch.setattr(drawn, "draw_part", lambda *given: calls.append(given))
-    again = load_pool(cache.parent, rows, Drawing(60), cache.parent / "encoder.npz", cache, progress=False)
-    assert again.entries == pool.entries
-    assert not calls
-    with pytest.raises(FileNotFoundError):
-        load_pool(cache.parent, rows, Drawing(61), cache.parent / "encoder.npz", cache, progress=False).tokens(pool.entries[0])
-    assert len(calls) == 1
-
-
-def test_a_fold_sees_no_window_of_a_tested_voice(rows: list[Row], pool: Pool) -> None:
-    train = [row for row in rows if row.corpus == "tess"]
-    assert {entry.corpus for entry in learned(pool, train) if entry.kind == ACTED} == {"tess"}
-    draws = Draws(pool, train, np.random.default_rng(0), readers=0.2, sounds=0.2, groups=3)
-    kinds = set()
-    for _ in range(20):
-        batch = draws.draw()
-        assert batch.tokens.shape[0] == len(batch.target) == 12
-        assert set(batch.target[batch.kind == SOUND].tolist()) <= {NOBODY_PLACE}
-        kinds |= set(batch.kind.tolist())
-    assert kinds == {ACTED, READ, SOUND}
-    # A pool that holds actors at one length only still fills its batches.
-    one = Pool(pool.folder)
-    length = next(entry.length for entry in one.entries if entry.kind == ACTED and entry.corpus == "tess")
-    one.entries = [entry for entry in one.entries if entry.kind != ACTED or entry.length == length]
-    few = Draws(one, train, np.random.default_rng(1), readers=0.2, sounds=0.2, groups=3)
-    assert {few.draw().tokens.shape[1] for _ in range(10)} == {length // 320}
-    with pytest.raises(ConfigError, match="no clip with an emotion"):
-        Draws(pool, [], np.random.default_rng(0))
 
 
 @pytest.mark.slow
@@ -230,6 +147,74 @@ def test_a_small_network_learns_and_ships(
     assert classifier.outputs(window).shape == (1, CLASSES)
     assert classifier.predict(window).shape == (1, len(LABELS))
     np.testing.assert_allclose(classifier.predict(window).sum(), 1, atol=1e-5)
+
+
+class _Clips:
+    """A source of clip windows whose values no drawn window has."""
+
+    def __init__(self, features: torch.Tensor, prior: np.ndarray) -> None:
+        self.features, self.epochs = features, 0
+        self.prior = torch.from_numpy(prior)
+        self.past = SimpleNamespace(prior=prior)
+
+    def epoch(self, rng: np.random.Generator) -> Iterator[Batch]:
+        self.epochs += 1
+        for _ in range(2):
+            yield Batch(
+                self.features, torch.full((len(self.features),), LABELS.index("sad")), torch.zeros(len(self.features), 2)
+            )
+
+
+class _VectorClips(_Clips, VectorBatches):
+    pass
+
+
+class _FrameClips(_Clips, FrameBatches):
+    pass
+
+
+@pytest.mark.slow
+def test_windows_of_clips_fill_their_share_of_a_batch_of_vectors(pool: Pool, tmp_path: Path) -> None:
+    recipe = _recipe("flatstats")
+    recipe = replace(recipe, label_smoothing=0.09, taught=replace(recipe.taught, clips=0.75, pasts=0.0))
+    own = shelves(pool, recipe.spec, tmp_path, progress=False)
+    size = own[0].x.shape[-1]
+    prior = np.stack((np.full(size, 5.0), np.full(size, 2.0))).astype(np.float32)
+    clips = _VectorClips(torch.full((24, size), 77.0), prior)
+    teaching = Teaching(own, pool.entries, np.full((60, 4, CLASSES), 1 / CLASSES, np.float32), recipe, clips)
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        x, wanted = teaching.draw(rng)
+        of_clips = (x == 77.0).all(dim=1)
+        assert x.shape == (32, size)
+        assert of_clips.sum() == 24
+        np.testing.assert_allclose(wanted[of_clips].sum(1), 1, rtol=1e-6)
+        np.testing.assert_allclose(wanted[of_clips, LABELS.index("sad")], 0.91 + 0.01, rtol=1e-5)
+    assert clips.epochs == 2  # the second began when the first was used up
+    # Drawn windows are relative to the clips' prior, too.
+    every = (own[0].x.reshape(-1, size) - prior[0]) / prior[1]
+    for window in x[~of_clips].numpy():
+        assert np.abs(every - window).max(axis=1).min() < 1e-3
+    assert (teaching.cut(rng)[0] == 77.0).all()
+
+
+@pytest.mark.slow
+def test_batches_of_log_mel_are_of_clips_in_their_share(pool: Pool, tmp_path: Path) -> None:
+    recipe = _recipe("stacked")
+    recipe = replace(recipe, taught=replace(recipe.taught, clips=0.6))
+    spec = recipe.spec
+    prior = np.stack((np.zeros(spec.n_mels), np.full(spec.n_mels, 9.0))).astype(np.float32)
+    clips = _FrameClips(torch.full((8, spec.n_mels, 70), 77.0), prior)
+    own = shelves(pool, spec, tmp_path, progress=False)
+    teaching = Teaching(own, pool.entries, np.full((60, 4, CLASSES), 1 / CLASSES, np.float32), recipe, clips)
+    rng = np.random.default_rng(0)
+    of_clips = []
+    for _ in range(60):
+        x, wanted = teaching.draw(rng)
+        assert len(x) == len(wanted)
+        of_clips.append(bool((x == 77.0).all()))
+    assert np.mean(of_clips) == pytest.approx(0.6, abs=0.15)
+    np.testing.assert_array_equal(teaching.prior, prior)
 
 
 @pytest.mark.slow

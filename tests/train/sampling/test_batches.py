@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 
 from realtime_ser.features.normaliser import Normalisation, RunningNormaliser
@@ -175,6 +176,9 @@ def test_a_past_comes_from_the_same_voice_through_the_same_microphone() -> None:
     assert 0.3 < cold.mean() < 0.5
     np.testing.assert_allclose(average[~cold, 0, 0], (chosen % 2 * 10 + version * 100)[~cold])
     assert past.prior[0, 0] == 5.0
+    for share in (0.0, 0.75, 1.0):
+        heard, _ = Past(rows, tables, 2.0, share).draw(chosen, version, np.random.default_rng(0))
+        assert np.mean(heard == 0) == pytest.approx(share, abs=0.07)
 
 
 def test_normalised_vectors_lose_what_all_of_a_speakers_windows_share() -> None:
