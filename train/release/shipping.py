@@ -22,8 +22,8 @@ from train.settings import Setup
 def ship(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job) -> Card:
     """Train on all speakers, or load the finished training, and write the bundle with its card into ``weights``.
 
-    The card gets the scores and temperature of ``job.protocol``; the temperature of leave-one-corpus-out, where only that was
-    scored.
+    The card gets the scores of ``job.protocol``. Its temperature is that of leave-one-corpus-out where that was scored, because
+    users are strangers to the network: on unseen actors of a corpus that it knows it is surer than on them.
     """
     settings, system = setup.train, job.system
     folds, cross = scored(paths, settings, job), scored(paths, settings, replace(job, protocol="cross"))
@@ -46,7 +46,7 @@ def ship(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job) -> Card:
     trained.export(
         path,
         name=system,
-        temperature=(folds or cross).get("temperature", 1.0),
+        temperature=(cross or folds).get("temperature", 1.0),
         labels=[label for label in LABELS if any(row.emotion == label for row in rows)],
         facts=about,
     )
