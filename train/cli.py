@@ -103,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         if run is export:
             verb.add_argument("--weights", type=Path, default=Paths.weights, metavar="DIR")
             within = [name for name in splits.PROTOCOLS if name != "cross"]
-            verb.add_argument("--protocol", default="emobox", choices=within, help="whose scores and temperature the card gets")
+            verb.add_argument("--protocol", default="emobox", choices=within, help="whose scores the card gets")
     _after_measuring(verbs)
     _around_training(verbs)
     return parser

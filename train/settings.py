@@ -59,10 +59,9 @@ class Taught:
     answers : groups to which a fold's teacher gives its answer, where there are more; 0: all, as for what ships
     pasts : share of windows with a past of the same voice, to which the running normalisation has adapted. The rest are
         relative to the training speakers' mean alone: the fewer pasts, the better the first estimates of a voice
-    clips : share of a batch (of log-mel: of the batches) that are windows of the clips, as the engine cuts them, under the
-        recipe's variants and with their labels alone; drawn windows are the rest
     moved : half of the groups' vectors move by up to this many times the difference of two other groups' means, as if another
         voice spoke through another microphone (vectors only)
+    clips : share of a batch (log-mel: of the batches) that are the clips' windows under the variants, with their labels alone
     """
 
     steps: int = between(1, 10**7, default=6000)

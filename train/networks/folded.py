@@ -1,7 +1,6 @@
 """The perceptrons of an ``Mlp`` as they are exported: one product a layer for all of them, batch normalisation folded in.
 
-The same function with a third of the operations: a window of a small network takes less time to multiply than to start the
-operations.
+The same function with half of the graph's operations.
 """
 
 from __future__ import annotations
