@@ -54,6 +54,7 @@ class StreamConfig:
     hop_s: float = between(0.01, 60, default=0.25)
     recent_s: float = between(0, 60, default=1.5)
     recent_share: float = between(0, 1, default=0.5)
+    vote: bool = True
     max_lag_s: float = between(0.2, 600, default=1.5)
 
 

@@ -27,7 +27,7 @@ from realtime_ser.errors import SerError
 from train.data import splits
 from train.paths import Paths
 from train.settings import SYSTEMS
-from train.verbs import audit, card, evaluate, explore, export, fit, get, pictures, prepare, reproduce, tune
+from train.verbs import audit, card, evaluate, explore, export, fit, get, pictures, prepare, reproduce, tune, vote
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
                 "--threads", type=int, default=1, metavar="N", help="of torch; with another number rounding differs"
             )
         if run is evaluate:
+            verb.add_argument("--vote", action="store_true", help="large with the vote of mlp, as it ships")
             verb.add_argument("--stream", action="store_true", help="conversations, silence and noise, bad conditions")
             verb.add_argument("--bundle", metavar="NAME|PATH", help="as --stream, with a bundle instead of the folds' networks")
             verb.add_argument("--everyday", action="store_true", help="what a bundle calls people who read in a plain voice")
@@ -115,11 +116,16 @@ def _systems(run: object) -> tuple[str, ...]:
 
 
 def _after_measuring(verbs: Any) -> None:
-    """Verbs that use what ``evaluate --bars`` measured."""
-    for run in (card, pictures):
+    """Verbs for finished bundles: a second model, and what ``evaluate --bars`` measured."""
+    for run in (vote, card, pictures):
         verb = _verb(verbs, run, "such as train.corpora=DIR")
         verb.add_argument("--runs", type=Path, default=Paths.runs, metavar="DIR")
-        if run is card:
+        if run is vote:
+            verb.add_argument("--cache", type=Path, default=Paths.cache, metavar="DIR")
+            verb.add_argument("--bundle", required=True, metavar="NAME|PATH", help="whose card; mlp lies beside it")
+            verb.add_argument("--share", type=float, required=True, metavar="X", help="weight of mlp's answer; 0: no vote")
+            verb.add_argument("--corpus", default="emovo", metavar="NAME", help="which the bundle did not learn from")
+        elif run is card:
             verb.add_argument("--bundle", nargs="+", required=True, metavar="NAME|PATH", help="whose card")
         else:
             verb.add_argument("--output", type=Path, default=Paths.output.parent / "images", metavar="DIR")

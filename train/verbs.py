@@ -98,6 +98,7 @@ def evaluate(options: argparse.Namespace) -> None:
     with a remembered voice.
     """
     from train.evaluation import bars, folds, large
+    from train.evaluation import vote as voting
     from train.evaluation.streaming import verbs as streaming
 
     paths, setup = _requested(options)
@@ -111,7 +112,10 @@ def evaluate(options: argparse.Namespace) -> None:
         _unseen(options)
         return
     if options.system == large.SYSTEM and not (options.bundle or options.stream):
-        large.score(_workshop(options), options.protocol, seeds=options.seeds, only=options.fold)
+        if options.vote:
+            voting.score(_workshop(options), setup.train, options.protocol, only=options.fold)
+        else:
+            large.score(_workshop(options), options.protocol, seeds=options.seeds, only=options.fold)
         return
     rows = preparing.rows_in_use(paths, setup.train)
     job = folds.Job(options.system, options.protocol, options.threads)
@@ -119,7 +123,7 @@ def evaluate(options: argparse.Namespace) -> None:
     if options.bundle:
         streaming.evaluate_bundle(paths, setup, rows, options.bundle, only=options.fold, clips=clips)
     elif options.stream:
-        own = bars.large_folds(_workshop(options), job, options.fold) if options.system == large.SYSTEM else None
+        own = bars.large_folds(_workshop(options), setup.train, job, options.fold) if options.system == large.SYSTEM else None
         streaming.evaluate(paths, setup, rows, job, only=options.fold, clips=clips, folds=own)
     else:
         folds.score(paths, setup, rows, job, options.seeds)
@@ -174,7 +178,7 @@ def export(options: argparse.Namespace) -> None:
     paths, setup = _requested(options)
     job = folds.Job(options.system, options.protocol, options.threads)
     if options.system == large.SYSTEM:
-        card = large_release.ship(_workshop(options), setup.live, paths.weights)
+        card = large_release.ship(_workshop(options), setup.train, setup.live, paths.weights)
     else:
         card = ship(paths, setup, preparing.rows_in_use(paths, setup.train), job)
     print(write_page(paths.weights))
@@ -192,6 +196,21 @@ def card(options: argparse.Namespace) -> None:
         made = put_on_card(find_card(name), options.runs)
         print(f"{made.path}: {made.headline}")
         print(write_page(made.path.parent))
+
+
+def vote(options: argparse.Namespace) -> None:
+    """Let the mlp beside a bundle vote too: its weight, and a temperature fitted on people whom neither has met."""
+    from realtime_ser.model.classifier import find_card
+    from train.release.vote import add_vote
+
+    paths, setup = _requested(options)
+    if not 0 <= options.share < 1:
+        raise ConfigError(f"--share must be at least 0 and below 1, got {options.share:g}")
+    rows = preparing.rows_in_use(paths, setup.train)
+    made = add_vote(paths, setup, rows, find_card(options.bundle), options.share, options.corpus)
+    print(
+        f"{made.path}: {made.vote}; its scores are those of before: run `evaluate --bundle {options.bundle} --bars`, then `card`"
+    )
 
 
 def pictures(options: argparse.Namespace) -> None:

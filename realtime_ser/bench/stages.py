@@ -15,6 +15,7 @@ from realtime_ser.audio.array import ArraySource
 from realtime_ser.bench.audio import MIC_RATE, at_mic_rate, percentiles_ms, require_speech, with_vad
 from realtime_ser.config import Config
 from realtime_ser.engine.engine import Engine
+from realtime_ser.engine.window import WindowClassifier
 from realtime_ser.model.classifier import Classifier, load_model
 from realtime_ser.records import Block, FloatArray
 
@@ -52,22 +53,27 @@ def timed_engine(model: Classifier, config: Config, watches: Stopwatches, first:
     engine.push(first)
     gate = engine._gate
     watches.watch(engine._hops._resampler, "push", "resample")
-    windows = engine._windows
-    watches.watch(windows._front_end, "push", "frames")
-    watches.watch(windows._front_end, "windows" if model.card.stream is None else "window", "window")
-    if windows._normaliser is not None:
-        for method in ("normalise", "relative"):
-            watches.watch(windows._normaliser, method, "window")
+    for windows in engine._windows.parts:
+        _watch_windows(windows, watches)
     for method in ("push", "speech_ratio", "is_speech"):
         watches.watch(gate, method, "gate")
     if gate._detector is not None:
         watches.watch(gate._detector, "probability", "gate_vad")
-    watches.watch(model, "follow" if model.card.stream else "outputs" if model.card.nobody else "predict", "model")
     for method in ("speech", "silence"):
         watches.watch(engine._labeller.smoother, method, "smoothing")
     for method in ("extend", "close"):
         watches.watch(engine._labeller.segmenter, method, "smoothing")
     return engine
+
+
+def _watch_windows(windows: WindowClassifier, watches: Stopwatches) -> None:
+    model = windows._model
+    watches.watch(windows._front_end, "push", "frames")
+    watches.watch(windows._front_end, "windows" if model.card.stream is None else "window", "window")
+    if windows._normaliser is not None:
+        for method in ("normalise", "relative"):
+            watches.watch(windows._normaliser, method, "window")
+    watches.watch(model, "follow" if model.card.stream else "outputs" if model.card.nobody else "predict", "model")
 
 
 def measure_stages(config: Config, samples: FloatArray, seconds: float) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from realtime_ser.engine.profile import Profile
 from realtime_ser.engine.record_queue import RecordQueue
 from realtime_ser.engine.timeline import Timeline
 from realtime_ser.engine.voice import VoiceState
-from realtime_ser.engine.window import WindowClassifier
+from realtime_ser.engine.vote import window_classifier
 from realtime_ser.errors import ConfigError
 from realtime_ser.model.classifier import Classifier
 from realtime_ser.records import Block, Estimate, FloatArray, Health, Notice, Segment, Window
@@ -68,7 +68,7 @@ class Engine(OneThread):
         super().__init__()
         self.model = model
         self.sample_rate = model.spec.sample_rate
-        self._windows = WindowClassifier(model, config.stream, nobody=config.gate.model, profile=profile)
+        self._windows = window_classifier(model, config.stream, nobody=config.gate.model, profile=profile)
         self._profile = profile
         self.window, self.min_window = self._windows.window, self._windows.min_window
         hop_length = model.spec.hop_length

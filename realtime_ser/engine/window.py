@@ -31,6 +31,7 @@ class WindowClassifier:
     Attributes
     ----------
     window, min_window : samples at the model's rate
+    name : of the model, with the beginning of its hash: a voice's state says which model it is of
     recent_s : seconds at a window's end that are also classified separately; 0: none
     like_profile : whether the stream is like the profile; None: not compared yet, no profile, or a graph that carries the
         state, which is not compared
@@ -54,7 +55,7 @@ class WindowClassifier:
         self._normaliser = model.normaliser()
         self._stream, self._nobody = card.stream, nobody
         self._state = model.first_state()
-        self._name = f"{card.name} {card.sha256[:16]}"
+        self.name = f"{card.name} {card.sha256[:16]}"
         self._profile = profile
         self._check: VoiceCheck | None = None
         self._begin()
@@ -68,13 +69,23 @@ class WindowClassifier:
         self._recent_share = np.float32(config.recent_share)
         self.recent_s = spec.samples_in(self._recent_frames) / self._sample_rate if separately else 0.0
 
+    @property
+    def parts(self) -> tuple[WindowClassifier, ...]:
+        """One per model: this one alone."""
+        return (self,)
+
     def reset(self) -> None:
         """Start a new stream, with ``profile`` if that was given."""
+        self.forget_voice()
+        self._begin()
+        self.forget_audio()
+
+    def forget_voice(self) -> None:
+        """Forget the adaptation to voice and microphone, a profile's too, but not the audio."""
         if self._normaliser is not None:
             self._normaliser.reset()
         self._state = self._model.first_state()
-        self._begin()
-        self.forget_audio()
+        self._check = None
 
     def _begin(self) -> None:
         self.like_profile: bool | None = None
@@ -92,13 +103,13 @@ class WindowClassifier:
     def snapshot_voice(self) -> VoiceState | None:
         """The adaptation to voice and microphone; None for a model without any."""
         if self._stream is not None:
-            return VoiceState(self._name, tuple(self._state.tolist()))
-        return None if self._normaliser is None else VoiceState(self._name, self._normaliser.snapshot())
+            return VoiceState(self.name, tuple(self._state.tolist()))
+        return None if self._normaliser is None else VoiceState(self.name, self._normaliser.snapshot())
 
     def restore_voice(self, voice: VoiceState) -> None:
         """Continue from a snapshot; ModelError, and no change, if it does not fit the model."""
-        if voice.model != self._name:
-            raise ModelError(f"a voice's state: it was taken with model {voice.model!r}; take it again with {self._name!r}")
+        if voice.model != self.name:
+            raise ModelError(f"a voice's state: it was taken with model {voice.model!r}; take it again with {self.name!r}")
         if self._stream is not None:
             state = np.array(voice.numbers, np.float32)
             if state.shape != self._state.shape or not np.isfinite(state).all():
@@ -107,7 +118,7 @@ class WindowClassifier:
         elif self._normaliser is not None:
             self._normaliser.restore(voice.numbers)
         else:
-            raise ModelError(f"a voice's state: model {self._name!r} learns nothing of a voice")
+            raise ModelError(f"a voice's state: model {self.name!r} learns nothing of a voice")
         self._check = None
 
     def push(self, samples: FloatArray) -> None:
@@ -137,21 +148,29 @@ class WindowClassifier:
         float32 (C,), probabilities; with ``recent`` the weighted geometric mean of both, on which the model's temperature has
         the same effect as on each of them. None: the model finds that nobody speaks
         """
-        if self._stream is not None:
-            return self._follow(hop, recent and self.reaches_back)
-        probs = self._classify(hop, recent and self.reaches_back)
-        if probs is None and self._normaliser is not None:
-            self._normaliser.undo()  # what is no speech is not part of the voice
-        return probs
+        return self.decide(self.outputs(hop, recent=recent))
 
-    def _classify(self, hop: int, recent: bool) -> FloatArray | None:
+    def outputs(self, hop: int, *, recent: bool) -> FloatArray:
+        """As ``classify``, with the "nobody speaks" output last where the card has it; ``decide`` must follow."""
+        recent = recent and self.reaches_back
+        return self._classify(hop, recent) if self._stream is None else self._follow(hop, recent)
+
+    def decide(self, probs: FloatArray) -> FloatArray | None:
+        """What ``classify`` returns for outputs of the newest window, its own or an average with another model's."""
+        emotions = self._emotions(probs)
+        if emotions is None and self._normaliser is not None:
+            self._normaliser.undo()  # what is no speech is not part of the voice
+        return emotions
+
+    def _classify(self, hop: int, recent: bool) -> FloatArray:
         """Classify with a network that the normaliser precedes, or none."""
         lengths = (self._front_end.window_frames, self._recent_frames) if recent else (self._front_end.window_frames,)
         window, *rest = self._front_end.windows(lengths)
         if self._normaliser is not None:
             window = self._normalised(window, hop / self._sample_rate)
         if not rest:
-            return self._emotions(self._outputs(window[np.newaxis])[0])
+            alone: FloatArray = self._outputs(window[np.newaxis])[0]
+            return alone
         (last,) = rest
         if self._normaliser is not None:
             last = self._normaliser.relative(last)
@@ -159,7 +178,7 @@ class WindowClassifier:
             probs, sooner = self._outputs(np.concatenate((window, last)).reshape(2, *window.shape))
         else:
             probs, sooner = self._outputs(window[np.newaxis])[0], self._outputs(last[np.newaxis])[0]
-        return self._emotions(self._joined(probs, sooner))
+        return self._joined(probs, sooner)
 
     def _outputs(self, windows: FloatArray) -> FloatArray:
         """The network's probabilities for windows of equal length, "nobody" included where its card has it."""
@@ -178,15 +197,15 @@ class WindowClassifier:
                     return own.relative(window)
         return self._normaliser.normalise(window, hop_s)
 
-    def _follow(self, hop: int, recent: bool) -> FloatArray | None:
+    def _follow(self, hop: int, recent: bool) -> FloatArray:
         """Classify with a graph that takes and returns the stream's state."""
         window = self._front_end.window()[np.newaxis]
         (probs, sooner), self._state = self._model.follow(window, self._state, hop / self._sample_rate)
-        return self._emotions(self._joined(probs, sooner) if recent else probs)
+        return self._joined(probs, sooner) if recent else probs
 
     def _emotions(self, probs: FloatArray) -> FloatArray | None:
         """Probabilities of the labels; None where the "nobody" output is at least as probable as each of them."""
-        if not self._model.card.nobody:
+        if len(probs) == len(self._model.labels):
             return probs
         emotions = probs[: len(self._model.labels)]
         if self._nobody and probs[-1] >= emotions.max():

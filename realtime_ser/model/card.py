@@ -46,6 +46,24 @@ class StreamGraph:
 
 
 @dataclass(frozen=True, slots=True)
+class Vote:
+    """A second model, in the same folder, whose probabilities are averaged with this one's.
+
+    Attributes
+    ----------
+    model : its bundle's name
+    sha256 : of its network; with another network neither the scores nor the calibration on this card hold
+    share : weight of its probabilities; this model's is ``1 - share``
+    temperature : divides the logarithms of the mean, before they are normalised: a mean of unlike answers is too modest
+    """
+
+    model: str
+    sha256: str
+    share: float = between(0, 1)
+    temperature: float = between(0.05, 20, default=1.0)
+
+
+@dataclass(frozen=True, slots=True)
 class _Written:
     """The keys of a card that the live path needs; others are kept unread."""
 
@@ -62,6 +80,7 @@ class _Written:
     normalisation: Mapping[str, Any] | None = None
     stream: StreamGraph | None = None
     nobody: bool = False
+    vote: Vote | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +100,7 @@ class Card:
     logits : the output is logits, to be divided by ``temperature`` and softmaxed here; else it is probabilities
     headline : the speaker-independent score in one line
     raw : the whole card
+    vote : a second model that it is averaged with; None: it answers alone
     """
 
     name: str
@@ -101,11 +121,19 @@ class Card:
     stream: StreamGraph | None = None
     standardised: bool = False
     nobody: bool = False
+    vote: Vote | None = None
 
     @property
     def onnx_path(self) -> Path:
         """The network beside the card."""
         return self.path.with_suffix(".onnx")
+
+    @property
+    def identity(self) -> str:
+        """What its answers depend on: the network's hash, and the vote's."""
+        if self.vote is None:
+            return self.sha256
+        return f"{self.sha256} + {self.vote.share:g} {self.vote.sha256} / {self.vote.temperature:g}"
 
 
 def read_card(path: Path) -> Card:
@@ -152,6 +180,8 @@ def _card(path: Path, raw: Any) -> Card:
         raise ModelError(f"output kind {kind!r} is neither 'probabilities' nor 'logits'")
     if read.stream is not None and kind != "probabilities":
         raise ModelError("a graph with a 'stream' returns probabilities")
+    if read.vote is not None and (read.vote.model == path.stem or not read.vote.model.replace("-", "").isidentifier()):
+        raise ModelError(f"'vote' must name another bundle of the same folder, not {read.vote.model!r:.80}")
     spec = FrontEndSpec.from_dict(read.front_end)
     scale = read.input.get("scale", "raw")
     if scale not in ("raw", "standardised") or (scale != "raw" and spec.recipe != "waveform"):
@@ -173,6 +203,7 @@ def _card(path: Path, raw: Any) -> Card:
         temperature=read.temperature,
         stream=read.stream,
         nobody=read.nobody or (read.stream is not None and read.stream.nobody),
+        vote=read.vote,
         sha256=read.sha256,
         headline=str(raw.get("headline", "no score on its card")),
         licence=str(raw.get("licence", "not stated")),

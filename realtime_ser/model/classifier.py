@@ -30,14 +30,19 @@ class Classifier:
     Parameters
     ----------
     card : checked against the network
+    voter : the second model of ``card.vote``; None: this one answers alone, whatever the card says
 
     Raises
     ------
-    ModelError : wrong hash, not an ONNX graph that runs, wrong tensor names, shape or number of labels
+    ModelError : wrong hash, not an ONNX graph that runs, wrong tensor names, shape or number of labels; a voter that is not the
+        card's, or has other outputs
     """
 
-    def __init__(self, card: Card) -> None:
-        self.card = card
+    def __init__(self, card: Card, voter: Classifier | None = None) -> None:
+        self.card: Card = card
+        self.voter = voter
+        if voter is not None:
+            _check_voter(card, voter.card)
         self.labels = card.labels
         self._session = open_network(card.onnx_path, card.sha256)
         inputs = [item.name for item in self._session.get_inputs()]
@@ -217,7 +222,26 @@ def load_model(model: str | Path = "mlp") -> Classifier:
     ConfigError : there is no such bundle, or ``model`` is neither a name nor a path
     ModelError : it is damaged or does not match its card
     """
-    return Classifier(read_card(find_card(model)))
+    card = read_card(find_card(model))
+    if card.vote is None:
+        return Classifier(card)
+    beside = card.path.with_name(f"{card.vote.model}.json")
+    if not beside.is_file():
+        raise ModelError(f"{card.path} votes with {beside.name}, which is not beside it; fetch it too")
+    return Classifier(card, Classifier(read_card(beside)))
+
+
+def _check_voter(card: Card, other: Card) -> None:
+    if card.vote is None:
+        raise ModelError(f"{card.path} has no 'vote' for {other.path}")
+    if card.vote.sha256 != other.sha256:
+        raise ModelError(
+            f"{card.path} votes with another {other.onnx_path.name} (SHA-256 {card.vote.sha256[:12]}…) than the one beside it"
+            f" ({other.sha256[:12]}…); export it again, or fetch both"
+        )
+    ours, theirs = ((each.labels, each.spec.sample_rate) for each in (card, other))
+    if ours != theirs:
+        raise ModelError(f"{card.path} cannot vote with {other.path}: labels and sample rate must be the same")
 
 
 def find_card(model: str | Path) -> Path:

@@ -15,13 +15,12 @@ from typing import Any
 
 from realtime_ser.config import resource
 from realtime_ser.errors import ConfigError
-from realtime_ser.model.card import read_card
-from realtime_ser.model.classifier import Classifier, load_model
+from realtime_ser.model.classifier import load_model
 from train.atomic import write_text
 from train.data.corpora import LABELS
 from train.data.corpora.reserved import test_only
 from train.data.manifest import Row
-from train.evaluation import large, nobody
+from train.evaluation import large, nobody, vote
 from train.evaluation.everyday import SHARES, everyday
 from train.evaluation.folds import Job, listeners
 from train.evaluation.scores import FOUR
@@ -31,7 +30,7 @@ from train.evaluation.streaming.unseen import spoilt, talk
 from train.evaluation.targets import targets
 from train.paths import Paths
 from train.prepare import rows_in_use
-from train.settings import Setup
+from train.settings import Setup, TrainSettings
 
 PARTS = ("corpus", "everyday", "sounds", "spoilt", "conversation")
 _USUAL_CLIPS = 96
@@ -100,9 +99,9 @@ def of_bundle(paths: Paths, setup: Setup, rows: Sequence[Row], bundle: str, want
         "conversation": lambda: talk(fold, root, live, clips=wanted.on_streams, seed=seed),
     }
     share = live.smoothing.neutral_share
-    found = _kept(read_bars(paths.runs, card.name, card.sha256), share, wanted.corpus)
+    found = _kept(read_bars(paths.runs, card.name, card.identity), share, wanted.corpus)
     learned = sorted(set((card.raw.get("training") or {}).get("corpora", ())) & {wanted.corpus})
-    found |= {"model": card.name, "sha256": card.sha256, "command": command, "neutral_share": share}
+    found |= {"model": card.name, "identity": card.identity, "command": command, "neutral_share": share}
     found |= {"tested_on": wanted.corpus, "learned_from_it": bool(learned)}
     if learned:
         print(f"{card.name} was trained on {wanted.corpus}: these are NOT scores for people it never met", file=sys.stderr)
@@ -123,9 +122,8 @@ def of_folds(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job, wanted: 
     if not parts:
         raise ConfigError(f"the folds' networks are measured on {' and '.join(_ON_STREAMS)}; give --bundle for the rest")
     if job.system == large.SYSTEM:
-        folds = large_folds(
-            large.Workshop(paths, tuple(rows), rows_in_use(paths, setup.train), setup.train.large), job, wanted.only
-        )
+        shop = large.Workshop(paths, tuple(rows), rows_in_use(paths, setup.train), setup.train.large)
+        folds = large_folds(shop, setup.train, job, wanted.only)
     else:
         folds = listeners(paths, setup, rows_in_use(paths, setup.train), job, wanted.only)
     numbers = f" --fold {' '.join(map(str, wanted.only))}" if wanted.only else ""
@@ -147,11 +145,11 @@ def of_folds(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job, wanted: 
     return found
 
 
-def read_bars(runs: Path, name: str, sha256: str | None = None) -> dict[str, Any]:
-    """What ``of_bundle`` wrote; empty where it has not run, or of another network than the one with this hash."""
+def read_bars(runs: Path, name: str, identity: str | None = None) -> dict[str, Any]:
+    """What ``of_bundle`` wrote; empty where it has not run, or of another ``Card.identity``."""
     file = bars_file(runs, name)
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return found if sha256 is None or found.get("sha256") == sha256 else {}
+    return found if identity is None or found.get("identity") == identity else {}
 
 
 def _named(bundle: str, card: Path) -> str:
@@ -187,19 +185,21 @@ def _of(rows: Sequence[Row], *corpora: str) -> list[Row]:
     return found
 
 
-def large_folds(shop: large.Workshop, job: Job, only: Sequence[int]) -> list[Fold]:
-    """The bundles that ``evaluate --system large`` left in the runs, each with its fold's test clips."""
-    splits = large.folds_of(job.protocol, shop.acted)
-    wrong = [number for number in only if not 1 <= number <= len(splits)]
-    if wrong:
-        raise ConfigError(f"--fold {wrong[0]}: {job.protocol} has folds 1 to {len(splits)}")
+def large_folds(shop: large.Workshop, settings: TrainSettings, job: Job, only: Sequence[int]) -> list[Fold]:
+    """The folds' networks, with the vote where that ships, each with its test clips; ``evaluate`` has left them in the runs.
+
+    Raises
+    ------
+    ConfigError : it has not
+    """
     found = []
-    for split in [splits[number - 1] for number in only] or splits:
+    for split in large.some(large.folds_of(job.protocol, shop.acted), only):
         path = shop.paths.runs / large.SYSTEM / split.name / "bundle.json"
         if not path.is_file():
             raise ConfigError(f"no {path}; run `python -m train evaluate --system large --protocol {job.protocol}` before")
         tested = tuple(row for row in split.test if row.emotion in LABELS)
-        found.append(Fold(split.name, Classifier(read_card(path)), tested))
+        made = vote.fold_bundle(shop, settings, split) if settings.vote else path
+        found.append(Fold(split.name, load_model(made), tested))
     return found
 
 

@@ -23,7 +23,7 @@ from train.networks.school import School
 from train.networks.waveform import Waveform
 from train.networks.waveform_bundle import write_bundle
 from train.paths import Paths
-from train.settings import WaveformRecipe
+from train.recipe import WaveformRecipe
 
 SYSTEM = "large"
 EVERYDAY = ("speechocean", "librispeech")
@@ -106,14 +106,20 @@ def fit(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] = 
     """Train the network that ships, or with ``only`` those of a protocol's folds by their numbers, from 1 on."""
     chosen = [("all", shop.acted)]
     if only:
-        folds = _some(folds_of(protocol, shop.acted), only)
+        folds = some(folds_of(protocol, shop.acted), only)
         chosen = [(fold.name, fold.train) for fold in folds]
     for seed in range(seeds):
         for name, rows in chosen:
             shop.network(rows, name, seed)
 
 
-def _some(folds: list[Split], only: Sequence[int]) -> list[Split]:
+def some(folds: list[Split], only: Sequence[int]) -> list[Split]:
+    """The folds with these numbers, from 1 on; all of them without numbers.
+
+    Raises
+    ------
+    ConfigError : there is no such fold
+    """
     wrong = [number for number in only if not 1 <= number <= len(folds)]
     if wrong:
         raise ConfigError(f"--fold {wrong[0]}: there are folds 1 to {len(folds)}")
@@ -128,7 +134,7 @@ def score(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] 
     only : numbers of folds, from 1 on; none: all
     """
     began = time.perf_counter()
-    folds = _some(folds_of(protocol, shop.acted), only)
+    folds = some(folds_of(protocol, shop.acted), only)
     apart: list[list[scoring.Clips]] = []
     joined: list[list[scoring.Clips]] = []
     for seed in range(seeds):
@@ -144,23 +150,37 @@ def score(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] 
                 f"{name}: {scoring.uar(apart[-1][-1]):.1f} % UAR, as one stream {scoring.uar(joined[-1][-1]):.1f} %", flush=True
             )
     command = f"python -m train evaluate --system {SYSTEM} --protocol {protocol}" + (f" --seeds {seeds}" if seeds > 1 else "")
+    written = {
+        "scores": table(protocol, folds, apart, joined, command),
+        **_temperatures(apart[0], joined[0], shop.recipe.cold),
+        "recipe": asdict(shop.recipe),
+        "seconds": time.perf_counter() - began,
+    }
+    write_text(scores_file(shop.paths.runs, protocol), json.dumps(written, indent=2) + "\n")
+    return written
+
+
+def table(
+    protocol: str,
+    folds: Sequence[Split],
+    apart: Sequence[Sequence[scoring.Clips]],
+    joined: Sequence[Sequence[scoring.Clips]],
+    command: str,
+) -> dict[str, Any]:
+    """What a card holds of a protocol's scores.
+
+    Parameters
+    ----------
+    apart, joined : for each seed each fold's test clips, as streams of their own and as one stream of each speaker
+    """
     if protocol == "cross":
         strangers = []
         for fold, cold, known in zip(folds, apart[0], joined[0], strict=True):
             labels = sorted({row.emotion for row in fold.train if row.emotion in LABELS})
             strangers.append((fold.name.removeprefix("cross-"), labels, cold, known))
-        table: dict[str, Any] = {"protocol": _CROSS, **scoring.cross_scores(strangers), "command": command}
-    else:
-        table = {"protocol": f"{protocol}: {_CLIPS}", **scoring.scores(apart), "command": command}
-        table["by_speaker"] = {"protocol": f"{protocol}: a speaker's clips as one stream", **scoring.scores(joined)}
-    written = {
-        "scores": table,
-        **_temperatures(apart[0], joined[0], shop.recipe.cold),
-        "recipe": asdict(shop.recipe),
-        "seconds": time.perf_counter() - began,
-    }
-    write_text(shop.paths.runs / SYSTEM / f"scores-{protocol}.json", json.dumps(written, indent=2) + "\n")
-    return written
+        return {"protocol": _CROSS, **scoring.cross_scores(strangers), "command": command}
+    by_speaker = {"protocol": f"{protocol}: a speaker's clips as one stream", **scoring.scores(joined)}
+    return {"protocol": f"{protocol}: {_CLIPS}", **scoring.scores(apart), "command": command, "by_speaker": by_speaker}
 
 
 def _temperatures(apart: Sequence[scoring.Clips], joined: Sequence[scoring.Clips], cold: float) -> Mapping[str, float]:
@@ -189,8 +209,13 @@ def strangers(classifier: Classifier, shop: Workshop, seed: int = 0) -> Mapping[
     }
 
 
+def scores_file(runs: Path, protocol: str) -> Path:
+    """Where ``score`` writes; with "-vote" after the protocol, where ``vote.score`` does."""
+    return runs / SYSTEM / f"scores-{protocol}.json"
+
+
 def written_scores(runs: Path, protocol: str) -> Mapping[str, Any]:
     """What ``score`` wrote; empty where it has not run."""
-    file = runs / SYSTEM / f"scores-{protocol}.json"
+    file = scores_file(runs, protocol)
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     return found

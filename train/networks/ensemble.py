@@ -23,7 +23,8 @@ from train.networks.networks import OnLogMel, OnStatistics
 from train.networks.school import School
 from train.networks.trainer import Data, fit, normalisation
 from train.paths import Paths
-from train.settings import Recipe, TrainSettings
+from train.recipe import Recipe
+from train.settings import TrainSettings
 
 
 @dataclass(frozen=True)

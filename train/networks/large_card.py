@@ -9,7 +9,7 @@ from typing import Any
 from train.data import encoder_file
 from train.data.manifest import Row
 from train.networks.card import commit, headline, known_failures, licence
-from train.settings import WaveformRecipe
+from train.recipe import WaveformRecipe
 
 DESCRIPTION = (
     "the first three blocks of a speech encoder, two of them fine-tuned, mean and deviation of what leaves these, relative"

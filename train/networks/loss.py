@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from train.data.corpora import LABELS
-from train.settings import Recipe
+from train.recipe import Recipe
 
 
 def schedule(share: float) -> float:

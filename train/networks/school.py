@@ -29,8 +29,8 @@ from train.networks.trainer import Data
 from train.networks.waveform import Waveform
 from train.networks.waveform_fit import train
 from train.paths import Paths
+from train.recipe import Recipe, WaveformRecipe
 from train.sampling.batches import FrameBatches, VectorBatches
-from train.settings import Recipe, WaveformRecipe
 
 LARGE = "large"
 

@@ -27,10 +27,10 @@ from train.networks.drawn import Entry
 from train.networks.lessons import Shelf
 from train.networks.loss import multiplies_bfloat16, schedule
 from train.networks.networks import Cnn, Mlp
+from train.recipe import Recipe
 from train.sampling.batches import Batch, FrameBatches, VectorBatches
 from train.sampling.groups import ACTED, READ, SOUND
 from train.sampling.masking import mask_batch
-from train.settings import Recipe
 
 CLASSES = len(LABELS) + 1
 _OWN, _OWN_S, _PAST_S = 0.7, 2.0, (2.5, 72.0)  # of a window with a past, as for large; see ``waveform_fit``

@@ -34,10 +34,10 @@ from train.data.manifest import Row
 from train.networks import curves
 from train.networks.loss import loss_of, schedule
 from train.networks.networks import Cnn, Mlp
+from train.recipe import Recipe
 from train.sampling.batches import FrameBatches, VectorBatches, clip_profiles
 from train.sampling.past import COLD
 from train.sampling.windows import streamed_windows
-from train.settings import Recipe
 
 CHECKPOINT_EVERY = 10  # epochs
 

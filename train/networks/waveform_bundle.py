@@ -40,7 +40,7 @@ def write_bundle(
     ----------
     path : ``.../NAME.onnx``; the card lies beside it
     temperature, memory_s, cold : see ``WaveformGraph``
-    facts : further keys of the card
+    facts : further keys of the card, such as ``vote``, whose bundle must lie in the same folder
 
     Raises
     ------

@@ -23,8 +23,8 @@ from train.data.encoder_file import missing
 from train.networks.drawn import Batch, Draws
 from train.networks.encoder import TOKENS_PER_S, read_encoder
 from train.networks.waveform import RECENT_S, Waveform
+from train.recipe import WaveformRecipe
 from train.sampling.groups import ACTED, READ, SOUND
-from train.settings import WaveformRecipe
 
 _COLD = 0.4  # share of windows whose stream has just begun
 _PAST_S = (2.5, 72.0)  # of speech before the others

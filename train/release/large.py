@@ -9,24 +9,30 @@ from typing import Any
 
 from realtime_ser.config import Config
 from realtime_ser.model.card import Card
-from realtime_ser.model.classifier import Classifier
+from realtime_ser.model.classifier import load_model
 from train.evaluation.bars import read_bars
 from train.evaluation.everyday import everyday
 from train.evaluation.large import EVERYDAY, SYSTEM, Workshop, strangers, written_scores
 from train.evaluation.nobody import sounds
+from train.evaluation.vote import shipped_vote
 from train.networks.large_card import facts
 from train.networks.waveform_bundle import write_bundle
 from train.release.measured import put_on_card
+from train.settings import TrainSettings
 
 
-def ship(shop: Workshop, live: Config, weights: Path) -> Card:
+def ship(shop: Workshop, settings: TrainSettings, live: Config, weights: Path) -> Card:
     """Train on everybody, or load that run; write the bundle with its card.
 
     Its scores on what it never learned from are those of ``evaluate --bars``, where that has measured this very network;
     otherwise they are measured here.
     """
     network = shop.network(shop.acted, "all")
-    cross, folds = written_scores(shop.paths.runs, "cross"), written_scores(shop.paths.runs, "emobox")
+    runs = shop.paths.runs
+    cross, folds = written_scores(runs, "cross"), written_scores(runs, "emobox")
+    vote = shipped_vote(weights, settings, runs)
+    # The card's scores are of what answers; of the graph alone it has the means.
+    voted = [written_scores(runs, f"{name}-vote") if vote else {} for name in ("cross", "emobox")]
     path, recipe = weights / f"{SYSTEM}.onnx", shop.recipe
     fitted = cross or folds or {"temperature": 1.0, "cold": recipe.cold}
     history = json.loads((shop.paths.runs / SYSTEM / "all" / "history.json").read_text(encoding="utf-8"))
@@ -37,10 +43,12 @@ def ship(shop: Workshop, live: Config, weights: Path) -> Card:
             (*shop.acted, *shop.school.beside),
             seed=0,
             seconds=sum(entry["seconds"] for entry in history),
-            cross=cross.get("scores"),
-            scores=folds.get("scores"),
+            cross=(voted[0] or cross).get("scores"),
+            scores=(voted[1] or folds).get("scores"),
             **measured,
         )
+        if vote:
+            about |= {"vote": vote, "alone": _alone(cross, folds)}
         return write_bundle(
             network,
             path,
@@ -52,11 +60,18 @@ def ship(shop: Workshop, live: Config, weights: Path) -> Card:
         )
 
     card = write()
-    if read_bars(shop.paths.runs, SYSTEM, card.sha256):
-        return put_on_card(card.path, shop.paths.runs)
-    classifier = Classifier(card)
+    if read_bars(runs, SYSTEM, card.identity):
+        return put_on_card(card.path, runs)
+    classifier = load_model(card.path)
     return write(
         strangers=strangers(classifier, shop),
         everyday=everyday(classifier, shop.corpora, shop.tested(*EVERYDAY), live, (None, live.smoothing.neutral_share)),
         sounds=sounds(classifier, shop.corpora, shop.tested("sounds"), live),
     )
+
+
+def _alone(cross: Mapping[str, Any], folds: Mapping[str, Any]) -> dict[str, float]:
+    """The graph's own means of leave-one-corpus-out and of RAVDESS's folds, in percent."""
+    corpora = cross.get("scores", {}).get("corpora", {}).values()
+    found = {key: round(sum(row[key] for row in corpora) / len(corpora), 1) for key in ("four_clip", "four_stream") if corpora}
+    return found | ({"uar_mean": folds["scores"]["uar_mean"]} if folds else {})

@@ -12,7 +12,7 @@ from realtime_ser.bench.hop import hop_ms
 from realtime_ser.config import Config
 from realtime_ser.errors import ConfigError
 from realtime_ser.model.card import Card, read_card
-from realtime_ser.model.classifier import Classifier
+from realtime_ser.model.classifier import load_model
 from train.atomic import write_text
 from train.evaluation.bars import PARTS, bars_file, read_bars
 from train.networks.card import headline
@@ -36,7 +36,7 @@ def put_on_card(path: Path, runs: Path) -> Card:
     ConfigError : there are no figures of this very network
     """
     card = read_card(path)
-    found = read_bars(runs, card.name, card.sha256)
+    found = read_bars(runs, card.name, card.identity)
     if not found:
         wanted = f"python -m train evaluate --bundle {path} --bars"
         raise ConfigError(f"{bars_file(runs, card.name)} has nothing of this network; run `{wanted}` first")
@@ -47,7 +47,7 @@ def put_on_card(path: Path, runs: Path) -> Card:
     corpus = unseen.get("corpus") or {}
     if not raw.get("scores") and corpus:
         raw["scores"] = {"command": corpus["command"]}
-    cost = hop_ms(Classifier(card), Config())
+    cost = hop_ms(load_model(path), Config())
     if cost is not None:
         raw["hop_ms"] = round(cost, 2)
     write_text(path, json.dumps(raw, indent=2) + "\n")

@@ -15,11 +15,11 @@ from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.records import FloatArray
 from train.data.features import HOP_S, MIN_WINDOW_S, WINDOW_S, Frames, Vectors
 from train.data.manifest import Row
+from train.recipe import Masking, NormRecipe
 from train.sampling.draws import draws, targets
 from train.sampling.masking import channel_batch, mask_batch
 from train.sampling.past import COLD, Past
 from train.sampling.windows import Earlier, valid_ends, window_across
-from train.settings import Masking, NormRecipe
 
 FULL = 5  # frequency of full windows relative to each shorter length
 FROM_START = 0.25  # share of windows that begin with the clip, as a stream begins

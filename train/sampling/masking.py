@@ -9,7 +9,7 @@ import math
 
 import torch
 
-from train.settings import Masking
+from train.recipe import Masking
 
 VOICES = 6  # of a babble
 

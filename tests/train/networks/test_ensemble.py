@@ -18,7 +18,8 @@ from realtime_ser.model.classifier import Classifier
 from train.data.manifest import Row
 from train.networks.ensemble import join_parts, parts_of, train
 from train.networks.trainer import build, normalisation
-from train.settings import NormRecipe, Recipe, TrainSettings, train_settings
+from train.recipe import NormRecipe, Recipe
+from train.settings import TrainSettings, train_settings
 
 CNN = Recipe({"recipe": "stacked"}, {"widths": [4, 6, 8, 8], "embedding": 16}, norm=NormRecipe())
 MLP = Recipe({"recipe": "flatstats", "frame_db": 45.0}, {"hidden": [8], "members": 1}, norm=NormRecipe())

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from train.data.corpora import LABELS
 from train.networks import loss as objective
 from train.networks.networks import AUXILIARY
-from train.settings import Recipe
+from train.recipe import Recipe
 
 CPUINFO = Path("/proc/cpuinfo")
 PURE = Recipe({"recipe": "stacked"}, mixup=0.0, label_smoothing=0.1, side=0.0)

@@ -24,9 +24,9 @@ from train.networks.lessons import answers, only, shelves, to_answer
 from train.networks.taught import CLASSES, Teaching, _pasts, fit_taught
 from train.networks.trainer import normalisation
 from train.networks.waveform import Waveform
+from train.recipe import NormRecipe, Recipe, Taught
 from train.sampling.batches import Batch, FrameBatches, VectorBatches
 from train.sampling.groups import ACTED, READ
-from train.settings import NormRecipe, Recipe, Taught
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from train.data.augment import PLAIN, Variant
 from train.data.manifest import Manifest
 from train.networks.loss import schedule
 from train.networks.trainer import Data, clip_probs, fit
-from train.settings import NormRecipe, Recipe
+from train.recipe import NormRecipe, Recipe
 
 RECIPES = {
     "mlp": Recipe({"recipe": "flatstats"}, {"hidden": [16], "members": 2}, epochs=3, batch=16, per_clip=2, norm=NormRecipe()),

@@ -20,9 +20,9 @@ from train.networks import waveform_fit
 from train.networks.drawn import Batch
 from train.networks.encoder import Encoder
 from train.networks.waveform_fit import cycle, draw_pasts, train
+from train.recipe import WaveformRecipe
 from train.sampling.channel import Channel
 from train.sampling.groups import ACTED, NOBODY_PLACE, READ, SOUND, Groups
-from train.settings import WaveformRecipe
 
 RATE = 16000
 

@@ -13,11 +13,11 @@ from realtime_ser.features.normaliser import Normalisation, RunningNormaliser
 from realtime_ser.features.spec import FrontEndSpec
 from train.data.features import Frames, Vectors, window_ends
 from train.data.manifest import Row
+from train.recipe import Masking, NormRecipe
 from train.sampling.batches import FrameBatches, VectorBatches, clip_profiles
 from train.sampling.draws import draws
 from train.sampling.masking import channel_batch, mask_batch
 from train.sampling.past import Past
-from train.settings import Masking, NormRecipe
 
 SPEC = FrontEndSpec("stacked")
 RATE = SPEC.sample_rate

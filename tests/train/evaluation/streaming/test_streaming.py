@@ -22,7 +22,7 @@ from train.evaluation.streaming.robustness import Fold, first_seconds, interval,
 from train.evaluation.streaming.tune import Trial
 from train.networks.export import export
 from train.networks.trainer import build
-from train.settings import Recipe
+from train.recipe import Recipe
 
 # Made-up voices are no speech to the detector: the energy floor decides.
 CONFIG = replace(Config(), gate=GateConfig(vad=False))

@@ -1,0 +1,117 @@
+"""``large`` with the vote of ``mlp``, as it ships: the folds of both, which learned from the same people."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from realtime_ser.errors import ConfigError
+from realtime_ser.model.card import Card, read_card
+from realtime_ser.model.classifier import Classifier, load_model
+from train.atomic import write_text
+from train.data.corpora import LABELS
+from train.data.splits import Split
+from train.evaluation import scores as scoring
+from train.evaluation.folds import Job, scored
+from train.evaluation.large import SYSTEM, Workshop, folds_of, scores_file, some, table, written_scores
+from train.networks import ensemble
+from train.networks.waveform_bundle import write_bundle
+from train.settings import TrainSettings
+
+VOTER = "mlp"
+
+
+def vote_of(voter: Card, share: float, temperature: float = 1.0) -> Mapping[str, Any]:
+    """A card's ``vote``: with the network of this card."""
+    return {"model": voter.path.stem, "sha256": voter.sha256, "share": share, "temperature": round(temperature, 4)}
+
+
+def fold_bundle(shop: Workshop, settings: TrainSettings, fold: Split) -> Path:
+    """Write what ships of a fold, both networks with the temperatures that ship; returns the card of ``large``.
+
+    Networks that are not in the runs are trained.
+
+    Raises
+    ------
+    ConfigError : leave-one-corpus-out, which fits these temperatures, has not been scored
+    """
+    own = written_scores(shop.paths.runs, "cross")
+    other = scored(shop.paths, settings, Job(VOTER, "cross"))
+    for system, found in ((SYSTEM, own), (VOTER, other)):
+        if not found:
+            raise ConfigError(
+                f"run `python -m train evaluate --system {system} --protocol cross` before: it fits a temperature"
+            )
+    folder = shop.paths.runs / SYSTEM / fold.name / "vote"
+    folder.mkdir(parents=True, exist_ok=True)
+    trained = ensemble.train(
+        shop.school, fold.train, settings, VOTER, shop.paths.runs, fold.name, threads=shop.threads, test=fold.test
+    )
+    voter = trained.export(folder / f"{VOTER}.onnx", name=VOTER, temperature=float(other["temperature"]))
+    temperature = float(written_scores(shop.paths.runs, "cross-vote").get("temperature", 1.0))
+    return write_bundle(
+        shop.network(fold.train, fold.name),
+        folder / f"{SYSTEM}.onnx",
+        name=SYSTEM,
+        temperature=float(own["temperature"]),
+        memory_s=shop.recipe.memory_s,
+        cold=float(own["cold"]),
+        facts={"vote": vote_of(voter, settings.vote, temperature)},
+    ).path
+
+
+def score(shop: Workshop, settings: TrainSettings, protocol: str, *, only: Sequence[int] = ()) -> Mapping[str, Any]:
+    """Score the folds with the vote; writes ``scores-PROTOCOL-vote.json`` into the runs of ``large``, and returns that.
+
+    The mean's temperature is fitted on leave-one-corpus-out, cold clips and known voices alike, and holds for other protocols.
+
+    Parameters
+    ----------
+    only : numbers of folds, from 1 on; none: all
+
+    Raises
+    ------
+    ConfigError : see ``fold_bundle``
+    """
+    began = time.perf_counter()
+    folds = some(folds_of(protocol, shop.acted), only)
+    apart: list[scoring.Clips] = []
+    joined: list[scoring.Clips] = []
+    for fold in folds:
+        classifier = _untempered(fold_bundle(shop, settings, fold))
+        rows = [row for row in fold.test if row.emotion in LABELS]
+        apart.append(scoring.stream_clips(classifier, shop.corpora, rows))
+        joined.append(scoring.stream_clips(classifier, shop.corpora, rows, by_speaker=True))
+        print(f"{fold.name}: {scoring.uar(apart[-1]):.1f} % UAR, as one stream {scoring.uar(joined[-1]):.1f} %", flush=True)
+    if protocol == "cross":
+        temperature = scoring.best_temperature(scoring.join([*apart, *joined]))
+    else:
+        temperature = float(written_scores(shop.paths.runs, "cross-vote").get("temperature", 1.0))
+    apart, joined = ([scoring.tempered(clips, temperature) for clips in part] for part in (apart, joined))
+    command = f"python -m train evaluate --system {SYSTEM} --protocol {protocol} --vote"
+    written = {
+        "scores": {**table(protocol, folds, [apart], [joined], command), "vote": {"model": VOTER, "share": settings.vote}},
+        "temperature": round(temperature, 4),
+        "seconds": time.perf_counter() - began,
+    }
+    write_text(scores_file(shop.paths.runs, f"{protocol}-vote"), json.dumps(written, indent=2) + "\n")
+    return written
+
+
+def _untempered(path: Path) -> Classifier:
+    """A voting bundle whose mean is left as it is."""
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    raw["vote"]["temperature"] = 1.0
+    write_text(path, json.dumps(raw, indent=2) + "\n")
+    return load_model(path)
+
+
+def shipped_vote(weights: Path, settings: TrainSettings, runs: Path) -> Mapping[str, Any] | None:
+    """The ``vote`` of the card that ships, with the ``mlp`` that lies beside it; None where it answers alone."""
+    beside = weights / f"{VOTER}.json"
+    if not settings.vote or not beside.is_file():
+        return None
+    return vote_of(read_card(beside), settings.vote, float(written_scores(runs, "cross-vote").get("temperature", 1.0)))
