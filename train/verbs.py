@@ -209,7 +209,7 @@ def vote(options: argparse.Namespace) -> None:
     rows = preparing.rows_in_use(paths, setup.train)
     made = add_vote(paths, setup, rows, find_card(options.bundle), options.share, options.corpus)
     print(
-        f"{made.path}: {made.vote}; its scores are those of before: run `evaluate --bundle {options.bundle} --bars`, then `card`"
+        f"{made.path}: {made.vote or 'no vote'}; run `evaluate --bundle {options.bundle} --bars`, then `card`, for its scores"
     )
 
 

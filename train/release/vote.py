@@ -36,10 +36,12 @@ def add_vote(paths: Paths, setup: Setup, rows: tuple[Row, ...], path: Path, shar
     ConfigError : the bundle learned from ``corpus``, there is no such fold, or it has not been scored
     """
     raw = json.loads(path.read_text(encoding="utf-8"))
-    raw.pop("vote", None)
+    for key in ("vote", "vote_fitted_on"):
+        raw.pop(key, None)
     if share:
         temperature = _temperature(paths, setup, rows, path, share, corpus)
-        raw["vote"] = {**vote_of(read_card(path.with_name(f"{VOTER}.json")), share, temperature), "fitted_on": corpus}
+        raw["vote"] = dict(vote_of(read_card(path.with_name(f"{VOTER}.json")), share, temperature))
+        raw["vote_fitted_on"] = corpus
     write_text(path, json.dumps(raw, indent=2) + "\n")
     return load_model(path).card
 
@@ -51,9 +53,8 @@ def _temperature(paths: Paths, setup: Setup, rows: tuple[Row, ...], path: Path, 
     found = [fold for fold in folds_of("cross", rows, settings, VOTER) if fold.name == f"cross-{corpus}"]
     known = scored(paths, settings, job)
     if not found or not known:
-        raise ConfigError(
-            f"no scores of a {VOTER} that did not learn from {corpus}; run `evaluate --system {VOTER} --protocol cross`"
-        )
+        command = f"evaluate --system {VOTER} --protocol cross"
+        raise ConfigError(f"no scores of a {VOTER} that did not learn from {corpus}; run `{command}`")
     (fold,) = found
     folder = paths.runs / "vote" / f"{card.name}-{corpus}"
     folder.mkdir(parents=True, exist_ok=True)
