@@ -186,19 +186,20 @@ def _of(rows: Sequence[Row], *corpora: str) -> list[Row]:
 
 
 def large_folds(shop: large.Workshop, settings: TrainSettings, job: Job, only: Sequence[int]) -> list[Fold]:
-    """The folds' networks, with the vote where that ships, each with its test clips; ``evaluate`` has left them in the runs.
+    """The folds' networks, with the vote where that has been scored, each with its test clips.
 
     Raises
     ------
-    ConfigError : it has not
+    ConfigError : ``evaluate --system large`` has not left them in the runs
     """
+    voted = settings.vote and large.written_scores(shop.paths.runs, "cross-vote")
     found = []
     for split in large.some(large.folds_of(job.protocol, shop.acted), only):
         path = shop.paths.runs / large.SYSTEM / split.name / "bundle.json"
         if not path.is_file():
             raise ConfigError(f"no {path}; run `python -m train evaluate --system large --protocol {job.protocol}` before")
         tested = tuple(row for row in split.test if row.emotion in LABELS)
-        made = vote.fold_bundle(shop, settings, split) if settings.vote else path
+        made = vote.fold_bundle(shop, settings, split) if voted else path
         found.append(Fold(split.name, load_model(made), tested))
     return found
 

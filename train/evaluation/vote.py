@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -110,8 +111,16 @@ def _untempered(path: Path) -> Classifier:
 
 
 def shipped_vote(weights: Path, settings: TrainSettings, runs: Path) -> Mapping[str, Any] | None:
-    """The ``vote`` of the card that ships, with the ``mlp`` that lies beside it; None where it answers alone."""
-    beside = weights / f"{VOTER}.json"
-    if not settings.vote or not beside.is_file():
+    """The ``vote`` of the card that ships, with the ``mlp`` that lies beside it.
+
+    None where there is none, it knows fewer labels, or ``score`` has not fitted the mean's temperature: ``large`` then answers
+    alone.
+    """
+    beside, found = weights / f"{VOTER}.json", written_scores(runs, "cross-vote")
+    if not settings.vote or not found or not beside.is_file():
         return None
-    return vote_of(read_card(beside), settings.vote, float(written_scores(runs, "cross-vote").get("temperature", 1.0)))
+    voter = read_card(beside)
+    if voter.labels != LABELS:
+        print(f"train: {beside} knows {len(voter.labels)} labels of {len(LABELS)}, so large answers alone", file=sys.stderr)
+        return None
+    return vote_of(voter, settings.vote, float(found["temperature"]))

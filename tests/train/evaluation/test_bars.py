@@ -161,7 +161,7 @@ def test_from_a_bundle_to_its_card_and_the_pictures(
     for name in ("adaptation", "frontier", "robustness"):
         assert (tmp_path / "images" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     # Figures of another network are not this one's.
-    (runs / "bars" / "mlp.json").write_text(json.dumps({**written, "sha256": "0" * 64}))
+    (runs / "bars" / "mlp.json").write_text(json.dumps({**written, "identity": "0" * 64}))
     assert main(["card", *places, "--bundle", str(bundle)]) == 2
 
 

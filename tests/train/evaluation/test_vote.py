@@ -1,0 +1,99 @@
+"""``large`` with the vote of ``mlp``: its folds, the temperature of the mean, what ships, and a finished bundle's vote."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from realtime_ser.model.card import read_card
+from realtime_ser.model.classifier import load_model
+from train.__main__ import main
+from train.networks import drawn, waveform_fit
+from train.networks.encoder import Encoder
+
+_OTHERS = ("neu", "gio", "tri", "rab", "pau", "dis", "sor")
+
+
+@pytest.fixture
+def two_corpora(corpus: Path, tmp_path: Path) -> Path:
+    """The toy corpus, and its first two voices backwards as another one with the labels that it lacks."""
+    root = tmp_path / "corpora"
+    shutil.copytree(corpus, root)
+    (root / "emovo").mkdir()
+    for speaker in (1, 2):
+        files = sorted((root / "ravdess_speech").glob(f"*-0{speaker}.flac"))
+        for number, emotion in enumerate(_OTHERS):
+            samples, rate = soundfile.read(files[number % len(files)], dtype="float32")
+            soundfile.write(root / "emovo" / f"{emotion}-f{speaker}-b{number}.flac", np.roll(samples[::-1], number), rate)
+    return root
+
+
+@pytest.mark.slow
+def test_folds_temperature_and_what_ships(
+    two_corpora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REALTIME_SER_ENCODERS", str(tmp_path))
+    for module in (waveform_fit, drawn):
+        monkeypatch.setattr(module, "read_encoder", lambda path: Encoder())
+    monkeypatch.setattr(waveform_fit, "_FIRST_BATCHES", 1)
+    monkeypatch.setattr("train.data.features.fill", lambda *_, **__: None)
+    monkeypatch.setattr("train.release.large.strangers", lambda *_: {})
+    (tmp_path / "whisper-tiny-en.npz").touch()
+    runs, weights = tmp_path / "runs", tmp_path / "weights"
+    changes = ["variants=[]", "mlp.variants=[]", "mlp.network={hidden: [8]}", "mlp.taught.steps=3", "mlp.taught.answers=8"]
+    changes += ["large.steps=2", "large.groups=2", "large.drawn=12", "use=[ravdess_speech, emovo]", "vote=0.3"]
+    common = ["--corpora", str(two_corpora), "--cache", str(tmp_path / "cache")]
+    common += [word for change in changes for word in ("--set", f"train.{change}")]
+    assert main(["prepare", *common]) == 0
+    common += ["--runs", str(runs)]
+    cross = ["evaluate", *common, "--protocol", "cross", "--system"]
+    assert main([*cross, "large", "--vote"]) == 2
+    assert "evaluate --system large --protocol cross" in capsys.readouterr().err
+    for system in (["large"], ["mlp"], ["large", "--vote"]):
+        assert main([*cross, *system]) == 0
+    found = json.loads((runs / "large" / "scores-cross-vote.json").read_text())
+    assert set(found["scores"]["corpora"]) == {"ravdess", "emovo"}
+    assert found["scores"]["vote"] == {"model": "mlp", "share": 0.3}
+    fold = load_model(runs / "large" / "cross-emovo" / "vote" / "large.json")
+    assert fold.voter is not None
+    assert fold.voter.card.raw["fitted_temperature"] == pytest.approx(
+        json.loads((runs / "mlp" / "scores-cross.json").read_text())["temperature"], abs=1e-3
+    )
+    # Without an mlp beside it large ships alone; with it, with its vote.
+    export = ["export", *common, "--weights", str(weights), "--system"]
+    assert main([*export, "large"]) == 0
+    assert read_card(weights / "large.json").vote is None
+    assert main([*export, "mlp"]) == 0
+    few = json.loads((weights / "mlp.json").read_text())
+    (weights / "mlp.json").write_text(json.dumps({**few, "labels": few["labels"][:4]}))
+    capsys.readouterr()
+    assert main([*export, "large"]) == 0
+    assert "knows 4 labels of 8" in capsys.readouterr().err
+    (weights / "mlp.json").write_text(json.dumps(few))
+    assert main([*export, "large"]) == 0
+    shipped = load_model(weights / "large.json")
+    assert shipped.voter is not None
+    assert shipped.card.vote is not None
+    assert (shipped.card.vote.share, shipped.card.vote.temperature) == (0.3, found["temperature"])
+    assert shipped.card.raw["strangers"]["vote"]["model"] == "mlp"
+    assert shipped.card.raw["alone"]["four_clip"] > 0
+
+
+def test_a_bundle_that_learned_from_the_corpus_gets_no_vote(
+    two_corpora: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["--corpora", str(two_corpora), "--cache", str(tmp_path / "cache")]
+    assert main(["prepare", *common, "--set", "train.variants=[]", "--set", "train.mlp.variants=[]"]) == 0
+    for corpus, message in (("emodb", "learned from emodb"), ("emovo", "no scores of a mlp that did not learn from emovo")):
+        vote = ["vote", *common, "--runs", str(tmp_path / "runs"), "--bundle", "cnn", "--share", "0.5", "--corpus", corpus]
+        assert main(vote) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1
+    assert main(["vote", *common, "--bundle", "cnn", "--share", "1.5"]) == 2
+    assert "--share" in capsys.readouterr().err
