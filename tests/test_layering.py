@@ -55,6 +55,7 @@ TRAIN_ORDER = (
     "paths",
     "figures",
     "data",
+    "recipe",
     "settings",
     "prepare",
     "sampling",

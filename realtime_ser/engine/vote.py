@@ -19,15 +19,15 @@ def window_classifier(
     model: Classifier, config: StreamConfig, *, nobody: bool = True, profile: Profile | None = None
 ) -> WindowClassifier | VotingWindows:
     """What classifies a stream's windows: the model, or with ``config.vote`` the model and its voter."""
-    kind = WindowClassifier if model.voter is None or not config.vote else VotingWindows
-    return kind(model, config, nobody=nobody, profile=profile)
+    votes = config.vote and model.card.vote is not None and model.voter is not None
+    return (VotingWindows if votes else WindowClassifier)(model, config, nobody=nobody, profile=profile)
 
 
 class VotingWindows:
     """As ``WindowClassifier``, for a model with a voter: both classify each window, and their weighted mean is the answer.
 
-    The mean holds the "nobody speaks" output, so both decide together whether somebody speaks; a model without that output has
-    no doubt that somebody does. Window lengths are the model's.
+    The mean holds the "nobody speaks" output, so both decide together whether somebody speaks; where one of them lacks that
+    output, the other decides alone. Window lengths are the model's.
     A voice's state holds both models' numbers. Where one of them finds the voice unlike the profile, both forget it: the state
     of a graph, which alone is not compared, follows its voter's comparison.
 
@@ -37,8 +37,7 @@ class VotingWindows:
     def __init__(self, model: Classifier, config: StreamConfig, *, nobody: bool = True, profile: Profile | None = None) -> None:
         assert model.voter is not None
         assert model.card.vote is not None
-        self._share, self._sharper = model.card.vote.share, 1 / model.card.vote.temperature
-        self._columns = len(model.labels) + (model.card.nobody or model.voter.card.nobody)
+        self._share, self._sharper = np.float32(model.card.vote.share), 1 / model.card.vote.temperature
         both = (model, model.voter)
         self._own, self._other = (WindowClassifier(each, config, nobody=nobody) for each in both)
         self.name = f"{self._own.name} + {self._other.name}"
@@ -89,10 +88,9 @@ class VotingWindows:
 
     def classify(self, hop: int, *, recent: bool) -> FloatArray | None:
         """Classify the newest window; see ``WindowClassifier.classify``."""
-        probs = np.zeros(self._columns, np.float32)
-        for each, share in ((self._own, 1 - self._share), (self._other, self._share)):
-            outputs = each.outputs(hop, recent=recent)
-            probs[: len(outputs)] += np.float32(share) * outputs
+        own, other = (each.outputs(hop, recent=recent) for each in (self._own, self._other))
+        own, other = _with_nobody(own, other), _with_nobody(other, own)
+        probs = (1 - self._share) * own + self._share * other
         if self._sharper != 1:
             probs **= np.float32(self._sharper)
             probs /= probs.sum()
@@ -141,3 +139,10 @@ class VotingWindows:
             return voice, None
         size = len(own.numbers)
         return VoiceState(self._own.name, voice.numbers[:size]), VoiceState(self._other.name, voice.numbers[size:])
+
+
+def _with_nobody(row: FloatArray, other: FloatArray) -> FloatArray:
+    """A model's outputs; with the other model's "nobody speaks" where it alone has that output."""
+    if len(row) >= len(other):
+        return row
+    return np.append(row * (1 - other[-1]), other[-1])
