@@ -61,8 +61,10 @@ train: $(VENV)/dev            ## train, score and export the three models on the
 	$(BIN)/python -m train evaluate --system cnn
 	$(BIN)/python -m train evaluate --system cnn --protocol cross
 	$(BIN)/python -m train export --system cnn
-	$(BIN)/python -m train evaluate --system large
 	$(BIN)/python -m train evaluate --system large --protocol cross
+	$(BIN)/python -m train evaluate --system large --protocol cross --vote
+	$(BIN)/python -m train evaluate --system large
+	$(BIN)/python -m train evaluate --system large --vote
 	$(BIN)/python -m train export --system large
 	for model in mlp cnn large; do $(BIN)/python -m train evaluate --bundle $$model --bars || exit 1; done
 	$(BIN)/python -m train card --bundle mlp cnn large

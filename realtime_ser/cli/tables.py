@@ -81,6 +81,8 @@ def show_models(models: Sequence[tuple[Card, float | None]], console: Console | 
             table.add_row("a hop here", _text(cost_text(cost, usual.stream.hop_s)))
         table.add_row("measured by", _text(str(dict(card.raw.get("scores", {})).get("command", "not stated"))))
         table.add_row("input", f"{card.spec.recipe}, {card.spec.sample_rate} Hz, {card.min_window_s:g} to {card.window_s:g} s")
+        if card.vote is not None:
+            table.add_row("vote", _text(f"{card.vote.model} has {card.vote.share:.0%} of the answer; stream.vote=false: none"))
         count = f"{parameters:,} parameters, " if isinstance(parameters, int) else ""
         table.add_row("size", f"{count}{size:,.0f} kB")
         table.add_row("labels", _text(", ".join(card.labels)))
