@@ -82,6 +82,8 @@ def _parser() -> argparse.ArgumentParser:
             )
         if run is evaluate:
             verb.add_argument("--vote", action="store_true", help="large with the vote of mlp, as it ships")
+            what = "large and mlp of leave-one-corpus-out in other rooms and microphones, at several weights of the vote"
+            verb.add_argument("--elsewhere", action="store_true", help=what)
             verb.add_argument("--stream", action="store_true", help="conversations, silence and noise, bad conditions")
             verb.add_argument("--bundle", metavar="NAME|PATH", help="as --stream, with a bundle instead of the folds' networks")
             verb.add_argument("--everyday", action="store_true", help="what a bundle calls people who read in a plain voice")

@@ -99,6 +99,7 @@ def evaluate(options: argparse.Namespace) -> None:
     """
     from train.evaluation import bars, folds, large
     from train.evaluation import vote as voting
+    from train.evaluation.elsewhere import shares
     from train.evaluation.streaming import verbs as streaming
 
     paths, setup = _requested(options)
@@ -112,7 +113,9 @@ def evaluate(options: argparse.Namespace) -> None:
         _unseen(options)
         return
     if options.system == large.SYSTEM and not (options.bundle or options.stream):
-        if options.vote:
+        if options.elsewhere:
+            shares(_workshop(options), setup.train, only=options.fold)
+        elif options.vote:
             voting.score(_workshop(options), setup.train, options.protocol, only=options.fold)
         else:
             large.score(_workshop(options), options.protocol, seeds=options.seeds, only=options.fold)

@@ -79,8 +79,8 @@ def stream_clips(
         normalisation keeps its adaptation to the voice. Otherwise every clip is a separate stream
     seed : of that order
     config : of the engine; None: the defaults
-    change : degradation of the audio: (float32 (n,), rate in Hz, row) -> (float32 (m,), rate in Hz). For clips that are streams
-        of their own
+    change : degradation of the audio: (float32 (n,), rate in Hz, row) -> (float32 (m,), rate in Hz); another rate only for
+        clips that are streams of their own
     """
     engine = Engine(classifier, config)
     order = speakers_in_turn(rows, seed) if by_speaker else list(range(len(rows)))
@@ -95,7 +95,8 @@ def stream_clips(
         voice = rows[i].speaker
         audio: Block | FloatArray = read_clip(root / rows[i].path, engine.sample_rate)
         if change is not None:
-            audio = Block(*change(audio, engine.sample_rate, rows[i]), 0)
+            changed, rate = change(audio, engine.sample_rate, rows[i])
+            audio = changed if rate == engine.sample_rate else Block(changed, rate, 0)
         estimates = engine.push(audio) + engine.flush()
         spoken = [estimate for estimate in estimates if estimate.probs]
         windows[i] = np.zeros((len(spoken), len(LABELS)), np.float32)

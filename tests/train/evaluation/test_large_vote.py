@@ -64,6 +64,10 @@ def test_folds_temperature_and_what_ships(
     assert fold.voter.card.raw["fitted_temperature"] == pytest.approx(
         json.loads((runs / "mlp" / "scores-cross.json").read_text())["temperature"], abs=1e-3
     )
+    assert main([*cross, "large", "--elsewhere", "--fold", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "cross-emovo cold" in said
+    assert "cross-emovo known" in said
     # Without an mlp beside it large ships alone; with it, with its vote.
     export = ["export", *common, "--weights", str(weights), "--system"]
     assert main([*export, "large"]) == 0
