@@ -50,6 +50,8 @@ def _bundle(card: Mapping[str, Any]) -> str:
     ]
     if made := training.get("made_by"):
         lines.append(f"| how this file was made | {made} |")
+    if vote := card.get("vote"):
+        lines.append(f"| vote | {vote['model']} has {vote['share']:g} of the answer; `stream.vote: false` leaves it out |")
     if card.get("unseen"):
         lines += _unseen_rows(card["unseen"])
     if strangers:
@@ -60,10 +62,24 @@ def _bundle(card: Mapping[str, Any]) -> str:
             lines.append(
                 f"| on those folds | {begun} of its networks on log-mel had learned the other corpora before RAVDESS |"
             )
+    if vote:
+        lines += _without_vote(card, strangers, scores)
     if card.get("notice"):
         lines += ["", f"It begins with {card['notice']}."]
     lines += ["", "Known failures:", "", *(f"- {item}" for item in card.get("known_failures", ())), ""]
     return "\n".join(lines)
+
+
+def _without_vote(card: Mapping[str, Any], strangers: Mapping[str, Any], scores: Mapping[str, Any]) -> list[str]:
+    """Which scores are of the network without the vote."""
+    if alone := card.get("alone"):
+        named = {"four_stream": "unseen corpora as streams", "four_clip": "each clip alone", "uar_mean": "unseen actors"}
+        told = ", ".join(f"{what} {alone[key]}" for key, what in named.items() if key in alone)
+        return [f"| the network without the vote | {told} |"]
+    measured = [part for part in (strangers, scores) if part.get("corpora") or "uar_mean" in part]
+    if measured and not any(part.get("vote") for part in measured):
+        return ["| unseen corpora and actors | of the network without the vote |"]
+    return []
 
 
 def _unseen_rows(unseen: Mapping[str, Any]) -> list[str]:

@@ -107,3 +107,16 @@ def test_what_was_never_trained_on_comes_first(tmp_path: Path) -> None:
     assert "85.7 / 0.3 %" in page
     assert "windows with an emotion | 1.27 %" in page
     assert "It begins with Some encoder: MIT licence." in page
+
+
+def test_a_vote_is_told_and_which_scores_are_without_it(tmp_path: Path) -> None:
+    voting = CARD | {"vote": {"model": "mlp", "sha256": "0", "share": 0.6}}
+    (tmp_path / "tiny.json").write_text(json.dumps(voting))
+    page = write_page(tmp_path).read_text()
+    assert "mlp has 0.6 of the answer" in page
+    assert "| unseen corpora and actors | of the network without the vote |" in page
+    scored = voting | {"strangers": CARD["strangers"] | {"vote": {}}, "alone": {"four_stream": 75.5, "uar_mean": 73.4}}  # type: ignore[operator]
+    (tmp_path / "tiny.json").write_text(json.dumps(scored))
+    page = write_page(tmp_path).read_text()
+    assert "| the network without the vote | unseen corpora as streams 75.5, unseen actors 73.4 |" in page
+    assert "| unseen corpora and actors |" not in page
