@@ -38,7 +38,7 @@ class TrainSettings:
     use: tuple[str, ...] = ("ravdess_speech",)
     within: tuple[str, ...] = ("ravdess_speech",)
     seed: int = between(0, 2**31, default=0)
-    vote: float = between(0, 1, default=0.3)
+    vote: float = between(0, 1, default=0.4)
     select: Selection = field(default_factory=Selection)
     mlp: Recipe = field(default_factory=lambda: Recipe({"recipe": "flatstats"}))
     cnn: Recipe = field(default_factory=lambda: Recipe({"recipe": "stacked"}))
