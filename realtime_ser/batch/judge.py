@@ -132,7 +132,7 @@ def settings(classifier: Classifier, config: Config, *, split: bool = False) -> 
 def judge_from(values: Mapping[str, Any]) -> Judge:
     """A judge from another process's ``settings``; loads the model."""
     config = build(Config, values["config"], "the settings handed over", "")
-    return Judge(load_model(values["model"]), config, split=bool(values.get("split")))
+    return Judge(load_model(values["model"], vote=config.stream.vote), config, split=bool(values.get("split")))
 
 
 def failed(path: str, like: Row, error: str) -> Judged:

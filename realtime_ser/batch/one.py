@@ -105,7 +105,8 @@ def classify(
     ConfigError, ModelError
     """
     config = config or load_config()
-    classifier = model if isinstance(model, Classifier) else load_model(config.model if model is None else model)
+    wanted = config.model if model is None else model
+    classifier = wanted if isinstance(wanted, Classifier) else load_model(wanted, vote=config.stream.vote)
     engine = Engine(classifier, config)
     answer = Answer(classifier.labels)
     records: list[Record] = []

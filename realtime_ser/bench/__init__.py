@@ -93,7 +93,7 @@ def run_bench(
 
         require_packages()
     path = Path(audio) if audio is not None else Path(__file__).parents[1] / "sample" / "demo.flac"
-    model = load_model(config.model)
+    model = load_model(config.model, vote=config.stream.vote)
     if live_s is not None:
         check_live(config, model, live_s)
     samples = read_audio(path, model.spec.sample_rate)

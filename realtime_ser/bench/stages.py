@@ -80,12 +80,13 @@ def measure_stages(config: Config, samples: FloatArray, seconds: float) -> dict[
     """Stages and whole hops as from a microphone; see ``run_bench``."""
     config = with_vad(config, on=True)
     watches = Stopwatches()
-    plain = Engine(load_model(config.model), config)
+    plain = Engine(load_model(config.model, vote=config.stream.vote), config)
     rate = plain.sample_rate
     source = ArraySource(at_mic_rate(samples, rate, seconds), MIC_RATE, block_s=config.capture.block_ms / 1000)
     blocks = (item for item in source.blocks() if isinstance(item, Block))
     first = next(blocks)
-    watched = timed_engine(load_model(config.model), config, watches, first)  # its own model: methods get wrapped
+    wrapped = load_model(config.model, vote=config.stream.vote)  # its own model: methods get wrapped
+    watched = timed_engine(wrapped, config, watches, first)
     plain.push(first)
     rows: list[dict[str, float]] = []
     wholes: list[float] = []

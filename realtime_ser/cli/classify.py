@@ -51,7 +51,7 @@ def classify_recordings(options: argparse.Namespace, config: Config, interrupt: 
     split = options.channels is not None
     if split and config.capture.channel is not None:
         raise ConfigError("capture.channel takes one channel and --channels split all of them; leave one of them out")
-    model = load_model(config.model)
+    model = load_model(config.model, vote=config.stream.vote)
     inputs = [("recording", each.path) for each in recordings if each.path != "-"]
     inputs += [("list", name[1:]) for name in options.files if name.startswith("@") and name != "@-"]
     check_inputs([*inputs, ("model card", model.card.path), ("model", model.card.onnx_path)], written)

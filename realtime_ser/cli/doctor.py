@@ -245,7 +245,7 @@ def check_models(config: Config) -> Iterator[Check]:
                 message += f"; a hop takes {cost_text(cost, Config().stream.hop_s)}"
             yield Check(f"model {path.stem}", True, message)
     try:
-        used = load_model(find_card(config.model))
+        used = load_model(find_card(config.model), vote=config.stream.vote)
         yield check_speed(used, config)
         if text := better_fits(measured, used.card.name, config.stream.hop_s):
             yield Check("choice", True, text)

@@ -44,12 +44,12 @@ def run_sources(
     from realtime_ser.pipeline.run import run
 
     interrupt: Interrupt = options.interrupt
-    model = load_model(config.model)
+    model = load_model(config.model, vote=config.stream.vote)
     voice = _profile(options, model)
     engine = Engine(model, config, profile=None if voice is None else voice.profile)
     if voice is not None:
         inputs = [*inputs, ("profile", voice.path)]
-    inputs = [*inputs, *files_read(options, model.card.path)]
+    inputs = [*inputs, *files_read(options, model)]
     sinks = open_outputs(options, config, inputs, live=live, about=_about(model, config) if live else "")
     status = 0
     try:

@@ -14,6 +14,7 @@ from realtime_ser.text import printable
 
 if TYPE_CHECKING:
     from realtime_ser.config import Config
+    from realtime_ser.model.classifier import Classifier
     from realtime_ser.sinks.same_file import Place
 
 # Options that are settings by another name: (option, where the parser leaves it, the setting).
@@ -92,14 +93,17 @@ def chosen_config(options: argparse.Namespace) -> Config:
     return load_config(options.config, [override for _, override in given])
 
 
-def files_read(options: argparse.Namespace, card: Path) -> list[tuple[str, Place]]:
+def files_read(options: argparse.Namespace, model: Classifier) -> list[tuple[str, Place]]:
     """What every run reads beside its audio, for the check that no output is among it."""
     from realtime_ser.config import resource
 
     read: list[tuple[str, Place]] = [("settings", resource("config.yaml"))]
     if options.config is not None:
         read.append(("--config file", options.config))
-    return [*read, ("model card", card), ("model", card.with_suffix(".onnx"))]
+    for each in (model, model.voter):
+        if each is not None:
+            read += [("model card", each.card.path), ("model", each.card.onnx_path)]
+    return read
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

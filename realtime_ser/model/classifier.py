@@ -210,12 +210,13 @@ def open_network(path: Path, sha256: str) -> Any:
         raise ModelError(f"{path} does not load: {one_line(error, 300)}") from error
 
 
-def load_model(model: str | Path = "mlp") -> Classifier:
+def load_model(model: str | Path = "mlp", *, vote: bool = True) -> Classifier:
     """Load a bundle.
 
     Parameters
     ----------
     model : a shipped bundle's name ("mlp", "cnn", "large") or the path of a bundle's .json or .onnx
+    vote : with the second model that its card may name, which must lie beside it; False: alone
 
     Raises
     ------
@@ -223,11 +224,12 @@ def load_model(model: str | Path = "mlp") -> Classifier:
     ModelError : it is damaged or does not match its card
     """
     card = read_card(find_card(model))
-    if card.vote is None:
+    if card.vote is None or not vote:
         return Classifier(card)
     beside = card.path.with_name(f"{card.vote.model}.json")
     if not beside.is_file():
-        raise ModelError(f"{card.path} votes with {beside.name}, which is not beside it; fetch it too")
+        missing = f"{card.path} votes with {beside.name}, which is not beside it"
+        raise ModelError(f"{missing}; fetch it too, or set stream.vote=false")
     return Classifier(card, Classifier(read_card(beside)))
 
 
@@ -237,7 +239,7 @@ def _check_voter(card: Card, other: Card) -> None:
     if card.vote.sha256 != other.sha256:
         raise ModelError(
             f"{card.path} votes with another {other.onnx_path.name} (SHA-256 {card.vote.sha256[:12]}…) than the one beside it"
-            f" ({other.sha256[:12]}…); export it again, or fetch both"
+            f" ({other.sha256[:12]}…); fetch both, export it again, or set stream.vote=false"
         )
     ours, theirs = ((each.labels, each.spec.sample_rate) for each in (card, other))
     if ours != theirs:

@@ -197,7 +197,8 @@ def stream(
 
     config = config or load_config()
     pace = _pace(speed)
-    classifier = model if isinstance(model, Classifier) else load_model(config.model if model is None else model)
+    wanted = config.model if model is None else model
+    classifier = wanted if isinstance(wanted, Classifier) else load_model(wanted, vote=config.stream.vote)
     engine = Engine(classifier, config)
     if mic == (source is not None):
         raise SourceError("give either a file or samples, or mic=True")

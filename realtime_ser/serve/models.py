@@ -35,7 +35,7 @@ class Models:
     def __init__(self, config: Config, also: Sequence[str] = (), *, profiles: bool = False) -> None:
         self.config = config
         self._profiles = profiles
-        loaded = [load_model(name) for name in dict.fromkeys([config.model, *also])]
+        loaded = [load_model(name, vote=config.stream.vote) for name in dict.fromkeys([config.model, *also])]
         self._models = {model.card.name: model for model in reversed(loaded)}
         self.names = tuple(model.card.name for model in loaded)
         for model in loaded:

@@ -72,6 +72,16 @@ def test_without_the_vote_the_model_answers_alone(tmp_path: Path, talk: Samples)
         assert one.probs == other.probs
 
 
+def test_without_the_vote_nothing_need_lie_beside_the_model(tmp_path: Path, talk: Samples) -> None:
+    path = voting(tmp_path)
+    path.with_name("voter.json").unlink()
+    with pytest.raises(ModelError, match="stream.vote=false"):
+        load_model(path)
+    model = load_model(path, vote=False)
+    assert model.voter is None
+    assert heard(Engine(model, OPEN), talk)
+
+
 def test_any_chunking_gaps_and_a_new_stream(tmp_path: Path, talk: Samples) -> None:
     engine = Engine(load_model(voting(tmp_path)), OPEN)
     whole = [each.probs for each in heard(engine, talk)]

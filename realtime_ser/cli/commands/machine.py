@@ -63,7 +63,7 @@ def _bench(options: argparse.Namespace) -> int:
 
     config = chosen_config(options)
     if options.json is not None:
-        inputs = files_read(options, load_model(config.model).card.path)
+        inputs = files_read(options, load_model(config.model, vote=config.stream.vote))
         check_inputs(
             [*inputs, ("recording", options.audio or SAMPLE)], [] if options.json == "-" else [("--json", options.json)]
         )
