@@ -75,7 +75,7 @@ def test_without_the_vote_the_model_answers_alone(tmp_path: Path, talk: Samples)
 def test_without_the_vote_nothing_need_lie_beside_the_model(tmp_path: Path, talk: Samples) -> None:
     path = voting(tmp_path)
     path.with_name("voter.json").unlink()
-    with pytest.raises(ModelError, match="stream.vote=false"):
+    with pytest.raises(ModelError, match=r"stream\.vote=false"):
         load_model(path)
     model = load_model(path, vote=False)
     assert model.voter is None
