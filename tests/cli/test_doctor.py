@@ -187,7 +187,7 @@ def test_missing_and_damaged_bundles_fail(monkeypatch):
     monkeypatch.setattr(model, "list_bundles", list)
     assert next(iter(doctor.check_models(Config()))).ok is False
 
-    def damaged(path):
+    def damaged(path, *, vote=True):
         raise ModelError(f"{path} is damaged")
 
     monkeypatch.setattr(model, "list_bundles", lambda: [Path("mlp.json")])
@@ -212,7 +212,7 @@ class SlowModel:
 
     labels = ("angry", "calm")
     spec = FrontEndSpec("flat268", n_fft=1024, n_mels=128)
-    card = SimpleNamespace(name="slow", window_s=1.0, min_window_s=0.5, stream=None, nobody=False, sha256="")
+    card = SimpleNamespace(name="slow", window_s=1.0, min_window_s=0.5, stream=None, nobody=False, sha256="", vote=None)
 
     def __init__(self, seconds):
         self.seconds = seconds

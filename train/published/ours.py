@@ -56,7 +56,7 @@ def our_rows(weights: Path | None = None, runs: Path | None = None) -> list[dict
                 "id": f"ours-{name}",
                 "system": f"ours-{name}",
                 "data": "RAVDESS speech, 8 emotions",
-                "variant": raw.get("recipe", ""),
+                "variant": raw.get("recipe", "") + (f", and {scores['vote']['model']}'s vote" if "vote" in scores else ""),
                 "protocol": "emobox: unseen speakers, 6 folds, clips streamed through the engine",
                 "note": "",
                 "folds": 6,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import torch
 from synthetic import write_ravdess
 
+from realtime_ser.config import resource
 from train import published
 from train.data import manifest as manifests
 from train.data.corpora import LABELS
@@ -84,13 +86,21 @@ def test_the_row_joins_a_table_that_keeps_its_others(tmp_path: Path, monkeypatch
 
 @pytest.mark.slow
 def test_large_has_a_row_once_its_folds_are_scored(tmp_path: Path) -> None:
-    assert "ours-large" not in {row["id"] for row in ours.our_rows(runs=tmp_path)}
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    for file in resource("weights").glob("large.*"):
+        shutil.copy(file, weights)
+    card = json.loads((weights / "large.json").read_text())
+    (weights / "large.json").write_text(json.dumps({**card, "scores": {"command": "none"}}))
+    assert ours.our_rows(weights, runs=tmp_path) == []
     scores = {
         "protocol": "emobox: clips", "uar_mean": 76.5, "uar_std_folds": 2.0, "accuracy": 76.0,
         "confusion": [[10] + [0] * 8 for _ in LABELS],
     }  # fmt: skip
     (tmp_path / "large").mkdir()
     (tmp_path / "large" / "scores-emobox.json").write_text(json.dumps({"scores": scores}))
-    (row,) = [row for row in ours.our_rows(runs=tmp_path) if row["id"] == "ours-large"]
-    assert (row["uar"], row["test"]) == (76.5, 76.0)
+    (row,) = ours.our_rows(weights, runs=tmp_path)
+    assert (row["id"], row["uar"], row["test"], row["variant"]) == ("ours-large", 76.5, 76.0, "waveform")
     assert "76.5 ± 2.0" in report.cells(row)
+    (shipped,) = [row for row in ours.our_rows() if row["id"] == "ours-large"]
+    assert shipped["variant"] == "waveform, and mlp's vote"

@@ -223,5 +223,5 @@ def test_a_folder_without_bundles_gives_no_rows_of_ours(tmp_path: Path) -> None:
     from train.published.ours import our_rows
 
     assert our_rows(tmp_path) == []
-    assert [row["system"] for row in our_rows()] == ["ours-mlp", "ours-cnn"]
+    assert [row["system"] for row in our_rows()] == ["ours-mlp", "ours-cnn", "ours-large"]
     assert report.write([], tmp_path / "results", weights=tmp_path).read_text().startswith("# Published systems")
