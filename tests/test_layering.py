@@ -52,6 +52,7 @@ ONLY = {
 # The same for training.
 TRAIN_ORDER = (
     "atomic",
+    "workers",
     "paths",
     "figures",
     "data",

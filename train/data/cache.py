@@ -6,7 +6,6 @@ import hashlib
 import json
 import multiprocessing
 import os
-import threading
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +27,7 @@ from realtime_ser.features.spec import STATISTICS, FrontEndSpec
 from train.atomic import replacing
 from train.data.augment import Variant
 from train.data.manifest import Row
+from train.workers import begin_worker
 
 # Preprocessing of the live path and the version of the code that applies it here: raise it when the code computes something
 # else. Goes into the keys of speech activity, frames and vectors, and into the identity of training runs.
@@ -126,7 +126,7 @@ def computed(
         if len(items) <= FEW:
             parts = [work(item) for item in bar(items)]
         else:
-            with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"), _begin_worker) as pool:
+            with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"), begin_worker) as pool:
                 parts = list(bar(pool.map(work, items, chunksize=16)))
         names = list(parts[0])
         # Frames lie on the last axis of what a clip gives, windows on the first.
@@ -161,19 +161,3 @@ def _talkers(rows: Sequence[Row], seed: int) -> list[tuple[str, ...]]:
         others = [path for path in of_speaker[row.speaker] if path != row.path]
         found.append(tuple(others[i] for i in rng.permutation(len(others))[:TALKERS]))
     return found
-
-
-def _begin_worker() -> None:
-    """Prepare a worker: one BLAS thread, because there is one worker per core, and end with the parent."""
-    import threadpoolctl
-
-    threadpoolctl.threadpool_limits(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    # A worker is not notified when its parent is killed: it would wait for its next clip for ever.
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)

@@ -17,6 +17,7 @@ from train.data.corpora import LABELS
 from train.data.manifest import Row
 from train.evaluation import calibration
 from train.evaluation import scores as scoring
+from train.evaluation.both_ways import both_ways
 from train.evaluation.scores import Clips
 from train.evaluation.streaming.robustness import Fold
 from train.networks import ensemble
@@ -60,14 +61,14 @@ def score(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job, count: int 
             trained = ensemble.train(data, *clips, number=number, threads=job.threads, test=fold.test)
             card = trained.export(_place(paths, job, fold.name, number) / "bundle.onnx", name=f"{job.system}-{fold.name}")
             tested = [row for row in fold.test if row.emotion in LABELS]
-            classifier = Classifier(card)
-            seeds[-1].append(scoring.stream_clips(classifier, root, tested))
-            warm[-1].append(scoring.stream_clips(classifier, root, tested, by_speaker=True))
-            both = f"{scoring.uar(seeds[-1][-1]):.1f} % UAR, a speaker's clips as one stream {scoring.uar(warm[-1][-1]):.1f} %"
+            cold, adapted = both_ways(card.path, root, tested)
+            seeds[-1].append(cold)
+            warm[-1].append(adapted)
+            both = f"{scoring.uar(cold):.1f} % UAR, a speaker's clips as one stream {scoring.uar(adapted):.1f} %"
             print(f"{fold.name}: {both}, {len(tested)} clips", flush=True)
             if job.protocol == "cross" and number == 0:
                 known = sorted({row.emotion for row in fold.train if row.emotion in LABELS})
-                strangers.append((fold.name.removeprefix("cross-"), known, seeds[-1][-1], warm[-1][-1]))
+                strangers.append((fold.name.removeprefix("cross-"), known, cold, adapted))
     seeds_asked = f" --seeds {count}" if count > 1 else ""
     command = setup.command(f"evaluate --system {job.system} --protocol {job.protocol}{seeds_asked}")
     temperatures = [_temperatures(part) for part in seeds]

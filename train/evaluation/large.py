@@ -19,6 +19,7 @@ from train.data.corpora.reserved import test_only
 from train.data.manifest import Row
 from train.data.splits import Split
 from train.evaluation import scores as scoring
+from train.evaluation.both_ways import both_ways
 from train.networks.school import School
 from train.networks.waveform import Waveform
 from train.networks.waveform_bundle import write_bundle
@@ -72,8 +73,8 @@ class Workshop:
             raise ConfigError("no clip of the corpora in use is in the manifest; run `python -m train prepare`")
         return self.school.large(rows, name, seed=seed, threads=self.threads)
 
-    def bundle(self, network: Waveform, name: str, temperature: float = 1.0) -> Classifier:
-        """A fold's bundle in its run's folder."""
+    def bundle(self, network: Waveform, name: str, temperature: float = 1.0) -> Path:
+        """Write a fold's bundle into its run's folder; returns the card."""
         path = self.paths.runs / SYSTEM / name / "bundle.onnx"
         card = write_bundle(
             network,
@@ -83,7 +84,7 @@ class Workshop:
             memory_s=self.recipe.memory_s,
             cold=self.recipe.cold,
         )
-        return Classifier(card)
+        return card.path
 
 
 def folds_of(protocol: str, rows: Sequence[Row]) -> list[Split]:
@@ -142,10 +143,10 @@ def score(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] 
         joined.append([])
         for fold in folds:
             name = fold.name if seed == 0 else f"{fold.name}-again-{seed}"
-            classifier = shop.bundle(shop.network(fold.train, fold.name, seed), name)
-            rows = [row for row in fold.test if row.emotion in LABELS]
-            apart[-1].append(scoring.stream_clips(classifier, shop.corpora, rows))
-            joined[-1].append(scoring.stream_clips(classifier, shop.corpora, rows, by_speaker=True))
+            path = shop.bundle(shop.network(fold.train, fold.name, seed), name)
+            cold, known = both_ways(path, shop.corpora, [row for row in fold.test if row.emotion in LABELS])
+            apart[-1].append(cold)
+            joined[-1].append(known)
             print(
                 f"{name}: {scoring.uar(apart[-1][-1]):.1f} % UAR, as one stream {scoring.uar(joined[-1][-1]):.1f} %", flush=True
             )
