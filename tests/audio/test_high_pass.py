@@ -119,3 +119,17 @@ def test_a_hop_is_cheap(samples: int, limit_us: float) -> None:
 def test_a_rate_that_is_none_is_refused() -> None:
     with pytest.raises(SourceError, match="high-pass"):
         HighPass(0)
+
+
+def test_ringing_in_digital_silence_is_silence() -> None:
+    """A resampler leaves samples of 1e-20, whose power is a denormal number: networks become many times slower."""
+    ringing = np.float32(1e-20) * noise(1, 16_000)
+    voice = noise(1, 16_000)
+    out = high_passed(np.concatenate((voice, ringing, voice)), 16_000)
+    inside = out[16_000 + 8000 : 32_000]
+    assert np.any(ringing[8000:])
+    assert not np.any(inside)
+    power = out.astype(np.float32) ** 2
+    assert not np.any((power > 0) & (power < np.finfo(np.float32).tiny))
+    # What is above -200 dBFS stays.
+    assert np.any(high_passed(np.float32(1e-8) * voice, 16_000)[8000:])
