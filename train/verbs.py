@@ -102,6 +102,8 @@ def evaluate(options: argparse.Namespace) -> None:
     from train.evaluation.elsewhere import shares
     from train.evaluation.streaming import verbs as streaming
 
+    if (options.vote or options.elsewhere) and (options.system != large.SYSTEM or options.bundle or options.seeds > 1):
+        raise ConfigError("--vote and --elsewhere take --system large, no --bundle and one seed")
     paths, setup = _requested(options)
     if options.profile:
         _remembered(options)
@@ -211,9 +213,7 @@ def vote(options: argparse.Namespace) -> None:
         raise ConfigError(f"--share must be at least 0 and below 1, got {options.share:g}")
     rows = preparing.rows_in_use(paths, setup.train)
     made = add_vote(paths, setup, rows, find_card(options.bundle), options.share, options.corpus)
-    print(
-        f"{made.path}: {made.vote or 'no vote'}; run `evaluate --bundle {options.bundle} --bars`, then `card`, for its scores"
-    )
+    print(f"{made.path}: {made.vote or 'no vote'}; for its scores `evaluate --bundle {options.bundle} --bars`, then `card`")
 
 
 def pictures(options: argparse.Namespace) -> None:

@@ -1,6 +1,6 @@
 """The voters of leave-one-corpus-out in other places: each speaker through a microphone, a room and noise of his own.
 
-Studio corpora differ from users more in their channel than in their actors. What ``train.vote`` weighs was chosen here.
+Studios are kinder to a model than users' rooms, so ``train.vote`` was chosen here too.
 """
 
 from __future__ import annotations

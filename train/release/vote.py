@@ -13,6 +13,7 @@ from train.atomic import write_text
 from train.data.corpora import LABELS
 from train.data.manifest import Row
 from train.evaluation import scores as scoring
+from train.evaluation.both_ways import both_ways
 from train.evaluation.folds import Job, folds_of, scored
 from train.evaluation.vote import VOTER, vote_of
 from train.networks import ensemble
@@ -64,9 +65,8 @@ def _temperature(paths: Paths, setup: Setup, rows: tuple[Row, ...], path: Path, 
     beside = folder / path.name
     shutil.copy(card.onnx_path, beside.with_suffix(".onnx"))
     write_text(beside, json.dumps({**card.raw, "vote": vote_of(voter, share)}) + "\n")
-    classifier = load_model(beside)
     clips = [row for row in fold.test if row.emotion in LABELS]
-    played = [scoring.stream_clips(classifier, paths.corpora, clips, by_speaker=known_voice) for known_voice in (False, True)]
+    played = both_ways(beside, paths.corpora, clips)
     for how, part in zip(("cold", "known"), played, strict=True):
         print(f"{card.name} with {share:g} of {VOTER}, {corpus} {how}: {scoring.uar(scoring.among(part, scoring.FOUR)):.1f} %")
     return scoring.best_temperature(scoring.join(played))

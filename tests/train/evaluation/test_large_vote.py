@@ -101,3 +101,9 @@ def test_a_bundle_that_learned_from_the_corpus_gets_no_vote(
         assert error.count("\n") == 1
     assert main(["vote", *common, "--bundle", "cnn", "--share", "1.5"]) == 2
     assert "--share" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", [["--vote"], ["--elsewhere"], ["--system", "large", "--vote", "--seeds", "3"]])
+def test_what_the_vote_does_not_go_with_is_said(given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", *given]) == 2
+    assert "--vote and --elsewhere take --system large" in capsys.readouterr().err
