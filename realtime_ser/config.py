@@ -69,7 +69,7 @@ class GateConfig:
     floor_min_db: float = between(-120, 0, default=-95.0)
     floor_span_s: float = between(0.5, 60, default=4.0)
     min_speech_s: float = between(0, 60, default=0.16)
-    speech_within_s: float = between(0.05, 60, default=0.75, formerly="recent_s")
+    speech_within_s: float = between(0.05, 60, default=0.4, formerly="recent_s")
     model: bool = True
 
 

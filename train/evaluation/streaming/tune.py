@@ -124,7 +124,7 @@ def gates(base: Config) -> list[Config]:
         replace(base, gate=changed)
         for changed in (
             *(replace(gate, vad_threshold=threshold) for threshold in (0.15, 0.4)),
-            *(replace(gate, speech_within_s=seconds) for seconds in (0.35, 0.5, 1.0)),
+            *(replace(gate, speech_within_s=seconds) for seconds in (0.3, 0.5, 0.75)),
             replace(gate, min_speech_s=0.35),
         )
     ]
