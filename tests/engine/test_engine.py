@@ -224,6 +224,26 @@ def test_offset_and_rumble_change_nothing_and_a_gap_starts_the_filter_afresh(cla
     assert {estimate.level_dbfs for estimate in late[-4:]} == {-120.0}, "the offset that a piece begins with is no step"
 
 
+@pytest.mark.parametrize("name", ["mlp", "cnn"])
+def test_rumble_twenty_decibels_over_the_voice_hardly_moves_an_answer(name: str, talk: Samples) -> None:
+    """With 45 dB less of it, it was louder than what lies between two words: answers moved by 0.23 of the probability."""
+    walk = np.fft.rfft(np.cumsum(np.random.default_rng(0).standard_normal(len(talk))))
+    frequency = np.fft.rfftfreq(len(talk), 1 / RATE)
+    walk[(frequency < 1) | (frequency > 60)] = 0
+    rumble = np.fft.irfft(walk, len(talk))
+    voice = np.sqrt(np.mean(talk[np.abs(talk) > 0.01] ** 2))
+    rumble *= 10 * voice / np.sqrt(np.mean(rumble**2))
+    # Both softer together, as a microphone would have to record them.
+    scale = max(1.0, float(np.abs(talk + rumble).max()))
+    clean, shaken = Engine(load_model(name)), Engine(load_model(name))
+    expected = clean.push((talk / scale).astype(np.float32)) + clean.flush()
+    got = shaken.push(((talk + rumble) / scale).astype(np.float32)) + shaken.flush()
+    assert [one.state == "no_speech" for one in got] == [one.state == "no_speech" for one in expected]
+    both = [(one.probs, other.probs) for one, other in zip(got, expected, strict=True) if one.probs and other.probs]
+    assert len(both) > 20
+    assert np.mean([np.abs(np.subtract(*pair)).sum() / 2 for pair in both]) < 0.1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["flatstats", "moments", "stacked"])
 def test_engines_in_threads_say_what_each_says_alone(recipe: str, bundles: dict[str, Path], talk: Samples) -> None:

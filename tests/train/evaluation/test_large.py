@@ -12,8 +12,6 @@ from realtime_ser.model.classifier import load_model
 from train.__main__ import main
 from train.data.manifest import Row
 from train.evaluation.large import folds_of
-from train.networks import drawn, waveform_fit
-from train.networks.encoder import Encoder
 
 
 def _row(corpus: str, speaker: str) -> Row:
@@ -45,16 +43,11 @@ def test_without_the_encoder_it_says_how_to_get_it(
     assert said.count("\n") == 1
 
 
+@pytest.mark.usefixtures("untrained_encoder")
 @pytest.mark.slow
 def test_from_a_toy_corpus_to_a_bundle_with_its_scores(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("REALTIME_SER_ENCODERS", str(tmp_path))
-    for module in (waveform_fit, drawn):
-        monkeypatch.setattr(module, "read_encoder", lambda path: Encoder())
-    monkeypatch.setattr(waveform_fit, "_FIRST_BATCHES", 1)
-    monkeypatch.setattr("train.data.features.fill", lambda *_, **__: None)
-    (tmp_path / "whisper-tiny-en.npz").touch()
     common = ["--corpora", str(corpus), "--cache", str(tmp_path / "cache"), "--set", "train.variants=[]"]
     common += ["--set", "train.large.steps=2", "--set", "train.large.groups=2", "--set", "train.large.drawn=12"]
     assert main(["prepare", *common]) == 0

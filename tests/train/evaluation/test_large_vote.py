@@ -13,8 +13,6 @@ import soundfile
 from realtime_ser.model.card import read_card
 from realtime_ser.model.classifier import load_model
 from train.__main__ import main
-from train.networks import drawn, waveform_fit
-from train.networks.encoder import Encoder
 
 _OTHERS = ("neu", "gio", "tri", "rab", "pau", "dis", "sor")
 
@@ -33,17 +31,12 @@ def two_corpora(corpus: Path, tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.usefixtures("untrained_encoder")
 @pytest.mark.slow
 def test_folds_temperature_and_what_ships(
     two_corpora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("REALTIME_SER_ENCODERS", str(tmp_path))
-    for module in (waveform_fit, drawn):
-        monkeypatch.setattr(module, "read_encoder", lambda path: Encoder())
-    monkeypatch.setattr(waveform_fit, "_FIRST_BATCHES", 1)
-    monkeypatch.setattr("train.data.features.fill", lambda *_, **__: None)
     monkeypatch.setattr("train.release.large.strangers", lambda *_: {})
-    (tmp_path / "whisper-tiny-en.npz").touch()
     runs, weights = tmp_path / "runs", tmp_path / "weights"
     changes = ["variants=[]", "mlp.variants=[]", "mlp.network={hidden: [8]}", "mlp.taught.steps=3", "mlp.taught.answers=8"]
     changes += ["large.steps=2", "large.groups=2", "large.drawn=12", "use=[ravdess_speech, emovo]", "vote=0.3"]
