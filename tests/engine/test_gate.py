@@ -191,6 +191,18 @@ def test_a_window_needs_enough_speech_and_some_of_it_recent() -> None:
     assert not gate.is_speech(3.0), "speech a second ago is not recent"
 
 
+def test_by_default_a_cough_is_over_after_two_hops() -> None:
+    """Each window that still holds it would get an emotion where the model takes it for a voice."""
+    gate = energy_gate()
+    gate.push(np.zeros(3 * RATE, np.float32))
+    gate.push(burst(0.32, -20))
+    heard = []
+    for _ in range(4):
+        heard.append(gate.is_speech(3.0))
+        gate.push(np.zeros(RATE // 4, np.float32))
+    assert heard == [True, True, False, False]
+
+
 def test_off_means_everything_is_speech() -> None:
     gate = SpeechGate(GateConfig(enabled=False), RATE, 3.0)
     gate.push(np.zeros(RATE, np.float32))

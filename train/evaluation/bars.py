@@ -33,7 +33,7 @@ from train.prepare import rows_in_use
 from train.settings import Setup, TrainSettings
 
 PARTS = ("corpus", "everyday", "sounds", "spoilt", "conversation")
-_USUAL_CLIPS = 96
+_OF_A_FOLD = 96
 _ON_STREAMS = ("spoilt", "conversation")  # what folds' networks have too
 
 
@@ -45,8 +45,8 @@ class Wanted:
     ----------
     parts : of ``PARTS``; empty: all
     corpus : whose people a bundle has not met
-    clips : bounds every part to this many clips, and such figures are for no card; None: everything, but 96 acted clips for
-        ``spoilt`` and ``conversation``; 0: really everything
+    clips : bounds every part to this many clips, and such figures are for no card; None: everything, but 96 clips of each
+        fold; 0: really everything
     orders : in which speakers' clips are played, for the curve of adaptation
     only : numbers of folds, without a bundle
     """
@@ -58,9 +58,9 @@ class Wanted:
     only: Sequence[int] = ()
 
     @property
-    def on_streams(self) -> int:
-        """Clips for ``spoilt`` and ``conversation``; 0: all."""
-        return _USUAL_CLIPS if self.clips is None else self.clips
+    def of_a_fold(self) -> int:
+        """Clips of each fold; 0: all."""
+        return _OF_A_FOLD if self.clips is None else self.clips
 
     def few(self, rows: Sequence[Row], *, seed: int) -> Sequence[Row]:
         """The clips of another part."""
@@ -95,8 +95,8 @@ def of_bundle(paths: Paths, setup: Setup, rows: Sequence[Row], bundle: str, want
         "corpus": lambda: strangers(classifier, root, few(acted), live, command=command, orders=wanted.orders),
         "everyday": lambda: everyday(classifier, root, few(_of(reserved, *large.EVERYDAY)), live, SHARES),
         "sounds": lambda: nobody.sounds(classifier, root, few(_of(reserved, "sounds")), live),
-        "spoilt": lambda: spoilt(fold, root, live, FOUR, clips=wanted.on_streams, seed=seed),
-        "conversation": lambda: talk(fold, root, live, clips=wanted.on_streams, seed=seed),
+        "spoilt": lambda: spoilt(fold, root, live, FOUR, clips=wanted.clips or 0, seed=seed),
+        "conversation": lambda: talk(fold, root, live, clips=wanted.clips or 0, seed=seed),
     }
     share = live.smoothing.neutral_share
     found = _kept(read_bars(paths.runs, card.name, card.identity), share, wanted.corpus)
@@ -134,8 +134,8 @@ def of_folds(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job, wanted: 
         "folds": [fold.name for fold in folds],
     }
     measures: dict[str, Callable[[], Mapping[str, Any]]] = {
-        "spoilt": lambda: spoilt(folds, paths.corpora, setup.live, LABELS, clips=wanted.on_streams, seed=setup.train.seed),
-        "conversation": lambda: talk(folds, paths.corpora, setup.live, clips=wanted.on_streams, seed=setup.train.seed),
+        "spoilt": lambda: spoilt(folds, paths.corpora, setup.live, LABELS, clips=wanted.of_a_fold, seed=setup.train.seed),
+        "conversation": lambda: talk(folds, paths.corpora, setup.live, clips=wanted.of_a_fold, seed=setup.train.seed),
     }
     for part in parts:
         found[part] = dict(measures[part]())
