@@ -256,7 +256,7 @@ class Engine(OneThread):
         length_s = (end - start) / self.sample_rate
         ratio = self._gate.speech_ratio(length_s)
         window = Window(start, end, len(samples), ratio, _level_dbfs(samples))
-        spoken = self._gate.is_speech(length_s) and self._windows.ready
+        spoken = self._gate.is_speech(length_s, len(samples) / self.sample_rate) and self._windows.ready
         undecided = self._windows.like_profile is None
         probs = self._probabilities(window) if spoken else None
         lost, captured_at = self._account.unreported, self._time.captured_at(end)

@@ -26,15 +26,17 @@ _JUMP_DB = 12.0  # a drop of the gain that resets the detector: it would miss a 
 _STALE_CHUNKS = 31  # reset the detector after skipping it for a second: its state is outdated
 
 
-def holds_speech(chunks: Sequence[bool], window_s: float, config: GateConfig) -> bool:
+def holds_speech(chunks: Sequence[bool], window_s: float, config: GateConfig, new_s: float = 0.0) -> bool:
     """Whether the last ``window_s`` hold enough speech, some of it recent. The engine and training share this rule.
 
     Parameters
     ----------
     chunks : which of the stream's chunks of 32 ms are speech, the newest last; those before the window do not count
+    new_s : how much of the window's end no earlier window has had; all of that is recent, so that no speech is passed over by a
+        stream's first window or by long hops
     """
     window = chunks[-max(1, round(window_s * RATE / CHUNK)) :]
-    recent = max(1, round(config.speech_within_s * RATE / CHUNK))
+    recent = max(1, round(max(config.speech_within_s, new_s) * RATE / CHUNK))
     # A window shorter than twice min_speech_s passes when half of it is speech.
     needed = min(config.min_speech_s * RATE / CHUNK, 0.5 * len(window))
     return window.count(True) >= max(1.0, needed) and True in window[-recent:]
@@ -132,11 +134,11 @@ class SpeechGate:
         chunks = self._decisions[-max(1, round(window_s * RATE / CHUNK)) :]
         return chunks.count(True) / len(chunks) if chunks else 0.0
 
-    def is_speech(self, window_s: float) -> bool:
-        """Whether the last ``window_s`` hold enough speech, some of it recent."""
+    def is_speech(self, window_s: float, new_s: float = 0.0) -> bool:
+        """Whether the last ``window_s`` hold enough speech, some of it recent; see ``holds_speech``."""
         if not self._config.enabled:
             return True
-        return holds_speech(self._decisions, window_s, self._config)
+        return holds_speech(self._decisions, window_s, self._config, new_s)
 
     def _above_floor(self, levels_db: Sequence[float]) -> list[bool]:
         """The first step, for consecutive chunks."""

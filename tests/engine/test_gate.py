@@ -203,6 +203,16 @@ def test_by_default_a_cough_is_over_after_two_hops() -> None:
     assert heard == [True, True, False, False]
 
 
+def test_speech_that_no_earlier_window_had_is_never_too_old() -> None:
+    """A short word at the beginning of a file, or between windows that lie far apart."""
+    gate = energy_gate()
+    gate.push(np.zeros(RATE // 10, np.float32))
+    gate.push(burst(0.32, -20))
+    gate.push(np.zeros(RATE - RATE // 10 - round(0.32 * RATE), np.float32))
+    assert gate.is_speech(1.0, new_s=1.0)
+    assert not gate.is_speech(1.0, new_s=0.25)
+
+
 def test_off_means_everything_is_speech() -> None:
     gate = SpeechGate(GateConfig(enabled=False), RATE, 3.0)
     gate.push(np.zeros(RATE, np.float32))

@@ -97,7 +97,9 @@ def window_ends(speech: npt.NDArray[np.bool_], n_samples: int, spec: FrontEndSpe
     return [
         end
         for end in range(first, n_samples + 1, hop)
-        if holds_speech(chunks[: end * VAD_RATE // (rate * CHUNK)], min(end, longest) / rate, GATE)
+        if holds_speech(
+            chunks[: end * VAD_RATE // (rate * CHUNK)], min(end, longest) / rate, GATE, (first if end == first else hop) / rate
+        )
     ]
 
 

@@ -28,7 +28,7 @@ def test_a_window_needs_a_little_speech_and_some_of_it_lately() -> None:
     speech[64:96] = True  # from 1.0 to 1.5 s
     ends = valid_ends(speech, 64, SPEC)
     assert ends[0] == 64 + 11  # 0.16 s is ten and a quarter frames
-    assert ends[-1] == 95 + 48
+    assert ends[-1] == 95 + 26  # 0.4 s
     assert not len(valid_ends(np.zeros(256, bool), 64, SPEC))
 
 
