@@ -8,6 +8,7 @@ import pickle
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -224,9 +225,23 @@ def test_offset_and_rumble_change_nothing_and_a_gap_starts_the_filter_afresh(cla
     assert {estimate.level_dbfs for estimate in late[-4:]} == {-120.0}, "the offset that a piece begins with is no step"
 
 
+@pytest.mark.parametrize(("config", "word_at_s"), [(Config(), 0.1), (Config(stream=StreamConfig(hop_s=1.0)), 1.1)])
+def test_a_short_word_long_before_its_window_ends_is_classified(
+    config: Config, word_at_s: float, classifier: Classifier
+) -> None:
+    """No earlier window had it: in a stream's first second, and with hops longer than ``gate.speech_within_s``."""
+    config = replace(config, gate=replace(config.gate, vad=False, model=False))
+    audio = np.zeros(round(2.5 * RATE), np.float32)
+    first = round(word_at_s * RATE)
+    audio[first : first + round(0.3 * RATE)] = np.random.default_rng(0).normal(0, 0.1, round(0.3 * RATE))
+    engine = Engine(classifier, config)
+    heard = [estimate.end for estimate in engine.push(audio) if estimate.state != "no_speech"]
+    assert heard == [engine.min_window if word_at_s < 1 else engine.min_window + engine.hop]
+
+
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
 def test_rumble_twenty_decibels_over_the_voice_hardly_moves_an_answer(name: str, talk: Samples) -> None:
-    """With 45 dB less of it, it was louder than what lies between two words: answers moved by 0.23 of the probability."""
+    """With a filter 45 dB down at 60 Hz even the gate decided otherwise in some windows."""
     walk = np.fft.rfft(np.cumsum(np.random.default_rng(0).standard_normal(len(talk))))
     frequency = np.fft.rfftfreq(len(talk), 1 / RATE)
     walk[(frequency < 1) | (frequency > 60)] = 0

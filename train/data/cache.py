@@ -32,7 +32,7 @@ from train.workers import begin_worker
 # Preprocessing of the live path and the version of the code that applies it here: raise it when the code computes something
 # else. Goes into the keys of speech activity, frames and vectors, and into the identity of training runs.
 LIVE: Mapping[str, Any] = {
-    "version": 15,
+    "version": 16,
     "gate": former_dict(GateConfig()),
     "high_pass": [high_pass.STOP_HZ, high_pass.STOP_DB, high_pass.ORDER],
 }

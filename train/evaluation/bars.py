@@ -63,7 +63,7 @@ class Wanted:
         return _OF_A_FOLD if self.clips is None else self.clips
 
     def few(self, rows: Sequence[Row], *, seed: int) -> Sequence[Row]:
-        """The clips of another part."""
+        """At most ``clips`` of them."""
         return subset(rows, self.clips or 0, seed=seed)
 
 
