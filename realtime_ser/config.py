@@ -65,6 +65,7 @@ class GateConfig:
     enabled: bool = True
     vad: bool = True
     vad_threshold: float = between(0, 1, default=0.3)
+    slowed_threshold: float | None = between(0, 1, default=0.5)
     floor_margin_db: float = between(0, 60, default=6.0)
     floor_min_db: float = between(-120, 0, default=-95.0)
     floor_span_s: float = between(0.5, 60, default=4.0)

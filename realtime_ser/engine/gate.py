@@ -1,7 +1,8 @@
 """Decides whether a window holds speech.
 
-Two steps, the cheap one first: an energy floor that adapts to the background noise, then the Silero voice activity detector,
-which runs only on chunks above the floor, after a gain that evens out their level. A window counts as speech when enough of its
+Three steps, the cheap one first: an energy floor that adapts to the background noise; then the Silero voice activity detector,
+which runs only on chunks above the floor, after a gain that evens out their level; then the same detector on slowed audio, for
+chunks that the second step does not take for speech: very high voices are among them. A window counts as speech when enough of its
 chunks are speech and some of them are recent.
 """
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from realtime_ser.audio.resample import Resampler
 from realtime_ser.config import GateConfig
-from realtime_ser.engine.vad import CHUNK, RATE, SileroDetector
+from realtime_ser.engine.vad import CHUNK, RATE, SileroDetector, SlowedDetector
 from realtime_ser.records import FloatArray
 
 _FIRST_FLOOR_DB = -50.0  # highest floor during the first floor_span_s, when the noise level is not known yet
@@ -90,7 +91,9 @@ class SpeechGate:
         self._floor = NoiseFloor(max(1, round(config.floor_span_s * RATE / CHUNK)))
         self._longest = max(1, round(window_s * RATE / CHUNK))
         self._decisions: list[bool] = []  # of the last chunks, so many at most
-        self._detector = SileroDetector() if config.enabled and config.vad else None
+        vad = config.enabled and config.vad
+        self._detector = SileroDetector() if vad else None
+        self._slowed = SlowedDetector() if vad and config.slowed_threshold is not None else None
         self.reset()
 
     def reset(self) -> None:
@@ -103,8 +106,7 @@ class SpeechGate:
         self._gain_db = 0.0
         if self._resampler is not None:
             self._resampler.reset()
-        if self._detector is not None:
-            self._detector.reset()
+        self._reset_detectors()
 
     def push(self, samples: FloatArray) -> list[bool]:
         """Take consecutive samples, float32 (n,); returns which of the chunks that they completed are speech.
@@ -146,7 +148,7 @@ class SpeechGate:
         return [level_db >= max(least_db, floor(level_db) + margin_db) for level_db in levels_db]
 
     def _is_voice(self, chunk: FloatArray, level_db: float, above: bool) -> bool:
-        """The second step, for a chunk that lies above the floor or does not."""
+        """The second and the third step, for a chunk that lies above the floor or does not."""
         assert self._detector is not None
         self._loudest_db = max(level_db, self._loudest_db - _FALL_DB)
         if not above:
@@ -155,7 +157,15 @@ class SpeechGate:
         # Amplify soft audio, never attenuate loud audio.
         gain_db = min(max(0.0, _TARGET_DB - self._loudest_db), _MAX_GAIN_DB)
         if self._skipped >= _STALE_CHUNKS or self._gain_db - gain_db > _JUMP_DB:
-            self._detector.reset()
+            self._reset_detectors()
         self._skipped, self._gain_db = 0, gain_db
         levelled = np.clip(chunk * np.float32(10 ** (gain_db / 20)), -1, 1)
-        return bool(self._detector.probability(levelled) >= self._config.vad_threshold)
+        if self._detector.probability(levelled) >= self._config.vad_threshold:
+            return True
+        threshold = self._config.slowed_threshold
+        return self._slowed is not None and threshold is not None and self._slowed.probability(levelled) >= threshold
+
+    def _reset_detectors(self) -> None:
+        for detector in (self._detector, self._slowed):
+            if detector is not None:
+                detector.reset()
