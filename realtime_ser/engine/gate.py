@@ -2,8 +2,8 @@
 
 Three steps, the cheap one first: an energy floor that adapts to the background noise; then the Silero voice activity detector,
 which runs only on chunks above the floor, after a gain that evens out their level; then the same detector on slowed audio, for
-chunks that the second step does not take for speech: very high voices are among them. A window counts as speech when enough of its
-chunks are speech and some of them are recent.
+chunks that the second step does not take for speech: very high voices are among them. A window counts as speech when enough of
+its chunks are speech and some of them are recent.
 """
 
 from __future__ import annotations

@@ -74,7 +74,8 @@ class SlowedDetector:
         self._tail = np.zeros(0, np.float32)
 
     def probability(self, chunk: FloatArray) -> float:
-        """Probability of speech, 0 to 1, in the next float32 (512,) samples at 16 kHz: the highest of what was completed by them."""
+        """Probability of speech, 0 to 1, in the next float32 (512,) samples at 16 kHz; the higher one where they complete two
+        slowed chunks."""
         audio = np.concatenate((self._tail, self._slower.push(chunk)))
         whole = len(audio) // CHUNK * CHUNK
         self._tail = audio[whole:]

@@ -52,7 +52,7 @@ class MomentVector:
         self._frame_s = spec.hop_length / spec.sample_rate
         self.size = 2 * (spec.n_mels + 2) + spec.n_mels + 4 * self._base - 2 * spec.n_mfcc + 3 + _PITCH
 
-    # With a window of five frames, OpenBLAS's AVX-512 kernel also multiplies what happens to lie in unused lanes of its registers:
+    # With a window of five frames, OpenBLAS's AVX-512 kernel also multiplies what happens to lie in unused lanes of registers:
     # the result is right, but the processor's "invalid" flag may be set, which NumPy would report.
     @np.errstate(invalid="ignore")
     def __call__(self, view: FloatArray, lengths: Sequence[int]) -> FloatArray:

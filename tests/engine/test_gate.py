@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soxr
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from bundles import RATE, Samples
 from realtime_ser.config import Config, GateConfig
 from realtime_ser.engine.engine import Engine
 from realtime_ser.engine.gate import NoiseFloor, SpeechGate
-from realtime_ser.engine.vad import SileroDetector
+from realtime_ser.engine.vad import SileroDetector, SlowedDetector
 from realtime_ser.model.classifier import Classifier, load_model
 
 CHUNK = 512
@@ -223,7 +224,7 @@ def test_off_means_everything_is_speech() -> None:
 def test_the_detector_is_asked_only_above_the_floor(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     monkeypatch.setattr(SileroDetector, "probability", lambda self, chunk: asked.append(1) or 0.0)
-    gate = SpeechGate(GateConfig(), RATE, 3.0)
+    gate = SpeechGate(GateConfig(slowed_threshold=None), RATE, 3.0)
     gate.push(at_level(pink(10 * RATE), -105))
     assert not asked, "below floor_min_db"
     gate.push(burst(0.32, -20))
@@ -239,7 +240,7 @@ def detected(monkeypatch: pytest.MonkeyPatch, samples: Samples) -> list[float | 
         return 0.0
 
     monkeypatch.setattr(SileroDetector, "probability", level)
-    gate = SpeechGate(GateConfig(floor_margin_db=0), RATE, 3.0)
+    gate = SpeechGate(GateConfig(floor_margin_db=0, slowed_threshold=None), RATE, 3.0)
     monkeypatch.setattr(SileroDetector, "reset", lambda self: given.append("afresh"))
     gate.push(samples)
     return given
@@ -248,6 +249,30 @@ def detected(monkeypatch: pytest.MonkeyPatch, samples: Samples) -> list[float | 
 def test_the_detector_hears_soft_sounds_at_an_even_level_and_loud_ones_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     for dbfs, heard in ((-90, -35), (-60, -25), (-40, -25), (-20, -20), (-5, -5)):
         assert np.array(detected(monkeypatch, burst(1.0, dbfs)), float) == pytest.approx(heard, abs=3)
+
+
+def test_a_very_high_voice_is_heard_in_slowed_audio(talk: Samples) -> None:
+    """Silero misses much crying and screaming. This voice is low: it takes 2.5 times its pitch to be missed."""
+    high = soxr.resample(talk, 2.5 * RATE, RATE).astype(np.float32)
+    shares = []
+    for threshold in (None, 0.5):
+        gate = SpeechGate(GateConfig(slowed_threshold=threshold), RATE, 9.0)
+        gate.push(high)
+        shares.append(gate.speech_ratio(len(high) / RATE))
+    assert shares[0] < 0.9 * speech_share(talk)
+    assert shares[1] > 1.2 * shares[0]
+
+
+def test_speech_that_the_detector_hears_is_not_listened_to_again(monkeypatch: pytest.MonkeyPatch, talk: Samples) -> None:
+    asked = []
+    monkeypatch.setattr(SileroDetector, "probability", lambda self, chunk: 0.3)
+    monkeypatch.setattr(SlowedDetector, "probability", lambda self, chunk: asked.append(1) or 0.5)
+    gate = SpeechGate(GateConfig(), RATE, 9.0)
+    gate.push(talk)
+    assert not asked
+    monkeypatch.setattr(SileroDetector, "probability", lambda self, chunk: 0.29)
+    assert any(gate.push(talk)), "the second answer alone"
+    assert asked
 
 
 def test_a_microphone_that_is_turned_down_loses_no_speech(talk: Samples) -> None:

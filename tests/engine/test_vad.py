@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from bundles import RATE, Samples
+from realtime_ser.audio.resample import Resampler
 from realtime_ser.config import GateConfig
 from realtime_ser.engine import vad
 from realtime_ser.engine.gate import SpeechGate
-from realtime_ser.engine.vad import SileroDetector
+from realtime_ser.engine.vad import SileroDetector, SlowedDetector
 from realtime_ser.errors import ModelError
 
 
@@ -86,3 +87,19 @@ def test_streams_in_threads_get_the_same(speech: Samples) -> None:
     with ThreadPoolExecutor(6) as pool:
         assert list(pool.map(probabilities, streams)) == expected
     assert vad._silero_session.cache_info().misses == 1, "loaded once, whoever came first"
+
+
+def test_the_slowed_detector_hears_the_stream_at_0_7_of_its_speed(speech: Samples) -> None:
+    """As the detector does with the whole, slowed at once."""
+    stream = speech[: 4 * RATE]
+    detector = SileroDetector()
+    expected = [detector.probability(chunk) for chunk in chunks_of(Resampler(11200, RATE).push(stream, last=True))]
+    slow = SlowedDetector()
+    got = [slow.probability(chunk) for chunk in chunks_of(stream)]
+    # A chunk takes the better of those that it completes: one or two.
+    nearest = np.abs(np.subtract.outer(got, expected)).min(axis=1)
+    assert nearest.max() < 1e-3
+    assert max(got) == pytest.approx(max(expected), abs=1e-3)
+    assert max(got) > 0.9
+    slow.reset()
+    assert [slow.probability(chunk) for chunk in chunks_of(stream)] == got
