@@ -84,7 +84,7 @@ class SmoothingConfig:
     stay_probability: float = between(0, 1, default=0.7)
     evidence_s: float = between(0.01, 60, default=1.0)
     change: str = one_of("cusum", "lead", default="cusum")
-    cusum_drift: float = between(0, 20, default=1.5)
+    cusum_drift: float = between(0, 20, default=1.2)
     cusum_threshold: float = between(0, 600, default=0.2)
     margin: float = between(0, 1, default=0.3)
     hold_s: float = between(0, 60, default=0.25)
