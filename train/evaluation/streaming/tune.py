@@ -180,12 +180,16 @@ def named(config: Config) -> str:
     }[smoothing.method]
     window = f"{config.stream.window_s:g}" if config.stream.window_s else "model's"
     usual, gate = asdict(GateConfig()), asdict(config.gate)
-    changed = "".join(f", gate.{key} {value:g}" for key, value in gate.items() if value != usual[key])
+    changed = "".join(f", gate.{key} {_written(value)}" for key, value in gate.items() if value != usual[key])
     steady = {
         "cusum": f"cusum {smoothing.cusum_drift:g}, {smoothing.cusum_threshold:g} s",
         "lead": f"margin {smoothing.margin:g}, hold {smoothing.hold_s:g} s",
     }[smoothing.change]
     return f"window {window} s, hop {config.stream.hop_s:g} s, {how}, {steady}{changed}"
+
+
+def _written(value: float | None) -> str:
+    return "null" if value is None else f"{value:g}"
 
 
 def show(trials: Sequence[Trial], best: Trial, others: Mapping[str, Trial]) -> None:

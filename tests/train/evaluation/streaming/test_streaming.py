@@ -153,3 +153,4 @@ def test_overrides_give_the_settings_back() -> None:
     assert (again.stream, again.gate, again.smoothing) == (config.stream, config.gate, config.smoothing)
     assert "hmm" in tune.named(config)
     assert "gate.vad" in tune.named(config)
+    assert "gate.slowed_threshold null" in tune.named(replace(config, gate=replace(config.gate, slowed_threshold=None)))
