@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -39,16 +41,25 @@ PROGRAMS = {
 
 def end(program: str, env: dict[str, str] | None = None) -> tuple[list[str], float]:
     """Run a program that prints a line when it is about to end: all lines, and seconds from that line to the end."""
-    with subprocess.Popen(
-        [sys.executable, "-c", program], cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(
+            [sys.executable, "-c", program], cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as process,
+    ):
+        late = threading.Timer(30, process.kill)
+        late.start()
         try:
             first = process.stdout.readline()
             since = time.monotonic()
-            rest, errors = process.communicate(timeout=30)
+            # Not communicate(): it would miss a line that came with the first one.
+            rest = process.stdout.read()
+            process.wait()
         finally:
+            late.cancel()
             process.kill()
-    assert (process.returncode, errors) == (0, "")
+        errors.seek(0)
+        assert (process.returncode, errors.read()) == (0, "")
     return [first.strip(), *rest.splitlines()], time.monotonic() - since
 
 
