@@ -26,7 +26,7 @@ from typing import Any
 from realtime_ser.errors import SerError
 from train.data import splits
 from train.paths import Paths
-from train.settings import SYSTEMS
+from train.settings import CLIPS_OF_A_FOLD, SYSTEMS
 from train.verbs import audit, card, evaluate, explore, export, fit, get, pictures, prepare, reproduce, tune, vote
 
 
@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
             verb.add_argument("--corpus", default="ased", metavar="NAME", help="with --bars: whose people a bundle has not met")
             what = "with --bars: orders of a speaker's clips, for the curve of adaptation"
             verb.add_argument("--orders", type=int, default=3, metavar="N", help=what)
-            what = "of each fold (default 96), or of every part of a bundle's --bars (default: all); 0: all"
+            what = f"of each fold (default {CLIPS_OF_A_FOLD}), or of every part of a bundle's --bars (default: all); 0: all"
             verb.add_argument("--clips", type=int, metavar="N", help=what)
         if run is tune:
             verb.add_argument("--windows", type=float, nargs="+", default=[1.0, 1.5, 2.0, 3.0], metavar="S")

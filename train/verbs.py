@@ -13,7 +13,7 @@ from train import prepare as preparing
 from train.data import manifest
 from train.data.corpora import corpora_folder
 from train.paths import Paths
-from train.settings import Setup, load_setup
+from train.settings import CLIPS_OF_A_FOLD, Setup, load_setup
 
 if TYPE_CHECKING:
     from train.evaluation.large import Workshop
@@ -124,7 +124,7 @@ def evaluate(options: argparse.Namespace) -> None:
         return
     rows = preparing.rows_in_use(paths, setup.train)
     job = folds.Job(options.system, options.protocol, options.threads)
-    clips = 96 if options.clips is None else options.clips
+    clips = CLIPS_OF_A_FOLD if options.clips is None else options.clips
     if options.bundle:
         streaming.evaluate_bundle(paths, setup, rows, options.bundle, only=options.fold, clips=clips)
     elif options.stream:

@@ -30,10 +30,9 @@ from train.evaluation.streaming.unseen import spoilt, talk
 from train.evaluation.targets import targets
 from train.paths import Paths
 from train.prepare import rows_in_use
-from train.settings import Setup, TrainSettings
+from train.settings import CLIPS_OF_A_FOLD, Setup, TrainSettings
 
 PARTS = ("corpus", "everyday", "sounds", "spoilt", "conversation")
-_OF_A_FOLD = 96
 _ON_STREAMS = ("spoilt", "conversation")  # what folds' networks have too
 
 
@@ -45,8 +44,8 @@ class Wanted:
     ----------
     parts : of ``PARTS``; empty: all
     corpus : whose people a bundle has not met
-    clips : bounds every part to this many clips, and such figures are for no card; None: everything, but 96 clips of each
-        fold; 0: really everything
+    clips : bounds every part to this many clips, and such figures are for no card; None: everything, but of each fold
+        ``CLIPS_OF_A_FOLD``; 0: really everything
     orders : in which speakers' clips are played, for the curve of adaptation
     only : numbers of folds, without a bundle
     """
@@ -60,7 +59,7 @@ class Wanted:
     @property
     def of_a_fold(self) -> int:
         """Clips of each fold; 0: all."""
-        return _OF_A_FOLD if self.clips is None else self.clips
+        return CLIPS_OF_A_FOLD if self.clips is None else self.clips
 
     def few(self, rows: Sequence[Row], *, seed: int) -> Sequence[Row]:
         """At most ``clips`` of them."""
