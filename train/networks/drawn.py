@@ -27,6 +27,8 @@ from realtime_ser.records import FloatArray
 from train.atomic import write_text
 from train.data.audio import RATE, load_audio
 from train.data.corpora import LABELS
+from train.data.corpora.sounds import NOBODY
+from train.data.features import activity
 from train.data.manifest import Manifest, Row
 from train.data.responses import load_responses
 from train.networks.encoder import TOKENS_PER_S, WIDTH, read_encoder
@@ -214,6 +216,7 @@ def load_pool(root: Path, rows: Sequence[Row], drawing: Drawing, encoder: Path, 
     encoder : ``whisper-tiny-en.npz``, which exists
     """
     load_audio(root, rows, cache, progress=progress)
+    heard_sounds(root, rows, cache, progress=progress)
     known = json.dumps([asdict(drawing), Manifest(tuple(rows)).key(), _POOL_SHARES], sort_keys=True)
     folder = cache / f"drawn-{hashlib.sha256(known.encode()).hexdigest()[:16]}"
     counts = [min(_PART, drawing.groups - first) for first in range(0, drawing.groups, _PART)]
@@ -234,6 +237,13 @@ def load_pool(root: Path, rows: Sequence[Row], drawing: Drawing, encoder: Path, 
     return Pool(folder)
 
 
+def heard_sounds(root: Path, rows: Sequence[Row], cache: Path, *, progress: bool = True) -> dict[int, npt.NDArray[np.bool_]]:
+    """By the place of each sound, which of its chunks the gate takes for speech."""
+    places = [i for i, row in enumerate(rows) if row.emotion == NOBODY]
+    heard = activity(root, [rows[i] for i in places], cache, progress=progress) if places else []
+    return dict(zip(places, heard, strict=True))
+
+
 @torch.no_grad()
 def draw_part(
     folder: Path, count: int, number: int, root: Path, rows: Sequence[Row], drawing: Drawing, encoder: Path, cache: Path
@@ -247,6 +257,7 @@ def draw_part(
         np.random.default_rng([drawing.seed, number]),
         size=drawing.size,
         power=drawing.power,
+        heard=heard_sounds(root, rows, cache, progress=False),
         **_POOL_SHARES,
     )
     folder.mkdir(parents=True, exist_ok=True)

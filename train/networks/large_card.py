@@ -12,8 +12,8 @@ from train.networks.card import commit, headline, known_failures, licence
 from train.recipe import WaveformRecipe
 
 DESCRIPTION = (
-    "the first three blocks of a speech encoder, two of them fine-tuned, mean and deviation of what leaves these, relative"
-    " to the stream's running mean, and one linear layer; it has an output for nobody"
+    "the first three blocks of a speech encoder, two of them fine-tuned, mean and deviation of what leaves each, relative to"
+    " the stream's running mean, and one linear layer; it has an output for nobody"
 )
 _UNTESTED = "learned from all speakers of all corpora named here: scores are of corpora and parts that it never learned from"
 

@@ -110,7 +110,7 @@ def answers(teacher: Waveform, pool: Pool, places: Sequence[int], *, progress: b
     batches = [same[i : i + _BATCH] for same in by_length.values() for i in range(0, len(same), _BATCH)]
     for batch in tqdm(batches, "the teacher answers", disable=not progress, leave=False):
         entries = [pool.entries[place] for place in batch]
-        whole, _ = teacher.pool(torch.from_numpy(np.concatenate([pool.tokens(entry) for entry in entries])))
+        whole, _ = teacher.pool(torch.from_numpy(np.concatenate([pool.tokens(entry) for entry in entries])), half=True)
         groups = whole.unflatten(0, (len(batch), size))
         past = groups.mean(1, keepdim=True).expand_as(groups).flatten(0, 1)
         past_s = torch.tensor([_TEACHER_PAST_S if entry.kind == ACTED else 0.0 for entry in entries]).repeat_interleave(size)

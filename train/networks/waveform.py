@@ -13,9 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from train.networks.encoder import RATE, TOKENS_PER_S, WIDTH, Encoder
+from train.networks.encoder import BLOCKS, RATE, TOKENS_PER_S, WIDTH, Encoder
+from train.networks.loss import multiplies_bfloat16
 
-STATISTICS = 2 * 2 * WIDTH  # mean and deviation after the second and the third block
+STATISTICS = BLOCKS * 2 * WIDTH  # mean and deviation after each block
 RECENT_S = 1.5  # a window's last seconds, pooled from the same pass
 
 
@@ -52,9 +53,14 @@ class Waveform(nn.Module):
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.zeros_(self.head.bias)
 
-    def pool(self, low: Tensor) -> tuple[Tensor, Tensor]:
-        """What leaves the first block -> statistics of the window and of its last ``RECENT_S``."""
-        layers = self.encoder.high(low)
+    def pool(self, low: Tensor, *, half: bool = False) -> tuple[Tensor, Tensor]:
+        """What leaves the first block -> statistics of the window and of its last ``RECENT_S``.
+
+        ``half`` : the blocks in bfloat16 where the processor has it, which takes half of the time; the statistics are float32
+        """
+        with torch.autocast("cpu", torch.bfloat16, enabled=half and multiplies_bfloat16()):
+            high = self.encoder.high(low)
+        layers = [low, *(layer.float() for layer in high)]
         return pooled(layers), pooled(layers, round(RECENT_S * TOKENS_PER_S))
 
     def expected(self, past: Tensor, past_s: Tensor) -> Tensor:

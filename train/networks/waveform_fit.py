@@ -130,7 +130,7 @@ def step_loss(network: Waveform, batch: Batch, recipe: WaveformRecipe, rng: np.r
     """
     target, kind = torch.from_numpy(batch.target), torch.from_numpy(batch.kind)
     low = torch.from_numpy(batch.tokens)
-    whole, recent = network.pool(low)
+    whole, recent = network.pool(low, half=True)
     past, past_s = draw_pasts(whole, batch, rng)
     expected = network.expected(past, past_s)
     _follow(network, whole[kind == ACTED])

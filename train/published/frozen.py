@@ -27,14 +27,15 @@ from train.data.corpora import LABELS
 from train.data.encoder_file import encoder_file
 from train.data.manifest import Manifest, Row
 from train.data.splits import Split, emobox
-from train.networks.encoder import HOP, TOKENS_PER_S, Encoder, read_encoder
-from train.networks.waveform import STATISTICS, pooled
+from train.networks.encoder import HOP, TOKENS_PER_S, WIDTH, Encoder, read_encoder
+from train.networks.waveform import pooled
 from train.published.ours import PUBLISHED
 from train.published.training import per_class, uar
 
 ID = "frozen-encoder"
 CORPORA = ("ravdess_speech", "ravdess_song", "tess", "emodb", "nemo")
 _EPOCHS, _BATCH, _RATE, _DECAY, _DROPOUT = 20, 64, 1e-3, 0.01, 0.3
+_STATISTICS = 2 * 2 * WIDTH  # mean and deviation after the second and the third block
 _LONGEST_S = 10
 _VERSION = 1
 
@@ -66,7 +67,7 @@ def frozen_row(root: Path, rows: Sequence[Row], *, cache: Path, runs: Path, prog
         "id": ID,
         "system": "encoder frozen + linear",
         "data": "RAVDESS speech, 8 emotions",
-        "variant": f"mean and deviation after blocks 2 and 3, {STATISTICS:,} values",
+        "variant": f"mean and deviation after blocks 2 and 3, {_STATISTICS:,} values",
         "protocol": "emobox: unseen speakers, 6 folds, whole clips; the other corpora train too",
         "note": "",
         "corpora": sorted({row.corpus for row in chosen}),
@@ -86,7 +87,7 @@ def frozen_row(root: Path, rows: Sequence[Row], *, cache: Path, runs: Path, prog
         "per_class": per_class(np.hstack((total, np.zeros((len(total), 1), np.int64))), LABELS),
         "confusion": total.tolist(),
         "seconds": round(seconds, 1),
-        "parameters": STATISTICS * len(LABELS) + len(LABELS),
+        "parameters": _STATISTICS * len(LABELS) + len(LABELS),
         "latency_ms": {},
         "history": [],
     }
@@ -95,7 +96,7 @@ def frozen_row(root: Path, rows: Sequence[Row], *, cache: Path, runs: Path, prog
 
 
 def features(root: Path, rows: Sequence[Row], cache: Path, *, progress: bool = True) -> FloatArray:
-    """What the frozen encoder makes of clips, cut to their voice by level: float32 (clips, STATISTICS), cached by corpus."""
+    """What the frozen encoder makes of clips, cut to their voice by level: float32 (clips, _STATISTICS), cached by corpus."""
     parts = []
     encoder: Encoder | None = None
     for name in dict.fromkeys(row.corpus for row in rows):
@@ -122,7 +123,7 @@ def whole_clips(encoder: Encoder, file: Path) -> Encoder:
 
 @torch.no_grad()
 def statistics(encoder: Encoder, samples: FloatArray) -> FloatArray:
-    """float32 (STATISTICS,) of a clip's first ten seconds."""
+    """float32 (_STATISTICS,) of a clip's first ten seconds."""
     whole = samples[: _LONGEST_S * TOKENS_PER_S * 2 * HOP]
     # At least half a second, in whole frames: the front end mirrors its ends.
     padded = np.pad(whole, (0, max(50 * HOP - len(whole), -len(whole) % (2 * HOP))))

@@ -20,8 +20,8 @@ RATE = 16000
 _SPEEDS = (0.83, 1.2)  # another speed makes another voice
 _PHONE_HZ = (300.0, 3400.0)
 _CODECS = (("MP3", "MPEG_LAYER_III", 0.9), ("OGG", "OPUS", 1.0), ("OGG", "OPUS", 0.9))
-_NOISES, _NOISE_SHARES = ("noise", "sound", "babble"), (0.35, 0.4, 0.25)
-_QUIETEST_TALK_DB = 8.0
+_NOISES, _NOISE_SHARES = ("noise", "sound", "babble"), (0.35, 0.35, 0.3)
+_QUIETEST_TALK_DB = 6.0
 
 Draw = Callable[[int], FloatArray]  # so many samples of another voice, or of a sound
 
@@ -50,7 +50,7 @@ class Channel:
             measured = rooms and rng.random() < 0.4
             self._room = rooms[rng.integers(len(rooms))] if measured else exponential_room(float(rng.uniform(0.1, 0.8)), rng)
         self._equaliser_db = rng.uniform(-1, 1, 8) * rng.uniform(2, 9) if self._happens(0.5) else None
-        self._line = self._drawn_line() if self._happens(0.15) else None
+        self._line = self._drawn_line() if self._happens(0.25) else None
         self._stepped = self._line == _PHONE_HZ and rng.random() < 0.6
         self._codec = _CODECS[rng.integers(len(_CODECS))] if self._happens(0.07) else None
         self._noise, self._snr_db = "none", float(rng.uniform(5, 32))

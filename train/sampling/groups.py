@@ -6,10 +6,11 @@ The utterances of a group serve as each other's past, to which a stream would ha
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import soxr
 
 from realtime_ser.audio.high_pass import high_passed
@@ -19,6 +20,7 @@ from train.data.audio import RATE, Audio
 from train.data.corpora import LABELS
 from train.data.corpora.readers import PLAIN
 from train.data.corpora.sounds import NOBODY, WITH_VOICES
+from train.data.features import CHUNK
 from train.data.manifest import Row
 from train.data.responses import Responses
 from train.sampling.channel import Channel
@@ -31,6 +33,7 @@ _ONE_MOOD = 0.3  # share of groups with at most two emotions
 _ACROSS, _ACROSS_FROM_S = 0.25, 2.0  # share of long enough windows that begin in an earlier utterance
 _SAME = 0.6  # of those, how often in the same emotion
 _STRENGTHS, _STRENGTH_SHARES = (0.0, 0.5, 1.0), (0.3, 0.3, 0.4)  # of a group's channel: clean, mild, strong
+_TAKEN, _AFTER_S = 0.5, (0.0, 0.5)  # share of sounds that the gate takes for speech, and how long before the window's end
 _LEAD, _LEAD_SHARE = 0.15, (0.25, 0.8)  # share of windows that begin before the voice, and how much of them lies before it
 
 
@@ -69,6 +72,8 @@ class Groups:
     readers, sounds : share of groups with readers, and with sounds
     size : windows of a group
     power : a corpus's share of the acted groups goes with its clips to this power
+    heard : by the place of a sound's clip, which of its chunks the gate takes for speech; half of the windows of sounds are of
+        these, as the models meet no others
     """
 
     def __init__(
@@ -81,6 +86,7 @@ class Groups:
         sounds: float = 0.06,
         size: int = 4,
         power: float = 0.5,
+        heard: Mapping[int, npt.NDArray[np.bool_]] | None = None,
     ) -> None:
         self._audio, self._responses, self.rng = audio, responses, rng
         self._shares, self._size = (readers, sounds), size
@@ -98,6 +104,8 @@ class Groups:
                 read[row.corpus][row.speaker].append(i)
             elif row.emotion in LABELS:
                 acted[row.corpus][row.speaker][row.emotion].append(i)
+        chunks = {i: np.flatnonzero(speech).tolist() for i, speech in (heard or {}).items() if i in self._sounds}
+        self._taken = [(i, places) for i, places in chunks.items() if places]
         # Readers serve as background speech, because no fold tests them.
         self._voices = self._voices or [i for i, row in enumerate(audio.rows) if row.emotion != NOBODY]
         self._acted = [[(who, list(moods.items())) for who, moods in voices.items()] for voices in acted.values()]
@@ -158,15 +166,25 @@ class Groups:
 
     def _sound(self, length: int) -> FloatArray:
         rng, total = self.rng, length + _SETTLES
-        samples = self._piece(self._sounds, total).copy()
-        if rng.random() < 0.25:  # a short sound in a quiet room
+        taken = self._taken and rng.random() < _TAKEN
+        samples = self._taken_for_speech(total) if taken else self._piece(self._sounds, total).copy()
+        if not taken and rng.random() < 0.25:  # a short sound in a quiet room
             kept = int(rng.uniform(0.3, 0.9) * total)
             first = int(rng.integers(total - kept))
             samples[:first] *= 0.003
             samples[first + kept :] *= 0.003
-        if rng.random() < 0.1:
+        if not taken and rng.random() < 0.1:
             samples = (rng.standard_normal(total) * 0.05).astype(np.float32)
         return self._through(self._channel(), samples, speech=False)
+
+    def _taken_for_speech(self, length: int) -> FloatArray:
+        """So many samples of a sound, at whose end is what the gate takes for speech; silence where the sound ends before."""
+        rng = self.rng
+        clip, chunks = self._taken[int(rng.integers(len(self._taken)))]
+        samples = self._audio.clip(clip)
+        end = int((_one(chunks, rng) + 1) * CHUNK + rng.uniform(*_AFTER_S) * RATE)
+        piece = samples[max(0, end - length) : end]
+        return np.pad(piece, (length - len(piece) - max(0, end - len(samples)), max(0, end - len(samples))))
 
     def _channel(self) -> Channel:
         return Channel(self.rng, self._responses, float(self.rng.choice(_STRENGTHS, p=_STRENGTH_SHARES)))

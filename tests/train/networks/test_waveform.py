@@ -69,7 +69,8 @@ def test_the_state_is_the_mean_of_what_was_said(network: Waveform) -> None:
     graph = WaveformGraph(network, memory_s=5.0).eval()
     samples, state, hop = example(1.5)
     with torch.no_grad():
-        statistics = pooled(network.encoder.high(network.encoder.low(samples)))[0]
+        low = network.encoder.low(samples)
+        statistics = pooled([low, *network.encoder.high(low)])[0]
         probs, after = graph(samples, state, hop)
         spoken = float(1 - probs[0, -1])
         assert float(after[0]) == pytest.approx(0.25 * spoken, rel=1e-5)
@@ -95,7 +96,8 @@ def test_nobody_teaches_the_state_nothing(network: Waveform) -> None:
 def test_the_last_seconds_come_from_the_same_pass(network: Waveform) -> None:
     samples, state, hop = example(3.0)
     with torch.no_grad():
-        layers = network.encoder.high(network.encoder.low(samples))
+        low = network.encoder.low(samples)
+        layers = [low, *network.encoder.high(low)]
         expected = network.expected(state[None, 1:], state[:1])
         logits = network.logits(pooled([layer[:, 75:] for layer in layers]), expected)
         probs, _ = WaveformGraph(network).eval()(samples, state, hop)

@@ -14,6 +14,7 @@ import torch
 from realtime_ser.errors import ConfigError
 from train.data.audio import Audio, load_audio
 from train.data.corpora import LABELS
+from train.data.features import CHUNK
 from train.data.manifest import Row
 from train.data.responses import Responses, load_responses
 from train.networks import waveform_fit
@@ -77,6 +78,25 @@ def test_groups_are_of_one_voice_readers_or_sounds(audio: Audio) -> None:
     assert kinds == {ACTED, READ, SOUND}
     assert targets == {LABELS.index(label) for label in ("angry", "sad", "neutral")}
     assert lengths == {16000, 24000, 32000, 40000, 48000}
+
+
+@pytest.mark.slow
+def test_half_of_the_sounds_end_with_what_the_gate_takes_for_speech(audio: Audio) -> None:
+    """Only the sound's first chunk is: such windows hold at most half a second more of it, after silence."""
+    (sound, *_) = [i for i, row in enumerate(audio.rows) if row.emotion == "nobody"]
+
+    def begin_silent(heard: dict[int, Any] | None) -> float:
+        groups = Groups(audio, Responses(), np.random.default_rng(6), readers=0.0, sounds=1.0, heard=heard)
+        windows = [window for _ in range(60) for window in groups.draw().samples]
+        assert np.mean([window[-CHUNK:].any() for window in windows]) > 0.9  # a codec may drop something that soft
+        return float(np.mean([not window[: len(window) // 3].any() for window in windows]))
+
+    first_chunk = np.arange(46) == 0
+    assert begin_silent(None) == 0
+    # Half of them, less those whose channel adds noise or an offset.
+    assert 0.1 < begin_silent({sound: first_chunk}) < 0.5
+    # A sound with voices in it is never drawn, whatever the gate says.
+    assert begin_silent({audio.rows.index(audio.rows[-1]): first_chunk}) == 0
 
 
 @pytest.mark.slow
