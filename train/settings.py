@@ -18,7 +18,7 @@ from train.data.select import Selection
 from train.recipe import Recipe, WaveformRecipe
 
 RECIPES = Path(__file__).with_name("recipes.yaml")
-CLIPS_OF_A_FOLD = 96  # played by the tests that are long, where --clips is not given
+CLIPS_OF_A_FOLD = 96  # that --stream and --bars play, where --clips is not given
 SYSTEMS = ("mlp", "cnn")  # trained on cached features; large is trained on the audio
 
 

@@ -33,6 +33,7 @@ from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.records import FloatArray
 from train.data.augment import Variant, vary
 from train.data.cache import Item, computed, file_of
+from train.data.corpora.sounds import NOBODY
 from train.data.manifest import Row
 
 WINDOW_S, MIN_WINDOW_S = 3.0, 1.0  # as on the cards
@@ -107,6 +108,13 @@ def activity(root: Path, rows: Sequence[Row], cache: Path, *, progress: bool = T
     """For every clip, which of its chunks hold speech."""
     parts = computed(cache, "activity", None, None, root, rows, _clip_activity, [None] * len(rows), progress)
     return np.split(parts["speech"], parts["offsets"][1:-1])
+
+
+def heard_sounds(root: Path, rows: Sequence[Row], cache: Path, *, progress: bool = True) -> dict[int, npt.NDArray[np.bool_]]:
+    """By the place of each sound among the rows, which of its chunks the gate takes for speech."""
+    places = [place for place, row in enumerate(rows) if row.emotion == NOBODY]
+    heard = activity(root, [rows[place] for place in places], cache, progress=progress) if places else []
+    return dict(zip(places, heard, strict=True))
 
 
 def frames(

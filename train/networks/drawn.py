@@ -27,8 +27,7 @@ from realtime_ser.records import FloatArray
 from train.atomic import write_text
 from train.data.audio import RATE, load_audio
 from train.data.corpora import LABELS
-from train.data.corpora.sounds import NOBODY
-from train.data.features import activity
+from train.data.features import heard_sounds
 from train.data.manifest import Manifest, Row
 from train.data.responses import load_responses
 from train.networks.encoder import TOKENS_PER_S, WIDTH, read_encoder
@@ -48,12 +47,14 @@ class Drawing:
     groups, size : how many groups, and windows in each
     seed : of everything random
     power : a corpus's share of the groups is its number of clips to this power
+    version : of how a window is drawn: raised where channels, high-pass or choice of sounds change, so that no old one is used
     """
 
     groups: int
     size: int = 4
     seed: int = 0
     power: float = 0.5
+    version: int = 2
 
 
 @dataclass(frozen=True)
@@ -216,12 +217,13 @@ def load_pool(root: Path, rows: Sequence[Row], drawing: Drawing, encoder: Path, 
     encoder : ``whisper-tiny-en.npz``, which exists
     """
     load_audio(root, rows, cache, progress=progress)
-    heard_sounds(root, rows, cache, progress=progress)
     known = json.dumps([asdict(drawing), Manifest(tuple(rows)).key(), _POOL_SHARES], sort_keys=True)
     folder = cache / f"drawn-{hashlib.sha256(known.encode()).hexdigest()[:16]}"
     counts = [min(_PART, drawing.groups - first) for first in range(0, drawing.groups, _PART)]
     missing = [i for i in range(len(counts)) if not (folder / f"part-{i}" / _INDEX).is_file()]
     given = [(folder / f"part-{i}", counts[i], i, root, tuple(rows), drawing, encoder, cache) for i in missing]
+    if missing:
+        heard_sounds(root, rows, cache, progress=progress)  # once, before the processes read it
     bar = tqdm(total=len(missing), desc="drawing windows", unit="thousand", disable=not progress or not missing, leave=False)
     if len(given) <= 1:
         for part in given:
@@ -235,13 +237,6 @@ def load_pool(root: Path, rows: Sequence[Row], drawing: Drawing, encoder: Path, 
                 bar.update()
     bar.close()
     return Pool(folder)
-
-
-def heard_sounds(root: Path, rows: Sequence[Row], cache: Path, *, progress: bool = True) -> dict[int, npt.NDArray[np.bool_]]:
-    """By the place of each sound, which of its chunks the gate takes for speech."""
-    places = [i for i, row in enumerate(rows) if row.emotion == NOBODY]
-    heard = activity(root, [rows[i] for i in places], cache, progress=progress) if places else []
-    return dict(zip(places, heard, strict=True))
 
 
 @torch.no_grad()

@@ -68,7 +68,8 @@ def train(
     network = Waveform(len(LABELS) + 1, prior_s=recipe.prior_s, soft=recipe.soft, dropout=recipe.dropout)
     file = folder / "checkpoint.pt"
     found = torch.load(file, weights_only=True) if file.is_file() else None
-    if found is not None and (found["recipe"], found["digest"]) != (former_dict(recipe), digest):
+    same = found is None or found["network"]["mean"].shape == network.get_buffer("mean").shape
+    if found is not None and not (same and (found["recipe"], found["digest"]) == (former_dict(recipe), digest)):
         raise ConfigError(
             f"{folder} holds a run of another recipe or of other clips; move it away, or give --runs another folder"
         )
