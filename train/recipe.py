@@ -140,6 +140,7 @@ class WaveformRecipe:
 
     Attributes
     ----------
+    networks : trained with successive seeds; what ships is the mean of their weights
     drawn : groups that are drawn beforehand and kept on disk
     steps, groups, size : each step sees ``groups`` groups of ``size`` windows
     rate, head_rate, decay : of AdamW for the blocks, for the layer on top, and the weight decay of both
@@ -155,6 +156,7 @@ class WaveformRecipe:
     corpus_power : a corpus's share of the groups is its number of clips to this power
     """
 
+    networks: int = between(1, 100, default=2)
     drawn: int = between(2, 10**7, default=12000)
     steps: int = between(1, 10**7, default=1000)
     groups: int = between(2, 1000, default=6)

@@ -67,11 +67,11 @@ class Workshop:
         """The test parts of these corpora."""
         return [row for row in test_only(self.rows) if row.corpus in corpora]
 
-    def network(self, rows: Sequence[Row], name: str, seed: int = 0) -> Waveform:
-        """Train on acted rows, and on what lies beside them; or load that run."""
+    def network(self, rows: Sequence[Row], name: str, number: int = 0) -> Waveform:
+        """Train on acted rows, and on what lies beside them, or load those runs; ``number`` is the repetition's."""
         if not rows:
             raise ConfigError("no clip of the corpora in use is in the manifest; run `python -m train prepare`")
-        return self.school.large(rows, name, seed=seed, threads=self.threads)
+        return self.school.large(rows, name, number=number, threads=self.threads)
 
     def bundle(self, network: Waveform, name: str, temperature: float = 1.0) -> Path:
         """Write a fold's bundle into its run's folder; returns the card."""
@@ -109,9 +109,9 @@ def fit(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] = 
     if only:
         folds = some(folds_of(protocol, shop.acted), only)
         chosen = [(fold.name, fold.train) for fold in folds]
-    for seed in range(seeds):
+    for number in range(seeds):
         for name, rows in chosen:
-            shop.network(rows, name, seed)
+            shop.network(rows, name, number)
 
 
 def some(folds: list[Split], only: Sequence[int]) -> list[Split]:
@@ -138,12 +138,12 @@ def score(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] 
     folds = some(folds_of(protocol, shop.acted), only)
     apart: list[list[scoring.Clips]] = []
     joined: list[list[scoring.Clips]] = []
-    for seed in range(seeds):
+    for number in range(seeds):
         apart.append([])
         joined.append([])
         for fold in folds:
-            name = fold.name if seed == 0 else f"{fold.name}-again-{seed}"
-            path = shop.bundle(shop.network(fold.train, fold.name, seed), name)
+            name = fold.name if number == 0 else f"{fold.name}-again-{number}"
+            path = shop.bundle(shop.network(fold.train, fold.name, number), name)
             cold, known = both_ways(path, shop.corpora, [row for row in fold.test if row.emotion in LABELS])
             apart[-1].append(cold)
             joined[-1].append(known)

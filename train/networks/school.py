@@ -27,7 +27,7 @@ from train.networks.lessons import answers, only, shelves, to_answer
 from train.networks.taught import Teaching, fit_taught
 from train.networks.trainer import Data
 from train.networks.waveform import Waveform
-from train.networks.waveform_fit import train
+from train.networks.waveform_fit import blended, train
 from train.paths import Paths
 from train.recipe import Recipe, WaveformRecipe
 from train.sampling.batches import FrameBatches, VectorBatches
@@ -71,10 +71,24 @@ class School:
 
     def folder(self, name: str, seed: int = 0) -> Path:
         """The folder of one of ``large``'s runs."""
-        return self.paths.runs / LARGE / (name if seed == 0 else f"{name}-again-{seed}")
+        return self.paths.runs / LARGE / (name if seed == 0 else f"{name}-seed-{seed}")
 
-    def large(self, rows: Sequence[Row], name: str, *, seed: int = 0, threads: int = 1) -> Waveform:
-        """Train ``large`` on acted rows, and on what lies beside them; or load that run."""
+    def folders(self, name: str, number: int = 0) -> list[Path]:
+        """The folders of the networks whose mean a repetition of ``large`` is."""
+        networks = self.recipe.networks
+        return [self.folder(name, seed) for seed in range(number * networks, (number + 1) * networks)]
+
+    def large(self, rows: Sequence[Row], name: str, *, number: int = 0, threads: int = 1) -> Waveform:
+        """Train ``large`` on acted rows, and on what lies beside them; or load those runs.
+
+        Parameters
+        ----------
+        number : of the repetition: each uses as many further seeds as the recipe has networks
+        """
+        first = number * self.recipe.networks
+        return blended([self._one(rows, name, first + i, threads) for i in range(self.recipe.networks)])
+
+    def _one(self, rows: Sequence[Row], name: str, seed: int, threads: int) -> Waveform:
         recipe = self.recipe
         draws = Draws(
             self.pool,

@@ -1,13 +1,15 @@
 """Trains ``large``: the encoder's last two blocks slowly, the layer on top fast, over one cycle, on groups of utterances.
 
-Stem and first block stay as they were. The weights' running mean is what is kept. A checkpoint every 50 steps: the same call
-goes on from it.
+Stem and first block stay as they were. The weights' running mean is what is kept, and of several such networks their mean. A
+checkpoint every 50 steps: the same call goes on from it.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +71,9 @@ def train(
     file = folder / "checkpoint.pt"
     found = torch.load(file, weights_only=True) if file.is_file() else None
     same = found is None or found["network"]["mean"].shape == network.get_buffer("mean").shape
-    if found is not None and not (same and (found["recipe"], found["digest"]) == (former_dict(recipe), digest)):
+    known = former_dict(recipe)
+    known.pop("networks")  # one network is trained alike, however many there are
+    if found is not None and not (same and (found["recipe"], found["digest"]) == (known, digest)):
         raise ConfigError(
             f"{folder} holds a run of another recipe or of other clips; move it away, or give --runs another folder"
         )
@@ -116,10 +120,22 @@ def train(
             folder.mkdir(parents=True, exist_ok=True)
             state = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "average": average}
             with replacing(file) as temporary:
-                torch.save({**state, "step": done, "recipe": former_dict(recipe), "digest": digest}, temporary)
+                torch.save({**state, "step": done, "recipe": known, "digest": digest}, temporary)
             write_text(folder / "history.json", json.dumps(history) + "\n")
     network.load_state_dict(average or network.state_dict())
     return network.eval()
+
+
+def blended(networks: Sequence[Waveform]) -> Waveform:
+    """One network whose weights are the mean of theirs (Wortsman et al. 2022, https://arxiv.org/abs/2203.05482).
+
+    Networks that were fine-tuned from the same encoder lie close enough to each other for that; the mean answers strangers
+    better than each of them, at the cost of one.
+    """
+    states = [network.state_dict() for network in networks]
+    mean = copy.deepcopy(networks[0])
+    mean.load_state_dict({name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]})
+    return mean.eval()
 
 
 def step_loss(network: Waveform, batch: Batch, recipe: WaveformRecipe, rng: np.random.Generator) -> Tensor:

@@ -35,14 +35,14 @@ def ship(shop: Workshop, settings: TrainSettings, live: Config, weights: Path) -
     voted = [written_scores(runs, f"{name}-vote") if vote else {} for name in ("cross", "emobox")]
     path, recipe = weights / f"{SYSTEM}.onnx", shop.recipe
     fitted = cross or folds or {"temperature": 1.0, "cold": recipe.cold}
-    history = json.loads((shop.paths.runs / SYSTEM / "all" / "history.json").read_text(encoding="utf-8"))
+    histories = [json.loads((folder / "history.json").read_text(encoding="utf-8")) for folder in shop.school.folders("all")]
 
     def write(**measured: Mapping[str, Any]) -> Card:
         about = facts(
             recipe,
             (*shop.acted, *shop.school.beside),
             seed=0,
-            seconds=sum(entry["seconds"] for entry in history),
+            seconds=sum(entry["seconds"] for history in histories for entry in history),
             cross=(voted[0] or cross).get("scores"),
             scores=(voted[1] or folds).get("scores"),
             **measured,

@@ -17,10 +17,12 @@ from train.data.corpora import LABELS
 from train.data.features import CHUNK
 from train.data.manifest import Row
 from train.data.responses import Responses, load_responses
-from train.networks import waveform_fit
+from train.networks import school, waveform_fit
 from train.networks.drawn import Batch
 from train.networks.encoder import Encoder
-from train.networks.waveform_fit import cycle, draw_pasts, train
+from train.networks.waveform import Waveform
+from train.networks.waveform_fit import blended, cycle, draw_pasts, train
+from train.paths import Paths
 from train.recipe import WaveformRecipe
 from train.sampling.channel import Channel
 from train.sampling.groups import ACTED, NOBODY_PLACE, READ, SOUND, Groups
@@ -212,8 +214,46 @@ def test_a_run_goes_on_where_it_stopped(audio: Audio, tmp_path: Path, monkeypatc
         train(draws(), replace(recipe, dropout=0.1), encoder, tmp_path / "run")
     with pytest.raises(ConfigError, match="other clips"):
         train(draws(), recipe, encoder, tmp_path / "run", digest="others")
+    # One network is the same whether others stand beside it or not.
+    again = train(draws(), replace(recipe, networks=recipe.networks + 3), encoder, tmp_path / "run")
+    assert torch.equal(again.head.weight, network.head.weight)
     # A network with statistics of fewer blocks.
     after["network"]["mean"] = after["network"]["mean"][:1536]
     torch.save(after, tmp_path / "run" / "checkpoint.pt")
     with pytest.raises(ConfigError, match="another recipe"):
         train(draws(), recipe, encoder, tmp_path / "run")
+
+
+def test_a_blend_is_the_mean_of_its_networks() -> None:
+    torch.manual_seed(2)
+    one, two = Waveform(), Waveform()
+    with torch.no_grad():
+        two.gain.fill_(3.0)
+    mean = blended([one, two])
+    assert not mean.training
+    torch.testing.assert_close(mean.gain, torch.full_like(mean.gain, 2.0))
+    torch.testing.assert_close(mean.head.weight, (one.head.weight + two.head.weight) / 2)
+    layer = "encoder.blocks.2.qkv.weight"
+    torch.testing.assert_close(mean.state_dict()[layer], (one.state_dict()[layer] + two.state_dict()[layer]) / 2)
+    assert torch.equal(one.gain, torch.ones_like(one.gain))  # neither is changed
+    assert torch.equal(blended([one]).head.weight, one.head.weight)
+
+
+def test_each_repetition_of_large_has_networks_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained: list[tuple[str, int]] = []
+
+    def made_up(draws: object, recipe: object, encoder: Path, folder: Path, *, seed: int, **rest: object) -> Waveform:
+        trained.append((folder.name, seed))
+        network = Waveform()
+        with torch.no_grad():
+            network.gain.fill_(seed)
+        return network
+
+    monkeypatch.setattr(school, "train", made_up)
+    monkeypatch.setattr(school, "Draws", lambda *given, **also: None)
+    monkeypatch.setattr(school.School, "pool", None)
+    large = school.School(Paths(tmp_path, tmp_path, tmp_path), (), WaveformRecipe(networks=2))
+    assert large.large([], "all").gain.mean().item() == pytest.approx(0.5)
+    assert large.large([], "all", number=1).gain.mean().item() == pytest.approx(2.5)
+    assert trained == [("all", 0), ("all-seed-1", 1), ("all-seed-2", 2), ("all-seed-3", 3)]
+    assert [folder.name for folder in large.folders("all", 1)] == ["all-seed-2", "all-seed-3"]
