@@ -149,7 +149,7 @@ def histories(data: Mapping[str, Data] | School, settings: TrainSettings, system
     """The histories of the networks of one set of clips, first repetition."""
     if isinstance(data, School):
         own = [runs / system / f"{name}-{i}" for i in range(settings.recipe(system).networks)]
-        return [folder / "history.json" for folder in (*data.folders(name), *own)]
+        return [folder / "history.json" for folder in (data.folder(name), *own)]
     return [
         runs / part / f"{name}-{i}" / "history.json" for part, learned in data.items() for i in range(learned.recipe.networks)
     ]

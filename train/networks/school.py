@@ -105,7 +105,7 @@ class School:
     def taught(
         self, system: str, recipe: Recipe, rows: Sequence[Row], name: str, *, number: int = 0, threads: int = 1
     ) -> list[nn.Module]:
-        """The networks of a small system, taught by the ``large`` that learned from the same rows.
+        """The networks of a small system, taught by the first network of the ``large`` that learned from the same rows.
 
         Parameters
         ----------
@@ -140,7 +140,8 @@ class School:
 
     def _answers(self, rows: Sequence[Row], name: str, places: Sequence[int], threads: int) -> FloatArray:
         """The answers of the rows' ``large`` to these groups, kept beside its checkpoint."""
-        teacher = self.large(rows, name, threads=threads)
+        # One of its networks is teacher enough: pupils of the mean were no better, and a fold would train twice as long.
+        teacher = self._one(rows, name, 0, threads)
         content = hashlib.sha256(b"".join(value.numpy().tobytes() for value in teacher.state_dict().values()))
         content.update(np.array(places).tobytes())
         file = self.folder(name) / f"answers-{content.hexdigest()[:12]}.npy"
