@@ -140,7 +140,7 @@ class School:
 
     def _answers(self, rows: Sequence[Row], name: str, places: Sequence[int], threads: int) -> FloatArray:
         """The answers of the rows' ``large`` to these groups, kept beside its checkpoint."""
-        # One of its networks is teacher enough: pupils of the mean were no better, and a fold would train twice as long.
+        # The first network alone: a second one would double a fold's time, and no trial taught by their mean gained.
         teacher = self._one(rows, name, 0, threads)
         content = hashlib.sha256(b"".join(value.numpy().tobytes() for value in teacher.state_dict().values()))
         content.update(np.array(places).tobytes())

@@ -257,3 +257,20 @@ def test_each_repetition_of_large_has_networks_of_its_own(tmp_path: Path, monkey
     assert large.large([], "all", number=1).gain.mean().item() == pytest.approx(2.5)
     assert trained == [("all", 0), ("all-seed-1", 1), ("all-seed-2", 2), ("all-seed-3", 3)]
     assert [folder.name for folder in large.folders("all", 1)] == ["all-seed-2", "all-seed-3"]
+
+
+def test_pupils_learn_from_the_first_network_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def made_up(draws: object, recipe: object, encoder: Path, folder: Path, *, seed: int, **rest: object) -> Waveform:
+        folder.mkdir(parents=True)
+        asked.append(seed)
+        return Waveform()
+
+    monkeypatch.setattr(school, "train", made_up)
+    monkeypatch.setattr(school, "Draws", lambda *given, **also: None)
+    monkeypatch.setattr(school, "answers", lambda teacher, pool, places: np.ones((1, 4, 9), np.float32))
+    monkeypatch.setattr(school.School, "pool", None)
+    large = school.School(Paths(tmp_path, tmp_path, tmp_path), (), WaveformRecipe(networks=2))
+    assert large._answers([], "all", [0], 1).shape == (1, 4, 9)
+    assert asked == [0]
