@@ -10,7 +10,7 @@ import numpy as np
 
 from realtime_ser.audio.open import open_source
 from realtime_ser.audio.source import Source
-from realtime_ser.batch.answer import fullest_mean, speech_s
+from realtime_ser.batch.answer import joint_answer, speech_s
 from realtime_ser.batch.result import Result
 from realtime_ser.config import Config, load_config
 from realtime_ser.engine.engine import Engine
@@ -51,8 +51,8 @@ class Answer:
         if not self._seconds:
             return {}
         probs = np.frombuffer(self._probs, np.float32).reshape(-1, len(self._labels))
-        mean = fullest_mean(probs, np.frombuffer(self._seconds, np.float32))
-        return dict(zip(self._labels, mean.tolist(), strict=True))
+        answer = joint_answer(probs, np.frombuffer(self._seconds, np.float32))
+        return dict(zip(self._labels, answer.tolist(), strict=True))
 
 
 def play(source: Source, engine: Engine, config: Config) -> Iterator[Record]:

@@ -27,7 +27,7 @@ class Result:
     between : the records between them, in the order of the stream
     windows : the estimates among them
     segments : the stretches under one label ("unsure" is one)
-    probabilities : by label, the mean over the windows that hold most speech; empty where nobody speaks
+    probabilities : by label, of all windows together (``joint_answer``); empty where nobody speaks
     error : why not all of the recording could be read, or None
 
     Examples

@@ -10,7 +10,7 @@ import soundfile
 
 import realtime_ser
 from bundles import LABELS, RATE, Samples
-from realtime_ser.batch.answer import fullest_mean, speech_s
+from realtime_ser.batch.answer import joint_answer, speech_s
 from realtime_ser.batch.result import columns
 from realtime_ser.config import Config
 from realtime_ser.engine.engine import Engine
@@ -19,15 +19,14 @@ from realtime_ser.model.classifier import load_model
 from realtime_ser.records import Block
 
 
-def test_the_answer_comes_from_the_fullest_windows(tiny: Path, talk: Samples) -> None:
+def test_all_windows_answer_together(tiny: Path, talk: Samples) -> None:
     result = realtime_ser.classify(talk, sample_rate=RATE, model=tiny)
     engine = Engine(load_model(tiny))
     estimates = engine.push(Block(talk, RATE, 0)) + engine.flush()
     spoken = [each for each in estimates if each.probs]
-    most = max(speech_s(each) for each in spoken)
-    full = [each.probs for each in spoken if speech_s(each) >= 0.9 * most]
-    assert 0 < len(full) < len(spoken), "some windows count and others do not"
-    assert list(result.probabilities.values()) == pytest.approx(np.mean(full, axis=0), abs=1e-5)
+    assert len({each.speech_ratio for each in spoken}) > 1, "some windows weigh more than others"
+    powered = sum(np.array(each.probs) * speech_s(each) for each in spoken) ** (1.2 - 0.2 / len(spoken))
+    assert list(result.probabilities.values()) == pytest.approx(powered / powered.sum(), abs=1e-5)
     assert list(result.probabilities) == list(LABELS)
     assert result.label == max(result.probabilities, key=result.probabilities.get)
     assert result.confidence == result.probabilities[result.label]
@@ -38,7 +37,33 @@ def test_the_answer_comes_from_the_fullest_windows(tiny: Path, talk: Samples) ->
 
 def test_training_scores_clips_by_the_same_rule() -> None:
     scores = pytest.importorskip("train.evaluation.scores")
-    assert scores.fullest_mean is fullest_mean
+    assert scores.joint_answer is joint_answer
+
+
+def test_a_window_weighs_as_much_as_it_holds_speech_and_the_answer_is_surer_than_their_mean() -> None:
+    windows = np.array([[0.9, 0.1], [0.3, 0.7]], np.float32)
+    answer = joint_answer(windows, np.array([1, 3], np.float32))
+    assert answer == pytest.approx(np.array([0.45**1.1, 0.55**1.1]) / (0.45**1.1 + 0.55**1.1))
+    assert answer[1] > 0.55
+    assert answer.dtype == np.float32
+
+
+def test_windows_without_speech_weigh_the_same_and_no_window_says_nothing() -> None:
+    # gate.min_speech_s: 0 lets them through
+    windows = np.array([[0.9, 0.1], [0.3, 0.7]], np.float32)
+    assert joint_answer(windows, np.zeros(2, np.float32)) == pytest.approx(joint_answer(windows, np.ones(2, np.float32)))
+    assert joint_answer(windows[:0], np.zeros(0, np.float32)).tolist() == [0, 0]
+
+
+def test_a_long_recordings_answer_is_exact() -> None:
+    window = np.array([[0.5, 0.3, 0.2]], np.float32)
+    many = joint_answer(np.tile(window, (500_000, 1)), np.full(500_000, 1.3, np.float32))
+    assert many == pytest.approx(window[0] ** 1.2 / (window[0] ** 1.2).sum(), abs=1e-6)
+
+
+def test_one_window_answers_as_it_is() -> None:
+    window = np.array([[0.5, 0.3, 0.2]], np.float32)
+    assert joint_answer(window, np.array([0.4], np.float32)) == pytest.approx(window[0])
 
 
 def test_a_row_has_the_contracts_columns(tiny: Path, talk: Samples) -> None:

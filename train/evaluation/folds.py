@@ -24,7 +24,7 @@ from train.networks import ensemble
 from train.paths import Paths
 from train.settings import Setup, TrainSettings
 
-_CLIPS = "each clip streamed through the engine, mean of the windows that hold nearly as much speech as its fullest"
+_CLIPS = "each clip streamed through the engine; its windows answer together, each weighed by its speech"
 _BY_SPEAKER = "the same, a speaker's clips in random order as one stream, so that the running normalisation adapts to the voice"
 _CROSS = (
     "leave-one-corpus-out: the tested corpus is not in the training data. stream: a speaker's clips in random order as one;"

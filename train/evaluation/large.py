@@ -29,7 +29,7 @@ from train.recipe import WaveformRecipe
 SYSTEM = "large"
 EVERYDAY = ("speechocean", "librispeech")
 STRANGERS = "ased"
-_CLIPS = "each clip streamed through the engine, mean of the windows that hold nearly as much speech as its fullest"
+_CLIPS = "each clip streamed through the engine; its windows answer together, each weighed by its speech"
 _CROSS = (
     "leave-one-corpus-out: nothing of the tested corpus was learned. stream: a speaker's clips in random order as one stream;"
     " clip: each clip a stream of its own. four: neutral, happy, sad, angry; all: the labels both sides know"

@@ -1,5 +1,4 @@
-"""Scores, through the engine: every clip is played as a stream, and its answer is the mean probability of the windows with most
-speech."""
+"""Scores, through the engine: every clip is played as a stream, and its windows answer together, as in ``classify``."""
 
 from __future__ import annotations
 
@@ -13,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from realtime_ser.batch.answer import fullest_mean
+from realtime_ser.batch.answer import joint_answer
 from realtime_ser.batch.answer import speech_s as seconds_of_speech
 from realtime_ser.config import Config
 from realtime_ser.engine.engine import Engine
@@ -38,7 +37,7 @@ class Clips:
     rows : the clips
     windows : for each clip float32 (windows with speech, labels), probabilities; no row where the gate found no speech
     speech_s : for each clip float32 (windows with speech,), seconds of speech in each window, by the gate
-    probs : float32 (clips, labels), mean over each clip's fullest windows by ``speech_s``; zeros where there is none
+    probs : float32 (clips, labels), each clip's windows' ``joint_answer``; zeros where there is none
     target : index of each clip's true label
     guess : index of the most probable label; -1, which counts as wrong, where no window held speech
     """
@@ -49,7 +48,7 @@ class Clips:
 
     @cached_property
     def probs(self) -> FloatArray:
-        return np.stack([fullest_mean(*parts) for parts in zip(self.windows, self.speech_s, strict=True)])
+        return np.stack([joint_answer(*parts) for parts in zip(self.windows, self.speech_s, strict=True)])
 
     @cached_property
     def target(self) -> npt.NDArray[np.int64]:

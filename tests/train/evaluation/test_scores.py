@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from realtime_ser.batch.answer import joint_answer
 from realtime_ser.model.classifier import Classifier
 from train.data.corpora import LABELS
 from train.data.manifest import Row
@@ -67,17 +68,19 @@ def test_a_bundle_with_fewer_labels_in_its_own_order_is_read_by_name(tmp_path: P
     assert clips.speech_s[0] == pytest.approx([1.0])
 
 
-def test_a_clips_answer_is_the_mean_of_its_windows() -> None:
+def test_all_windows_of_a_clip_answer_together() -> None:
     windows = np.concatenate([says("sad", 0.5), says("happy", 0.95)])
     clips = heard((row("happy"),), (windows,))
-    assert clips.probs[0] == pytest.approx(windows.mean(0))
+    assert clips.probs[0] == pytest.approx(joint_answer(windows, np.ones(2, np.float32)))
     assert LABELS[clips.guess[0]] == "happy"
 
 
-def test_only_the_fullest_windows_answer() -> None:
-    windows = np.concatenate([says("sad", 0.9), says("sad", 0.8), says("happy", 0.9), says("happy", 0.6)])
-    clips = heard((row("happy"),), (windows,), (0.5, 1.7, 2.0, 1.85))
-    assert clips.probs[0] == pytest.approx((windows[2] + windows[3]) / 2)
+def test_a_clip_without_any_of_the_compared_labels_has_no_answer() -> None:
+    windows = np.zeros((2, len(LABELS)), np.float32)
+    windows[:, LABELS.index("calm")] = 1
+    clips = scores.among(heard((row("happy"),), (windows,)), scores.FOUR)
+    assert clips.probs[0].tolist() == [0] * len(LABELS)
+    assert clips.guess[0] == -1
 
 
 def test_perfect_confidence_has_no_calibration_error_and_bluster_has() -> None:
