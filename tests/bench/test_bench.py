@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import sys
 from importlib import util
@@ -15,11 +16,13 @@ import soundfile
 from rich.console import Console
 
 from realtime_ser.bench import BARS, Effort, look_up, run_bench, write_figures
-from realtime_ser.bench.stages import STAGES
+from realtime_ser.bench.audio import read_audio
+from realtime_ser.bench.stages import STAGES, measure_stages
 from realtime_ser.cli.main import main as cli
 from realtime_ser.cli.tables import show_bench
 from realtime_ser.config import load_config
 from realtime_ser.errors import ConfigError, SinkError, SourceError
+from realtime_ser.model.classifier import load_model
 
 ROOT = Path(__file__).parents[2]
 QUICK = Effort(stages_s=20, minutes=1, windows=16, launches=1)
@@ -53,15 +56,26 @@ def test_percentiles_rise(figures: dict[str, Any]) -> None:
         assert values[0] >= 0
 
 
+def quickest_add_up(figures: dict[str, Any]) -> bool:
+    """Whether the quickest of each stage is about the quickest hop.
+
+    The quickest, because a machine that is busy elsewhere stretches the rest at random. Different hops are the quickest for
+    different stages (a hop ends seven or eight of the gate's chunks), so the sum is below the quickest whole hop.
+    """
+    quickest = {stage: times["min_ms"] for stage, times in figures["stages"].items()}
+    total, gate = sum(quickest[stage] for stage in STAGES), quickest["gate"]
+    both = quickest["gate_floor"] + quickest["gate_vad"]
+    return total == pytest.approx(figures["hop_ms"]["min"], rel=0.65) and both == pytest.approx(gate, rel=0.3)
+
+
 @pytest.mark.slow
 def test_stages_add_up_to_the_hop_of_an_untouched_engine(figures: dict[str, Any]) -> None:
-    # The quickest of each: a machine that is busy elsewhere stretches the rest at random. Different hops are the quickest for
-    # different stages (a hop ends seven or eight of the gate's chunks), so the sum is below the quickest whole hop.
-    total = sum(figures["stages"][stage]["min_ms"] for stage in STAGES)
-    assert total == pytest.approx(figures["hop_ms"]["min"], rel=0.65)
-    gate = figures["stages"]["gate"]["min_ms"]
-    parts = figures["stages"]["gate_floor"]["min_ms"] + figures["stages"]["gate_vad"]["min_ms"]
-    assert parts == pytest.approx(gate, rel=0.3)
+    config = load_config()
+    model = load_model(config.model)
+    samples = read_audio(ROOT / "realtime_ser" / "sample" / "demo.flac", model.spec.sample_rate)
+    # A machine that is busy through one measurement, so that no hop is undisturbed, gets two more.
+    again = (measure_stages(config, samples, QUICK.stages_s) for _ in range(2))
+    assert any(quickest_add_up(measured) for measured in itertools.chain([figures], again))
 
 
 @pytest.mark.slow
