@@ -173,7 +173,7 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
 
 def test_settings_of_training_in_a_file_are_left_to_training(tmp_path: Path) -> None:
     assert load_config(write(tmp_path, "train: {anything: [1, two]}")) == load_config()
-    assert "python -m train" in refused(None, "train.cnn.epochs=3")
+    assert "python -m train" in refused(None, "train.logmel.epochs=3")
 
 
 def test_as_dict_is_plain_values() -> None:

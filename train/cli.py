@@ -26,7 +26,7 @@ from typing import Any
 from realtime_ser.errors import SerError
 from train.data import splits
 from train.paths import Paths
-from train.settings import CLIPS_OF_A_FOLD, SYSTEMS
+from train.settings import CLIPS_OF_A_FOLD, ON_AUDIO, SYSTEMS
 from train.verbs import audit, card, evaluate, explore, export, fit, get, pictures, prepare, reproduce, tune, vote
 
 
@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m train", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     for run in (prepare, audit, fit, evaluate, tune, export):
-        verb = _verb(verbs, run, "such as train.cnn.epochs=20")
+        verb = _verb(verbs, run, "such as train.logmel.epochs=20")
         verb.add_argument("--cache", type=Path, default=Paths.cache, metavar="DIR")
         if run in (audit, fit, evaluate, tune):
             verb.add_argument("--protocol", default="emobox", choices=splits.PROTOCOLS)
@@ -81,8 +81,8 @@ def _parser() -> argparse.ArgumentParser:
                 "--threads", type=int, default=1, metavar="N", help="of torch; with another number rounding differs"
             )
         if run is evaluate:
-            verb.add_argument("--vote", action="store_true", help="large with the vote of mlp, as it ships")
-            what = "large and mlp of leave-one-corpus-out in other rooms and microphones, at several weights of the vote"
+            verb.add_argument("--vote", action="store_true", help="large or cnn with the vote of mlp, as it ships")
+            what = "large or cnn and mlp of leave-one-corpus-out in other rooms and microphones, at several weights of the vote"
             verb.add_argument("--elsewhere", action="store_true", help=what)
             verb.add_argument("--stream", action="store_true", help="conversations, silence and noise, bad conditions")
             verb.add_argument("--bundle", metavar="NAME|PATH", help="as --stream, with a bundle instead of the folds' networks")
@@ -113,8 +113,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _systems(run: object) -> tuple[str, ...]:
-    """``large`` has no folds to tune on."""
-    return SYSTEMS if run is tune else (*SYSTEMS, "large")
+    """Those that learn from the audio have no folds to tune on."""
+    return SYSTEMS if run is tune else (*SYSTEMS, *ON_AUDIO)
 
 
 def _after_measuring(verbs: Any) -> None:

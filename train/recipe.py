@@ -177,3 +177,42 @@ class WaveformRecipe:
     soft: float = between(0, 100, default=0.3)
     dropout: float = between(0, 1, default=0.4)
     corpus_power: float = between(0, 10, default=0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class ConvolutionsRecipe:
+    """Recipe of ``cnn``.
+
+    Attributes
+    ----------
+    width, kernel, ratio : channels, taps of a convolution over time, and hidden units of a block's perceptron for each channel
+    dilations : of the blocks; what is pooled leaves every second one
+    steps, groups : each step sees ``groups`` of the groups that were drawn for ``large``
+    rate, head_rate, decay : of AdamW for the blocks, for the layer on top, and the weight decay of both
+    hints, hint_rate : weight of the error with which the statistics of ``large`` are told from its own, and that layer's rate
+    label : weight of an actor's own label in the target; the answer of ``large`` has the rest
+    others : as in ``WaveformRecipe``
+    """
+
+    width: int = between(8, 4096, default=256)
+    kernel: int = between(1, 101, default=5)
+    ratio: int = between(1, 16, default=3)
+    dilations: tuple[int, ...] = (1, 2, 4, 4)
+    steps: int = between(1, 10**7, default=1200)
+    groups: int = between(2, 1000, default=8)
+    rate: float = between(0, 1, default=1.5e-3)
+    head_rate: float = between(0, 1, default=1e-3)
+    decay: float = between(0, 10, default=0.02)
+    average: float = between(0, 1, default=0.995)
+    hints: float = between(0, 100, default=1.0)
+    hint_rate: float = between(0, 1, default=1e-4)
+    label: float = between(0, 1, default=0.5)
+    readers: float = between(0, 1, default=0.06)
+    sounds: float = between(0, 1, default=0.08)
+    recent: float = between(0, 10, default=0.4)
+    label_smoothing: float = between(0, 1, default=0.05)
+    prior_s: float = between(0.01, 3600, default=4.0)
+    memory_s: float = between(0.01, 3600, default=60.0)
+    cold: float = between(0.1, 10, default=1.5)
+    soft: float = between(0, 100, default=0.3)
+    dropout: float = between(0, 1, default=0.3)

@@ -15,11 +15,12 @@ from realtime_ser.config import TRAINING, Config, load_config, merged, parse_ove
 from realtime_ser.config_build import between, build
 from realtime_ser.errors import ConfigError
 from train.data.select import Selection
-from train.recipe import Recipe, WaveformRecipe
+from train.recipe import ConvolutionsRecipe, Recipe, WaveformRecipe
 
 RECIPES = Path(__file__).with_name("recipes.yaml")
 CLIPS_OF_A_FOLD = 96  # that --stream and --bars play, where --clips is not given
-SYSTEMS = ("mlp", "cnn")  # trained on cached features; large is trained on the audio
+SYSTEMS = ("mlp", "logmel")  # trained on cached features
+ON_AUDIO = ("large", "cnn")  # trained on drawn windows of the audio
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class TrainSettings:
     use : training corpora of the shipped models and of leave-one-corpus-out
     within : corpora of the folds inside one corpus
     seed : of everything random
-    vote : weight of mlp's answer beside that of large; 0: large answers alone
+    vote : weight of mlp's answer beside that of large and of cnn; 0: they answer alone
     """
 
     corpora: str | None = None
@@ -42,14 +43,15 @@ class TrainSettings:
     vote: float = between(0, 1, default=0.4)
     select: Selection = field(default_factory=Selection)
     mlp: Recipe = field(default_factory=lambda: Recipe({"recipe": "flatstats"}))
-    cnn: Recipe = field(default_factory=lambda: Recipe({"recipe": "stacked"}))
+    logmel: Recipe = field(default_factory=lambda: Recipe({"recipe": "stacked"}))
+    cnn: ConvolutionsRecipe = field(default_factory=ConvolutionsRecipe)
     large: WaveformRecipe = field(default_factory=WaveformRecipe)
 
     def recipe(self, system: str) -> Recipe:
-        """The recipe of "mlp" or "cnn"."""
+        """The recipe of "mlp" or "logmel"."""
         if system not in SYSTEMS:
             raise ConfigError(f"unknown system {system!r}; known are {', '.join(SYSTEMS)}")
-        return self.mlp if system == "mlp" else self.cnn
+        return self.mlp if system == "mlp" else self.logmel
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def load_setup(config: str | Path | None = None, changes: Sequence[str] = ()) ->
     Parameters
     ----------
     config : a YAML file whose ``train`` section is laid over ``recipes.yaml`` and the others over ``config.yaml``, or None
-    changes : ``key=value`` strings laid over both, such as "train.cnn.epochs=20" and "gate.vad=false"
+    changes : ``key=value`` strings laid over both, such as "train.logmel.epochs=20" and "gate.vad=false"
 
     Raises
     ------

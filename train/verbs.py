@@ -13,7 +13,7 @@ from train import prepare as preparing
 from train.data import manifest
 from train.data.corpora import corpora_folder
 from train.paths import Paths
-from train.settings import CLIPS_OF_A_FOLD, Setup, load_setup
+from train.settings import CLIPS_OF_A_FOLD, ON_AUDIO, Setup, load_setup
 
 if TYPE_CHECKING:
     from train.evaluation.large import Workshop
@@ -72,7 +72,7 @@ def fit(options: argparse.Namespace) -> None:
     from train.evaluation import folds, large
 
     paths, setup = _requested(options)
-    if options.system == large.SYSTEM:
+    if options.system in ON_AUDIO:
         large.fit(_workshop(options), options.protocol, seeds=options.seeds, only=options.fold)
         return
     rows = preparing.rows_in_use(paths, setup.train)
@@ -102,8 +102,8 @@ def evaluate(options: argparse.Namespace) -> None:
     from train.evaluation.elsewhere import shares
     from train.evaluation.streaming import verbs as streaming
 
-    if (options.vote or options.elsewhere) and (options.system != large.SYSTEM or options.bundle or options.seeds > 1):
-        raise ConfigError("--vote and --elsewhere take --system large, no --bundle and one seed")
+    if (options.vote or options.elsewhere) and (options.system not in ON_AUDIO or options.bundle or options.seeds > 1):
+        raise ConfigError("--vote and --elsewhere take --system large or cnn, no --bundle and one seed")
     paths, setup = _requested(options)
     if options.profile:
         _remembered(options)
@@ -114,11 +114,11 @@ def evaluate(options: argparse.Namespace) -> None:
     if options.everyday or options.sounds or options.strangers:
         _unseen(options)
         return
-    if options.system == large.SYSTEM and not (options.bundle or options.stream):
+    if options.system in ON_AUDIO and not (options.bundle or options.stream):
         if options.elsewhere:
-            shares(_workshop(options), setup.train, only=options.fold)
+            shares(_workshop(options), only=options.fold)
         elif options.vote:
-            voting.score(_workshop(options), setup.train, options.protocol, only=options.fold)
+            voting.score(_workshop(options), options.protocol, only=options.fold)
         else:
             large.score(_workshop(options), options.protocol, seeds=options.seeds, only=options.fold)
         return
@@ -128,7 +128,7 @@ def evaluate(options: argparse.Namespace) -> None:
     if options.bundle:
         streaming.evaluate_bundle(paths, setup, rows, options.bundle, only=options.fold, clips=clips)
     elif options.stream:
-        own = bars.large_folds(_workshop(options), setup.train, job, options.fold) if options.system == large.SYSTEM else None
+        own = bars.audio_folds(_workshop(options), job, options.fold) if options.system in ON_AUDIO else None
         streaming.evaluate(paths, setup, rows, job, only=options.fold, clips=clips, folds=own)
     else:
         folds.score(paths, setup, rows, job, options.seeds)
@@ -175,15 +175,15 @@ def reproduce(options: argparse.Namespace) -> None:
 
 def export(options: argparse.Namespace) -> None:
     """The shipped bundle: the network of ``fit`` with the scores and the temperature of ``evaluate``."""
-    from train.evaluation import folds, large
+    from train.evaluation import folds
     from train.release import large as large_release
     from train.release.shipping import ship
     from train.release.weights_page import write_page
 
     paths, setup = _requested(options)
     job = folds.Job(options.system, options.protocol, options.threads)
-    if options.system == large.SYSTEM:
-        card = large_release.ship(_workshop(options), setup.train, setup.live, paths.weights)
+    if options.system in ON_AUDIO:
+        card = large_release.ship(_workshop(options), setup.live, paths.weights)
     else:
         card = ship(paths, setup, preparing.rows_in_use(paths, setup.train), job)
     print(write_page(paths.weights))
@@ -225,12 +225,12 @@ def pictures(options: argparse.Namespace) -> None:
 
 
 def _workshop(options: argparse.Namespace) -> Workshop:
-    """What the steps of ``large`` take."""
+    """What the steps of ``large`` or ``cnn`` take."""
     from train.evaluation.large import Workshop
 
     paths, setup = _requested(options)
     rows = preparing.rows_in_use(paths, setup.train)
-    return Workshop(paths, manifest.load(paths.manifest).rows, rows, setup.train.large, options.threads)
+    return Workshop(paths, manifest.load(paths.manifest).rows, rows, setup.train, options.threads, options.system)
 
 
 def _remembered(options: argparse.Namespace) -> None:

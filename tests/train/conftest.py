@@ -28,12 +28,13 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def untrained_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``large`` on an encoder that has learned nothing, one batch of it before its first step, and no features in advance."""
+    """``large`` and ``cnn`` on an encoder that has learned nothing, one batch for their prior, and no features in advance."""
     from train.networks.encoder import Encoder  # torch, which not every test here needs
 
     monkeypatch.setenv("REALTIME_SER_ENCODERS", str(tmp_path))
-    for module in ("waveform_fit", "drawn"):
+    for module in ("waveform_fit", "drawn", "stems", "convolutions"):
         monkeypatch.setattr(f"train.networks.{module}.read_encoder", lambda path: Encoder())
     monkeypatch.setattr("train.networks.waveform_fit._FIRST_BATCHES", 1)
+    monkeypatch.setattr("train.networks.convolutions_fit._LAST_BATCHES", 2)
     monkeypatch.setattr("train.data.features.fill", lambda *_, **__: None)
     (tmp_path / "whisper-tiny-en.npz").touch()

@@ -22,20 +22,20 @@ def test_the_command_line_from_corpora_to_a_bundle_that_the_live_path_loads(
 ) -> None:
     common = ["--corpora", str(corpus), "--cache", str(tmp_path / "cache")]
     for key, value in (("epochs", "2"), ("networks", "1"), ("network", "{widths: [4, 6, 8, 8], embedding: 16}")):
-        common += ["--set", f"train.cnn.{key}={value}"]
+        common += ["--set", f"train.logmel.{key}={value}"]
     for key, value in (("epochs", "2"), ("network", "{hidden: [8], members: 1}")):
         common += ["--set", f"train.mlp.{key}={value}"]
     common += ["--set", "train.variants=[]", "--set", "train.mlp.variants=[]"]
     # From the labels, and joined, as in versions without a teacher.
     for change in (
-        "cnn.taught=null",
-        "cnn.joined=mlp",
+        "logmel.taught=null",
+        "logmel.joined=mlp",
         "mlp.taught=null",
         "mlp.front_end={recipe: flatstats, n_mels: 64, n_mfcc: 20}",
         "mlp.norm.prior_s=40",
     ):
         common += ["--set", f"train.{change}"]
-    run = [*common, "--system", "cnn", "--runs", str(tmp_path / "runs")]
+    run = [*common, "--system", "logmel", "--runs", str(tmp_path / "runs")]
     assert main(["prepare", *common]) == 0
     assert "ravdess_speech" in capsys.readouterr().out
     assert main(["audit", *common, "--protocol", "speaker", "--dev-speakers", "1"]) == 0
@@ -44,34 +44,34 @@ def test_the_command_line_from_corpora_to_a_bundle_that_the_live_path_loads(
     watched = ["--protocol", "speaker", "--fold", "2", "--seeds", "2", "--dev-speakers", "1"]
     assert main(["fit", *run, *watched]) == 0
     histories = sorted((tmp_path / "runs").glob("*/speaker-2-watched-1-?/history.json"))
-    assert [path.parts[-3] for path in histories] == ["cnn", "cnn", "mlp", "mlp"]
+    assert [path.parts[-3] for path in histories] == ["logmel", "logmel", "mlp", "mlp"]
     assert all("dev_uar" in json.loads(path.read_text())[-1] for path in histories)
     scoring = [*run, "--output", str(tmp_path / "results"), "--protocol", "speaker"]
     assert main(["evaluate", *scoring]) == 0
-    assert (tmp_path / "results" / "calibration" / "cnn.png").exists()
-    scored = json.loads((tmp_path / "runs" / "cnn" / "scores-speaker.json").read_text())["scores"]
+    assert (tmp_path / "results" / "calibration" / "logmel.png").exists()
+    scored = json.loads((tmp_path / "runs" / "logmel" / "scores-speaker.json").read_text())["scores"]
     assert scored["clips"] == 24
     assert 0 <= scored["uar_mean"] <= 100
     monkeypatch.setattr("train.evaluation.streaming.report.SOUND_S", 1.0)
     monkeypatch.setattr("train.evaluation.streaming.report.conditions", lambda root, rows: conditions(root, rows)[:6])
     assert main(["evaluate", *scoring, "--stream", "--fold", "1", "--clips", "2"]) == 0
     assert "SHORT" in capsys.readouterr().out
-    assert "speaker-1" in (tmp_path / "results" / "stream" / "cnn.md").read_text()
+    assert "speaker-1" in (tmp_path / "results" / "stream" / "logmel.md").read_text()
     assert main(["tune", *scoring, "--fold", "1", "2", "--windows", "1.5"]) == 0
     assert "folds that did not choose" in capsys.readouterr().out
-    told = json.loads((tmp_path / "results" / "stream" / "cnn-tune.json").read_text())["command"]
-    assert "--fold 1 2 --windows 1.5 --hops 0.25 --set train.cnn.epochs=2" in told
+    told = json.loads((tmp_path / "results" / "stream" / "logmel-tune.json").read_text())["command"]
+    assert "--fold 1 2 --windows 1.5 --hops 0.25 --set train.logmel.epochs=2" in told
     assert "'train.mlp.network={hidden: [8], members: 1}'" in told, "as a shell takes it"
     capsys.readouterr()
     assert main(["export", *run, "--weights", str(tmp_path / "weights")]) == 0
     warned = next(line for line in capsys.readouterr().err.splitlines() if line.startswith("train: "))
-    assert "evaluate --system cnn --protocol emobox --set train.cnn.epochs=2" in warned
+    assert "evaluate --system logmel --protocol emobox --set train.logmel.epochs=2" in warned
     assert warned.endswith("before it the bundle is not calibrated and has no scores")
-    bundle = ["--bundle", str(tmp_path / "weights" / "cnn.onnx"), "--output", str(tmp_path / "results"), "--clips", "2"]
+    bundle = ["--bundle", str(tmp_path / "weights" / "logmel.onnx"), "--output", str(tmp_path / "results"), "--clips", "2"]
     assert main(["evaluate", *common, *bundle]) == 0
     assert "NOT scores for unseen speakers" in capsys.readouterr().out
-    assert (tmp_path / "results" / "stream" / "bundle-cnn.md").exists()
-    model = load_model(tmp_path / "weights" / "cnn.json")
+    assert (tmp_path / "results" / "stream" / "bundle-logmel.md").exists()
+    model = load_model(tmp_path / "weights" / "logmel.json")
     assert model.spec.recipe == "joint"
     assert model.card.normalisation is not None
     assert model.card.raw["training"]["speakers"] == 6

@@ -30,7 +30,7 @@ from train.evaluation.streaming.unseen import spoilt, talk
 from train.evaluation.targets import targets
 from train.paths import Paths
 from train.prepare import rows_in_use
-from train.settings import CLIPS_OF_A_FOLD, Setup, TrainSettings
+from train.settings import CLIPS_OF_A_FOLD, ON_AUDIO, Setup
 
 PARTS = ("corpus", "everyday", "sounds", "spoilt", "conversation")
 _ON_STREAMS = ("spoilt", "conversation")  # what folds' networks have too
@@ -120,9 +120,9 @@ def of_folds(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job, wanted: 
     parts = [part for part in wanted.parts or _ON_STREAMS if part in _ON_STREAMS]
     if not parts:
         raise ConfigError(f"the folds' networks are measured on {' and '.join(_ON_STREAMS)}; give --bundle for the rest")
-    if job.system == large.SYSTEM:
-        shop = large.Workshop(paths, tuple(rows), rows_in_use(paths, setup.train), setup.train.large)
-        folds = large_folds(shop, setup.train, job, wanted.only)
+    if job.system in ON_AUDIO:
+        shop = large.Workshop(paths, tuple(rows), rows_in_use(paths, setup.train), setup.train, system=job.system)
+        folds = audio_folds(shop, job, wanted.only)
     else:
         folds = listeners(paths, setup, rows_in_use(paths, setup.train), job, wanted.only)
     numbers = f" --fold {' '.join(map(str, wanted.only))}" if wanted.only else ""
@@ -184,21 +184,22 @@ def _of(rows: Sequence[Row], *corpora: str) -> list[Row]:
     return found
 
 
-def large_folds(shop: large.Workshop, settings: TrainSettings, job: Job, only: Sequence[int]) -> list[Fold]:
+def audio_folds(shop: large.Workshop, job: Job, only: Sequence[int]) -> list[Fold]:
     """The folds' networks, with the vote where that has been scored, each with its test clips.
 
     Raises
     ------
-    ConfigError : ``evaluate --system large`` has not left them in the runs
+    ConfigError : ``evaluate`` has not left them in the runs
     """
-    voted = settings.vote and large.written_scores(shop.paths.runs, "cross-vote")
+    voted = shop.settings.vote and large.written_scores(shop, "cross-vote")
     found = []
     for split in large.some(large.folds_of(job.protocol, shop.acted), only):
-        path = shop.paths.runs / large.SYSTEM / split.name / "bundle.json"
+        path = shop.paths.runs / shop.system / split.name / "bundle.json"
         if not path.is_file():
-            raise ConfigError(f"no {path}; run `python -m train evaluate --system large --protocol {job.protocol}` before")
+            command = f"python -m train evaluate --system {shop.system} --protocol {job.protocol}"
+            raise ConfigError(f"no {path}; run `{command}` before")
         tested = tuple(row for row in split.test if row.emotion in LABELS)
-        made = vote.fold_bundle(shop, settings, split) if voted else path
+        made = vote.fold_bundle(shop, split) if voted else path
         found.append(Fold(split.name, load_model(made), tested))
     return found
 

@@ -22,7 +22,6 @@ from train.evaluation import scores as scoring
 from train.evaluation.large import Workshop, folds_of, some
 from train.evaluation.vote import fold_bundle
 from train.sampling.channel import at_level, convolved, equalised, exponential_room, level_of
-from train.settings import TrainSettings
 
 SHARES = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 1.0)
 _FOUR = np.array([label in scoring.FOUR for label in LABELS], np.float32)
@@ -59,9 +58,7 @@ class Elsewhere:
         return np.asarray(x / max(float(np.abs(x).max()), 1e-6) * peak, np.float32), rate
 
 
-def shares(
-    shop: Workshop, settings: TrainSettings, *, only: Sequence[int] = (), most: int = 500
-) -> Mapping[str, Mapping[str, tuple[float, ...]]]:
+def shares(shop: Workshop, *, only: Sequence[int] = (), most: int = 500) -> Mapping[str, Mapping[str, tuple[float, ...]]]:
     """UAR of four emotions at each of ``SHARES`` of mlp's answer; prints and returns it for each fold, cold and known.
 
     Both networks are played alone, and their clips' answers averaged.
@@ -78,7 +75,7 @@ def shares(
         rows = _few([row for row in fold.test if row.emotion in scoring.FOUR], most)
         table[fold.name] = {}
         for how in ("cold", "known"):
-            own, other = _answers(fold_bundle(shop, settings, fold), shop.corpora, rows, change, known=how == "known")
+            own, other = _answers(fold_bundle(shop, fold), shop.corpora, rows, change, known=how == "known")
             found = tuple(_uar((1 - share) * own + share * other, rows) for share in SHARES)
             table[fold.name][how] = found
             print(f"{fold.name + ' ' + how:22}" + "".join(f"{value:7.1f}" for value in found), flush=True)

@@ -1,4 +1,4 @@
-"""``fit``, ``evaluate`` and ``export`` of ``large``: its folds are trained from the audio and played through the engine."""
+"""``fit`` and ``evaluate`` of ``large`` and ``cnn``: folds are trained from the audio and played through the engine."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from train.data.manifest import Row
 from train.data.splits import Split
 from train.evaluation import scores as scoring
 from train.evaluation.both_ways import both_ways
-from train.networks.school import School
+from train.networks.school import LARGE, School
 from train.networks.waveform import Waveform
 from train.networks.waveform_bundle import write_bundle
 from train.paths import Paths
-from train.recipe import WaveformRecipe
+from train.recipe import ConvolutionsRecipe, WaveformRecipe
+from train.settings import TrainSettings
 
-SYSTEM = "large"
 EVERYDAY = ("speechocean", "librispeech")
 STRANGERS = "ased"
 _CLIPS = "each clip streamed through the engine; its windows answer together, each weighed by its speech"
@@ -38,10 +38,11 @@ _CROSS = (
 
 @dataclass(frozen=True)
 class Workshop:
-    """What every step of ``large`` takes.
+    """What every step of ``large`` or of ``cnn`` takes.
 
     Attributes
     ----------
+    system : which of them
     paths : the folders
     rows : the whole manifest
     acted : the clips in use
@@ -50,8 +51,9 @@ class Workshop:
     paths: Paths
     rows: tuple[Row, ...]
     acted: tuple[Row, ...] = ()
-    recipe: WaveformRecipe = field(default_factory=WaveformRecipe)
+    settings: TrainSettings = field(default_factory=TrainSettings)
     threads: int = 1
+    system: str = LARGE
 
     @property
     def corpora(self) -> Path:
@@ -61,7 +63,12 @@ class Workshop:
     @cached_property
     def school(self) -> School:
         """What it learns from."""
-        return School(self.paths, self.acted, self.recipe)
+        return School(self.paths, self.acted, self.settings.large)
+
+    @property
+    def recipe(self) -> WaveformRecipe | ConvolutionsRecipe:
+        """Of the system."""
+        return self.settings.large if self.system == LARGE else self.settings.cnn
 
     def tested(self, *corpora: str) -> list[Row]:
         """The test parts of these corpora."""
@@ -71,15 +78,21 @@ class Workshop:
         """Train on acted rows, and on what lies beside them, or load those runs; ``number`` is the repetition's."""
         if not rows:
             raise ConfigError("no clip of the corpora in use is in the manifest; run `python -m train prepare`")
-        return self.school.large(rows, name, number=number, threads=self.threads)
+        if self.system == LARGE:
+            return self.school.large(rows, name, number=number, threads=self.threads)
+        return self.school.cnn(self.settings.cnn, rows, name, number=number, threads=self.threads)
+
+    def folders(self, name: str) -> list[Path]:
+        """The folders of the runs that a network is made of."""
+        return self.school.folders(name) if self.system == LARGE else [self.school.cnn_folder(name)]
 
     def bundle(self, network: Waveform, name: str, temperature: float = 1.0) -> Path:
         """Write a fold's bundle into its run's folder; returns the card."""
-        path = self.paths.runs / SYSTEM / name / "bundle.onnx"
+        path = self.paths.runs / self.system / name / "bundle.onnx"
         card = write_bundle(
             network,
             path,
-            name=f"{SYSTEM}-{name}",
+            name=f"{self.system}-{name}",
             temperature=temperature,
             memory_s=self.recipe.memory_s,
             cold=self.recipe.cold,
@@ -92,10 +105,10 @@ def folds_of(protocol: str, rows: Sequence[Row]) -> list[Split]:
 
     Raises
     ------
-    ConfigError : a protocol that ``large`` has no folds of, or folds that leak
+    ConfigError : a protocol that these systems have no folds of, or folds that leak
     """
     if protocol not in ("emobox", "cross"):
-        raise ConfigError(f"{SYSTEM} is scored by emobox and cross, not by {protocol}")
+        raise ConfigError(f"large and cnn are scored by emobox and cross, not by {protocol}")
     folds = splits.make(protocol, rows, dev_speakers=0)
     problems = [problem for fold in folds for problem in splits.audit(fold)]
     if problems:
@@ -150,14 +163,15 @@ def score(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] 
             print(
                 f"{name}: {scoring.uar(apart[-1][-1]):.1f} % UAR, as one stream {scoring.uar(joined[-1][-1]):.1f} %", flush=True
             )
-    command = f"python -m train evaluate --system {SYSTEM} --protocol {protocol}" + (f" --seeds {seeds}" if seeds > 1 else "")
+    repeated = f" --seeds {seeds}" if seeds > 1 else ""
+    command = f"python -m train evaluate --system {shop.system} --protocol {protocol}{repeated}"
     written = {
         "scores": table(protocol, folds, apart, joined, command),
         **_temperatures(apart[0], joined[0], shop.recipe.cold),
         "recipe": asdict(shop.recipe),
         "seconds": time.perf_counter() - began,
     }
-    write_text(scores_file(shop.paths.runs, protocol), json.dumps(written, indent=2) + "\n")
+    write_text(scores_file(shop, protocol), json.dumps(written, indent=2) + "\n")
     return written
 
 
@@ -210,13 +224,13 @@ def strangers(classifier: Classifier, shop: Workshop, seed: int = 0) -> Mapping[
     }
 
 
-def scores_file(runs: Path, protocol: str) -> Path:
+def scores_file(shop: Workshop, protocol: str) -> Path:
     """Where ``score`` writes; with "-vote" after the protocol, where ``vote.score`` does."""
-    return runs / SYSTEM / f"scores-{protocol}.json"
+    return shop.paths.runs / shop.system / f"scores-{protocol}.json"
 
 
-def written_scores(runs: Path, protocol: str) -> Mapping[str, Any]:
+def written_scores(shop: Workshop, protocol: str) -> Mapping[str, Any]:
     """What ``score`` wrote; empty where it has not run."""
-    file = scores_file(runs, protocol)
+    file = scores_file(shop, protocol)
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     return found

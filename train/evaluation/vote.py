@@ -1,4 +1,4 @@
-"""``large`` with the vote of ``mlp``, as it ships: the folds of both, which learned from the same people."""
+"""``large`` or ``cnn`` with the vote of ``mlp``, as it ships: the folds of both, which learned from the same people."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ from train.data.splits import Split
 from train.evaluation import scores as scoring
 from train.evaluation.both_ways import both_ways
 from train.evaluation.folds import Job, scored
-from train.evaluation.large import SYSTEM, Workshop, folds_of, scores_file, some, table, written_scores
+from train.evaluation.large import Workshop, folds_of, scores_file, some, table, written_scores
 from train.networks import ensemble
 from train.networks.waveform_bundle import write_bundle
-from train.settings import TrainSettings
 
 VOTER = "mlp"
 
@@ -30,8 +29,8 @@ def vote_of(voter: Card, share: float, temperature: float = 1.0) -> Mapping[str,
     return {"model": voter.path.stem, "sha256": voter.sha256, "share": share, "temperature": round(temperature, 4)}
 
 
-def fold_bundle(shop: Workshop, settings: TrainSettings, fold: Split) -> Path:
-    """Write what ships of a fold, both networks with the temperatures that ship; returns the card of ``large``.
+def fold_bundle(shop: Workshop, fold: Split) -> Path:
+    """Write what ships of a fold, both networks with the temperatures that ship; returns the card of the larger one.
 
     Networks that are not in the runs are trained.
 
@@ -39,24 +38,24 @@ def fold_bundle(shop: Workshop, settings: TrainSettings, fold: Split) -> Path:
     ------
     ConfigError : leave-one-corpus-out, which fits these temperatures, has not been scored
     """
-    own = written_scores(shop.paths.runs, "cross")
+    own, settings = written_scores(shop, "cross"), shop.settings
     other = scored(shop.paths, settings, Job(VOTER, "cross"))
-    for system, found in ((SYSTEM, own), (VOTER, other)):
+    for system, found in ((shop.system, own), (VOTER, other)):
         if not found:
             raise ConfigError(
                 f"run `python -m train evaluate --system {system} --protocol cross` before: it fits a temperature"
             )
-    folder = shop.paths.runs / SYSTEM / fold.name / "vote"
+    folder = shop.paths.runs / shop.system / fold.name / "vote"
     folder.mkdir(parents=True, exist_ok=True)
     trained = ensemble.train(
         shop.school, fold.train, settings, VOTER, shop.paths.runs, fold.name, threads=shop.threads, test=fold.test
     )
     voter = trained.export(folder / f"{VOTER}.onnx", name=VOTER, temperature=float(other["temperature"]))
-    temperature = float(written_scores(shop.paths.runs, "cross-vote").get("temperature", 1.0))
+    temperature = float(written_scores(shop, "cross-vote").get("temperature", 1.0))
     return write_bundle(
         shop.network(fold.train, fold.name),
-        folder / f"{SYSTEM}.onnx",
-        name=SYSTEM,
+        folder / f"{shop.system}.onnx",
+        name=shop.system,
         temperature=float(own["temperature"]),
         memory_s=shop.recipe.memory_s,
         cold=float(own["cold"]),
@@ -64,8 +63,8 @@ def fold_bundle(shop: Workshop, settings: TrainSettings, fold: Split) -> Path:
     ).path
 
 
-def score(shop: Workshop, settings: TrainSettings, protocol: str, *, only: Sequence[int] = ()) -> Mapping[str, Any]:
-    """Score the folds with the vote; writes ``scores-PROTOCOL-vote.json`` into the runs of ``large``, and returns that.
+def score(shop: Workshop, protocol: str, *, only: Sequence[int] = ()) -> Mapping[str, Any]:
+    """Score the folds with the vote; writes ``scores-PROTOCOL-vote.json`` into the runs of the system, and returns that.
 
     The mean's temperature is fitted on leave-one-corpus-out, cold clips and known voices alike, and holds for other protocols.
 
@@ -82,7 +81,7 @@ def score(shop: Workshop, settings: TrainSettings, protocol: str, *, only: Seque
     apart: list[scoring.Clips] = []
     joined: list[scoring.Clips] = []
     for fold in folds:
-        path = _untempered(fold_bundle(shop, settings, fold))
+        path = _untempered(fold_bundle(shop, fold))
         cold, known = both_ways(path, shop.corpora, [row for row in fold.test if row.emotion in LABELS])
         apart.append(cold)
         joined.append(known)
@@ -90,15 +89,15 @@ def score(shop: Workshop, settings: TrainSettings, protocol: str, *, only: Seque
     if protocol == "cross":
         temperature = scoring.best_temperature(scoring.join([*apart, *joined]))
     else:
-        temperature = float(written_scores(shop.paths.runs, "cross-vote").get("temperature", 1.0))
+        temperature = float(written_scores(shop, "cross-vote").get("temperature", 1.0))
     apart, joined = ([scoring.tempered(clips, temperature) for clips in part] for part in (apart, joined))
-    command = f"python -m train evaluate --system {SYSTEM} --protocol {protocol} --vote"
+    command = f"python -m train evaluate --system {shop.system} --protocol {protocol} --vote"
     written = {
-        "scores": {**table(protocol, folds, [apart], [joined], command), "vote": {"model": VOTER, "share": settings.vote}},
+        "scores": {**table(protocol, folds, [apart], [joined], command), "vote": {"model": VOTER, "share": shop.settings.vote}},
         "temperature": round(temperature, 4),
         "seconds": time.perf_counter() - began,
     }
-    write_text(scores_file(shop.paths.runs, f"{protocol}-vote"), json.dumps(written, indent=2) + "\n")
+    write_text(scores_file(shop, f"{protocol}-vote"), json.dumps(written, indent=2) + "\n")
     return written
 
 
@@ -110,17 +109,18 @@ def _untempered(path: Path) -> Path:
     return path
 
 
-def shipped_vote(weights: Path, settings: TrainSettings, runs: Path) -> Mapping[str, Any] | None:
+def shipped_vote(shop: Workshop, weights: Path) -> Mapping[str, Any] | None:
     """The ``vote`` of the card that ships, with the ``mlp`` that lies beside it.
 
-    None where there is none, it knows fewer labels, or ``score`` has not fitted the mean's temperature: ``large`` then answers
-    alone.
+    None where there is none, it knows fewer labels, or ``score`` has not fitted the mean's temperature: the system then
+    answers alone.
     """
-    beside, found = weights / f"{VOTER}.json", written_scores(runs, "cross-vote")
-    if not settings.vote or not found or not beside.is_file():
+    beside, found = weights / f"{VOTER}.json", written_scores(shop, "cross-vote")
+    if not shop.settings.vote or not found or not beside.is_file():
         return None
     voter = read_card(beside)
     if voter.labels != LABELS:
-        print(f"train: {beside} knows {len(voter.labels)} labels of {len(LABELS)}, so large answers alone", file=sys.stderr)
+        few = f"{beside} knows {len(voter.labels)} labels of {len(LABELS)}"
+        print(f"train: {few}, so {shop.system} answers alone", file=sys.stderr)
         return None
-    return vote_of(voter, settings.vote, float(found["temperature"]))
+    return vote_of(voter, shop.settings.vote, float(found["temperature"]))

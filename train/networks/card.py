@@ -15,7 +15,7 @@ from train.settings import TrainSettings
 
 _DESCRIPTIONS = {
     "mlp": "perceptrons on window statistics of log-mel, MFCC, level, spectral shape, pitch and rhythm",
-    "cnn": "two networks of residual 2-D convolutions on log-mel with attentive pooling over time, averaged with the mlp's",
+    "logmel": "two networks of residual 2-D convolutions on log-mel with attentive pooling over time, averaged with the mlp's",
 }
 TESTED = {
     "emobox": "unseen actors",

@@ -30,11 +30,11 @@ from train.data.corpora import LABELS
 from train.data.features import heard_sounds
 from train.data.manifest import Manifest, Row
 from train.data.responses import load_responses
-from train.networks.encoder import TOKENS_PER_S, WIDTH, read_encoder
+from train.networks.encoder import read_encoder
+from train.networks.pool import INDEX, Entry, Pool, pool_file
 from train.sampling.groups import ACTED, LENGTH_SHARES, LENGTHS_S, READ, SOUND, Groups, corpus_shares
 
 _PART = 1000  # groups drawn by one process at a time
-_INDEX = "index.json"
 _POOL_SHARES = {"readers": 0.09, "sounds": 0.11}  # of the groups on disk; a recipe's own shares say how often they are used
 
 
@@ -58,30 +58,8 @@ class Drawing:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A group on disk.
-
-    Attributes
-    ----------
-    corpus, speaker : of its windows
-    kind : ``groups.ACTED``, ``READ`` or ``SOUND``
-    target : place of each window's label in ``LABELS``, or ``groups.NOBODY_PLACE``
-    length : samples of a window
-    part, place : where it lies: the part's folder, and its number among those of its length there
-    """
-
-    corpus: str
-    speaker: str
-    kind: int
-    target: tuple[int, ...]
-    length: int
-    part: int
-    place: int
-
-
-@dataclass(frozen=True)
 class Batch:
-    """Windows of one length, as they leave the encoder's first block.
+    """Windows of one length, as they leave the encoder's first block or, for ``cnn``, its stem.
 
     Attributes
     ----------
@@ -89,53 +67,14 @@ class Batch:
     target : int64 (batch,), place in ``LABELS``, or ``NOBODY_PLACE``
     group : int64 (batch,)
     kind : int64 (batch,), ``ACTED``, ``READ`` or ``SOUND``
+    place : int64 (groups,), place of each group in the pool's entries
     """
 
     tokens: FloatArray
     target: npt.NDArray[np.int64]
     group: npt.NDArray[np.int64]
     kind: npt.NDArray[np.int64]
-
-
-class Pool:
-    """The groups on disk.
-
-    Attributes
-    ----------
-    folder : where they lie
-    entries : all groups, in a fixed order
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.entries: list[Entry] = []
-        for part in sorted(folder.glob("part-*"), key=lambda path: int(path.name.partition("-")[2])):
-            found = json.loads((part / _INDEX).read_text(encoding="utf-8"))
-            number = int(part.name.partition("-")[2])
-            self.entries += [Entry(**{**each, "target": tuple(each["target"]), "part": number}) for each in found]
-        self._maps: dict[tuple[str, int, int], Any] = {}
-        self._counts: dict[tuple[int, int], int] = defaultdict(int)
-        for entry in self.entries:
-            self._counts[entry.part, entry.length] += 1
-        self._size = len(self.entries[0].target) if self.entries else 0
-
-    def tokens(self, entry: Entry) -> FloatArray:
-        """What leaves the encoder's first block, float32 (size, tokens, 384)."""
-        shape = (self._size, round(entry.length / RATE * TOKENS_PER_S), WIDTH)
-        return np.asarray(self._map("tokens", entry, np.float16, shape)[entry.place], np.float32)
-
-    def samples(self, entry: Entry) -> FloatArray:
-        """The windows' audio, high-passed, float32 (size, length) at 16 kHz."""
-        peaks = np.asarray(self._map("peaks", entry, np.float32, (self._size,))[entry.place])
-        steps = self._map("samples", entry, np.int16, (self._size, entry.length))[entry.place]
-        return np.asarray(steps * (peaks / np.float32(32767))[:, np.newaxis], np.float32)
-
-    def _map(self, what: str, entry: Entry, dtype: Any, shape: tuple[int, ...]) -> Any:
-        key = what, entry.part, entry.length
-        if key not in self._maps:
-            file = _file(self.folder / f"part-{entry.part}", what, entry.length)
-            self._maps[key] = np.memmap(file, dtype, "r", shape=(self._counts[entry.part, entry.length], *shape))
-        return self._maps[key]
+    place: npt.NDArray[np.int64]
 
 
 class Draws:
@@ -147,6 +86,7 @@ class Draws:
     readers, sounds : share of groups with readers, and with sounds
     groups : of a batch
     power : a corpus's share of the acted groups is its number of clips to this power
+    stem : tokens as they leave the encoder's stem, see ``stems.keep_stems``; otherwise its first block
     """
 
     def __init__(
@@ -159,8 +99,11 @@ class Draws:
         sounds: float = 0.08,
         groups: int = 6,
         power: float = 0.5,
+        stem: bool = False,
     ) -> None:
         self.pool, self.rng = pool, rng
+        self._tokens = pool.stem if stem else pool.tokens
+        self._places = {id(entry): place for place, entry in enumerate(pool.entries)}
         self._shares, self._groups = (readers, sounds), groups
         self._by: dict[tuple[str, int], list[Entry]] = defaultdict(list)
         for entry in learned(pool, rows):
@@ -187,11 +130,16 @@ class Draws:
                 drawn.append(some[int(rng.integers(len(some)))])
         size = len(drawn[0].target)
         return Batch(
-            np.concatenate([self.pool.tokens(entry) for entry in drawn]),
+            np.concatenate([self._tokens(entry) for entry in drawn]),
             np.array([place for entry in drawn for place in entry.target]),
             np.repeat(np.arange(len(drawn)), size),
             np.repeat([entry.kind for entry in drawn], size),
+            np.array([self._places[id(entry)] for entry in drawn]),
         )
+
+    def first_block(self, batch: Batch) -> FloatArray:
+        """A batch as it leaves the encoder's first block, float32 (batch, tokens, 384)."""
+        return np.concatenate([self.pool.tokens(self.pool.entries[place]) for place in batch.place])
 
     def _next_drawer(self) -> str:
         chance = self.rng.random()
@@ -220,7 +168,7 @@ def load_pool(root: Path, rows: Sequence[Row], drawing: Drawing, encoder: Path, 
     known = json.dumps([asdict(drawing), Manifest(tuple(rows)).key(), _POOL_SHARES], sort_keys=True)
     folder = cache / f"drawn-{hashlib.sha256(known.encode()).hexdigest()[:16]}"
     counts = [min(_PART, drawing.groups - first) for first in range(0, drawing.groups, _PART)]
-    missing = [i for i in range(len(counts)) if not (folder / f"part-{i}" / _INDEX).is_file()]
+    missing = [i for i in range(len(counts)) if not (folder / f"part-{i}" / INDEX).is_file()]
     given = [(folder / f"part-{i}", counts[i], i, root, tuple(rows), drawing, encoder, cache) for i in missing]
     if missing:
         heard_sounds(root, rows, cache, progress=progress)  # once, before the processes read it
@@ -268,7 +216,7 @@ def draw_part(
             for what, values in (("samples", steps), ("peaks", peaks.astype(np.float32)), ("tokens", tokens)):
                 key = what, length
                 if key not in files:
-                    files[key] = _file(folder, what, length).open("wb")
+                    files[key] = pool_file(folder, what, length).open("wb")
                 files[key].write(values.tobytes())
             index.append(
                 {
@@ -284,7 +232,7 @@ def draw_part(
     finally:
         for file in files.values():
             file.close()
-    write_text(folder / _INDEX, json.dumps(index))
+    write_text(folder / INDEX, json.dumps(index))
 
 
 def _some(groups: Groups, count: int) -> Iterator[Any]:
@@ -294,7 +242,3 @@ def _some(groups: Groups, count: int) -> Iterator[Any]:
 
 def _drawer(entry: Entry) -> str:
     return {READ: "readers", SOUND: "sounds"}.get(entry.kind, entry.corpus)
-
-
-def _file(folder: Path, what: str, length: int) -> Path:
-    return folder / f"{what}-{length}.bin"

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realtime_ser.features.filters import mel_filters
+from train.networks.body import Body
 
 RATE = 16000
 WIDTH, HEADS, BLOCKS = 384, 6, 3
@@ -66,20 +67,34 @@ class Block(nn.Module):
         return x + self.down(F.gelu(self.up(self.norm2(x))))
 
 
-class Encoder(nn.Module):
-    """Samples -> tokens, 50 a second, after the stem and after each block."""
+class Stem(Body):
+    """What ``large`` and ``cnn`` begin with: log-mel and the encoder's two convolutions over time."""
 
     def __init__(self) -> None:
         super().__init__()
         self.log_mel = LogMel()
         self.conv1 = nn.Conv1d(N_MELS, WIDTH, 3, padding=1)
         self.conv2 = nn.Conv1d(WIDTH, WIDTH, 3, stride=2, padding=1)
+
+    def stem(self, log_mel: Tensor) -> Tensor:
+        """(batch, 80, frames) -> (batch, ceil(frames / 2), 384)."""
+        return F.gelu(self.conv2(F.gelu(self.conv1(log_mel)))).transpose(1, 2)
+
+
+class Encoder(Stem):
+    """Samples -> tokens, 50 a second, after the stem and after each block."""
+
+    statistics = BLOCKS * 2 * WIDTH
+    tokens_per_s = TOKENS_PER_S
+
+    def __init__(self) -> None:
+        super().__init__()
         self.register_buffer("positions", torch.zeros(LONGEST_TOKENS, WIDTH))
         self.blocks = nn.ModuleList(Block() for _ in range(BLOCKS))
 
     def stem(self, log_mel: Tensor) -> Tensor:
-        """(batch, 80, frames) -> (batch, ceil(frames / 2), 384)."""
-        x = F.gelu(self.conv2(F.gelu(self.conv1(log_mel)))).transpose(1, 2)
+        """(batch, 80, frames) -> (batch, ceil(frames / 2), 384), each token marked with its place."""
+        x = super().stem(log_mel)
         return x + cast("Tensor", self.positions)[: x.shape[1]]
 
     def low(self, samples: Tensor) -> Tensor:
@@ -93,6 +108,10 @@ class Encoder(nn.Module):
             low = block(low)
             found.append(low)
         return found
+
+    def layers(self, low: Tensor) -> list[Tensor]:
+        """What leaves each block."""
+        return [low, *self.high(low)]
 
 
 _PARTS = {

@@ -1,4 +1,4 @@
-"""The readable part of ``large.json``."""
+"""The readable part of ``large.json`` and ``cnn.json``."""
 
 from __future__ import annotations
 
@@ -9,17 +9,21 @@ from typing import Any
 from train.data import encoder_file
 from train.data.manifest import Row
 from train.networks.card import commit, headline, known_failures, licence
-from train.recipe import WaveformRecipe
+from train.recipe import ConvolutionsRecipe, WaveformRecipe
 
-DESCRIPTION = (
-    "the first three blocks of a speech encoder, two of them fine-tuned, mean and deviation of what leaves each, relative to"
-    " the stream's running mean, and one linear layer; it has an output for nobody"
-)
+_POOLED = "mean and deviation of what leaves them, relative to the stream's running mean, and one linear layer"
+_NOBODY = "it has an output for nobody"
+DESCRIPTIONS = {
+    "large": f"the first three blocks of a speech encoder, two of them fine-tuned, {_POOLED}; {_NOBODY}",
+    "cnn": "the two convolutions that a speech encoder begins with, and four blocks of convolutions over time that learned from"
+    f" large, {_POOLED}; {_NOBODY}",
+}
 _UNTESTED = "learned from all speakers of all corpora named here: scores are of corpora and parts that it never learned from"
 
 
 def facts(
-    recipe: WaveformRecipe,
+    system: str,
+    recipe: WaveformRecipe | ConvolutionsRecipe,
     rows: Sequence[Row],
     *,
     seed: int,
@@ -42,7 +46,7 @@ def facts(
     """
     corpora = sorted({row.corpus for row in rows})
     return {
-        "description": DESCRIPTION,
+        "description": DESCRIPTIONS[system],
         "headline": headline(scores, cross, strangers),
         "licence": licence(corpora),
         "notice": encoder_file.NOTICE,
@@ -52,7 +56,7 @@ def facts(
             "speakers": len({row.speaker for row in rows if row.corpus != "sounds"}),
             "seed": seed,
             "seconds": round(seconds),
-            "command": "python -m train export --system large",
+            "command": f"python -m train export --system {system}",
             "commit": commit(),
             "encoder": {"file": encoder_file.FILE, "sha256": encoder_file.NPZ_SHA256, "from": encoder_file.ADDRESS},
             "recipe": asdict(recipe),

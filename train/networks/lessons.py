@@ -25,7 +25,7 @@ from realtime_ser.records import FloatArray
 from train.atomic import replacing
 from train.data.corpora import LABELS
 from train.data.features import WINDOW_S
-from train.networks.drawn import Pool
+from train.networks.pool import Pool
 from train.networks.waveform import Waveform
 from train.sampling.groups import ACTED, READ
 

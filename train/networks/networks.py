@@ -1,7 +1,7 @@
 """The networks. Normalisation is their first layer and part of the graph; they return logits, ``Calibrated`` returns
 probabilities.
 
-``mlp`` takes a window's ``moments`` or ``flatstats`` vector, ``cnn`` its log-mel. Both have auxiliary outputs (gender,
+``mlp`` takes a window's ``moments`` or ``flatstats`` vector, ``logmel`` its log-mel. Both have auxiliary outputs (gender,
 intensity) for the training loss only.
 """
 

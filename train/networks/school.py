@@ -22,17 +22,20 @@ from train.data.corpora.reserved import may_train
 from train.data.corpora.sounds import NOBODY
 from train.data.encoder_file import encoder_file, missing
 from train.data.manifest import Row
-from train.networks.drawn import Drawing, Draws, Pool, learned, load_pool
+from train.networks import convolutions_fit
+from train.networks.drawn import Drawing, Draws, learned, load_pool
 from train.networks.lessons import answers, only, shelves, to_answer
+from train.networks.pool import Pool
+from train.networks.stems import keep_stems
 from train.networks.taught import Teaching, fit_taught
 from train.networks.trainer import Data
 from train.networks.waveform import Waveform
 from train.networks.waveform_fit import blended, train
 from train.paths import Paths
-from train.recipe import Recipe, WaveformRecipe
+from train.recipe import ConvolutionsRecipe, Recipe, WaveformRecipe
 from train.sampling.batches import FrameBatches, VectorBatches
 
-LARGE = "large"
+LARGE, CNN = "large", "cnn"
 
 
 @dataclass(frozen=True)
@@ -90,17 +93,37 @@ class School:
 
     def _one(self, rows: Sequence[Row], name: str, seed: int, threads: int) -> Waveform:
         recipe = self.recipe
-        draws = Draws(
+        draws = self._draws(rows, seed, recipe)
+        encoder = encoder_file(self.paths.corpora)
+        return train(draws, recipe, encoder, self.folder(name, seed), digest=digest(rows), seed=seed, threads=threads)
+
+    def _draws(
+        self, rows: Sequence[Row], seed: int, recipe: WaveformRecipe | ConvolutionsRecipe, *, stem: bool = False
+    ) -> Draws:
+        return Draws(
             self.pool,
             rows,
             np.random.default_rng([seed, 0]),
             readers=recipe.readers,
             sounds=recipe.sounds,
             groups=recipe.groups,
-            power=recipe.corpus_power,
+            power=self.recipe.corpus_power,
+            stem=stem,
         )
-        encoder = encoder_file(self.paths.corpora)
-        return train(draws, recipe, encoder, self.folder(name, seed), digest=digest(rows), seed=seed, threads=threads)
+
+    def cnn(self, recipe: ConvolutionsRecipe, rows: Sequence[Row], name: str, *, number: int = 0, threads: int = 1) -> Waveform:
+        """Train ``cnn``, taught by the ``large`` that learned from the same rows, which is trained first; or load that run."""
+        teacher, encoder = self.large(rows, name, threads=threads), encoder_file(self.paths.corpora)
+        keep_stems(self.pool, encoder)
+        draws = self._draws(rows, number, recipe, stem=True)
+        folder = self.cnn_folder(name, number)
+        return convolutions_fit.train(
+            draws, recipe, teacher, encoder, folder, digest=digest(rows), seed=number, threads=threads
+        )
+
+    def cnn_folder(self, name: str, number: int = 0) -> Path:
+        """The folder of one of ``cnn``'s runs."""
+        return self.paths.runs / CNN / (name if number == 0 else f"{name}-seed-{number}")
 
     def taught(
         self, system: str, recipe: Recipe, rows: Sequence[Row], name: str, *, number: int = 0, threads: int = 1

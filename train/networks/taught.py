@@ -23,10 +23,10 @@ from realtime_ser.features.normaliser import DEVIATION_DB
 from realtime_ser.records import FloatArray
 from train.atomic import replacing, write_text
 from train.data.corpora import LABELS
-from train.networks.drawn import Entry
 from train.networks.lessons import Shelf
 from train.networks.loss import multiplies_bfloat16, schedule
 from train.networks.networks import Cnn, Mlp
+from train.networks.pool import Entry
 from train.recipe import Recipe
 from train.sampling.batches import Batch, FrameBatches, VectorBatches
 from train.sampling.groups import ACTED, READ, SOUND

@@ -1,4 +1,4 @@
-"""``large``: the encoder, the statistics of what leaves its blocks, and one linear layer. Samples in, probabilities out.
+"""``large`` and ``cnn``: a body, the statistics of what leaves its layers, and one linear layer. Samples in, probabilities out.
 
 The statistics are normalised by their running mean in the stream, because voice, room and microphone shift them constantly.
 That mean is a state which the caller passes in and gets back; the training speakers' mean is its prior.
@@ -13,15 +13,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from train.networks.encoder import BLOCKS, RATE, TOKENS_PER_S, WIDTH, Encoder
+from train.networks.body import Body
+from train.networks.encoder import RATE
 from train.networks.loss import multiplies_bfloat16
 
-STATISTICS = BLOCKS * 2 * WIDTH  # mean and deviation after each block
 RECENT_S = 1.5  # a window's last seconds, pooled from the same pass
 
 
 def pooled(layers: Sequence[Tensor], last: int | None = None) -> Tensor:
-    """Mean and deviation over (the last) tokens of each layer: (batch, tokens, 384) each -> (batch, STATISTICS)."""
+    """Mean and deviation over (the last) tokens of each layer: (batch, tokens, channels) each -> (batch, statistics)."""
     found = []
     for layer in layers:
         tokens = layer if last is None else layer[:, -last:]
@@ -35,42 +35,48 @@ class Waveform(nn.Module):
 
     Parameters
     ----------
+    body : ``Encoder`` or ``Convolutions``
     classes : emotions, and nobody last
     prior_s : seconds of speech that weigh as much as the training speakers' mean
     soft : how much of the relative statistics' size stays: at 0 a plain voice's small changes would become large ones
     dropout : on the statistics
     """
 
-    def __init__(self, classes: int = 9, *, prior_s: float = 10.0, soft: float = 0.3, dropout: float = 0.4) -> None:
+    def __init__(self, body: Body, classes: int = 9, *, prior_s: float = 10.0, soft: float = 0.3, dropout: float = 0.4) -> None:
         super().__init__()
-        self.encoder = Encoder()
+        self.encoder = body
+        statistics = body.statistics
         self.prior_s, self.soft = prior_s, soft
-        self.register_buffer("mean", torch.zeros(STATISTICS))
-        self.register_buffer("deviation", torch.ones(STATISTICS))
-        self.gain = nn.Parameter(torch.ones(STATISTICS))
+        self.register_buffer("mean", torch.zeros(statistics))
+        self.register_buffer("deviation", torch.ones(statistics))
+        self.gain = nn.Parameter(torch.ones(statistics))
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(STATISTICS, classes)
+        self.head = nn.Linear(statistics, classes)
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.zeros_(self.head.bias)
 
     def pool(self, low: Tensor, *, half: bool = False) -> tuple[Tensor, Tensor]:
-        """What leaves the first block -> statistics of the window and of its last ``RECENT_S``.
+        """What leaves the body's frozen part -> statistics of the window and of its last ``RECENT_S``.
 
-        ``half`` : the blocks in bfloat16 where the processor has it, which takes half of the time; the statistics are float32
+        ``half`` : the body in bfloat16 where the processor has it, which takes half of the time; the statistics are float32
         """
         with torch.autocast("cpu", torch.bfloat16, enabled=half and multiplies_bfloat16()):
-            high = self.encoder.high(low)
-        layers = [low, *(layer.float() for layer in high)]
-        return pooled(layers), pooled(layers, round(RECENT_S * TOKENS_PER_S))
+            layers = self.encoder.layers(low)
+        layers = [layer.float() for layer in layers]
+        return pooled(layers), pooled(layers, round(RECENT_S * self.encoder.tokens_per_s))
 
-    def expected(self, past: Tensor, past_s: Tensor) -> Tensor:
-        """What a stream is compared with: its own mean so far (batch, STATISTICS) of ``past_s`` (batch,), and the prior."""
+    def expected(self, past: Tensor, past_s: Tensor, prior: Tensor | None = None) -> Tensor:
+        """What a stream is compared with: its own mean so far (batch, statistics) of ``past_s`` (batch,), and the prior.
+
+        ``prior`` : instead of the network's own
+        """
         seconds = past_s[:, None]
-        return (self.prior_s * cast("Tensor", self.mean) + seconds * past) / (self.prior_s + seconds)
+        prior = cast("Tensor", self.mean) if prior is None else prior
+        return (self.prior_s * prior + seconds * past) / (self.prior_s + seconds)
 
-    def logits(self, statistics: Tensor, expected: Tensor) -> Tensor:
-        """(batch, STATISTICS) twice -> (batch, classes)."""
-        relative = (statistics - expected) / cast("Tensor", self.deviation)
+    def logits(self, statistics: Tensor, expected: Tensor, deviation: Tensor | None = None) -> Tensor:
+        """(batch, statistics) twice -> (batch, classes); ``deviation``: instead of the network's own."""
+        relative = (statistics - expected) / (cast("Tensor", self.deviation) if deviation is None else deviation)
         relative = relative / torch.sqrt((relative * relative).mean(1, keepdim=True) + self.soft)
         return cast("Tensor", self.head(self.dropout(relative * self.gain)))
 
@@ -89,7 +95,7 @@ class WaveformGraph(nn.Module):
     Inputs
     ------
     samples : float32 (1, n) at 16 kHz, high-passed; n a multiple of 160, 1 to 3 s
-    state : float32 (1 + STATISTICS,): seconds of speech so far, and the mean of their statistics; zeros at a stream's start
+    state : float32 (1 + statistics,): seconds of speech so far, and the mean of their statistics; zeros at a stream's start
     hop_s : float32 (1,), seconds at the window's end that no earlier window held
 
     Outputs
@@ -117,8 +123,8 @@ class WaveformGraph(nn.Module):
         return probs, torch.cat((next_s, mean))
 
 
-def example(seconds: float = 3.0) -> tuple[Tensor, Tensor, Tensor]:
-    """Inputs of a graph: a buzz that swells, at a stream's start."""
+def example(network: Waveform, seconds: float = 3.0) -> tuple[Tensor, Tensor, Tensor]:
+    """Inputs of its graph: a buzz that swells, at a stream's start."""
     t = torch.arange(round(seconds * RATE)) / RATE
     buzz = torch.sign(torch.sin(2 * torch.pi * 150 * t)) * 0.1 * (1 + torch.sin(2 * torch.pi * 4 * t))
-    return buzz[None], torch.zeros(1 + STATISTICS), torch.tensor([0.25])
+    return buzz[None], torch.zeros(1 + network.encoder.statistics), torch.tensor([0.25])

@@ -17,7 +17,7 @@ from train.atomic import replacing, write_text
 from train.data.corpora import LABELS
 from train.data.features import MIN_WINDOW_S, WINDOW_S
 from train.networks.encoder import HOP, RATE
-from train.networks.waveform import RECENT_S, STATISTICS, Waveform, WaveformGraph, example
+from train.networks.waveform import RECENT_S, Waveform, WaveformGraph, example
 from train.networks.waveform_export import INPUTS, OUTPUTS, write_graph
 
 FRONT_END = {"recipe": "waveform", "sample_rate": RATE, "n_fft": HOP, "hop_length": HOP}
@@ -63,7 +63,7 @@ def write_bundle(
             "state": INPUTS[1],
             "next_state": OUTPUTS[1],
             "hop_s": INPUTS[2],
-            "size": 1 + STATISTICS,
+            "size": 1 + network.encoder.statistics,
             "recent_s": RECENT_S,
             "nobody": True,
         },
@@ -76,14 +76,14 @@ def write_bundle(
     }
     write_text(path.with_suffix(".json"), json.dumps(card, indent=2) + "\n")
     classifier = Classifier(read_card(path.with_suffix(".json")))
-    card["latency_ms"] = round(_window_ms(classifier), 3)
+    card["latency_ms"] = round(_window_ms(classifier, network), 3)
     write_text(path.with_suffix(".json"), json.dumps(card, indent=2) + "\n")
     return read_card(path.with_suffix(".json"))
 
 
-def _window_ms(classifier: Classifier, repeats: int = 40) -> float:
+def _window_ms(classifier: Classifier, network: Waveform, repeats: int = 40) -> float:
     """Median milliseconds of processor time of a window of 3 s, one thread."""
-    samples, state, _ = (part.numpy() for part in example(WINDOW_S))
+    samples, state, _ = (part.numpy() for part in example(network, WINDOW_S))
     taken = []
     for _ in range(repeats):
         began = time.process_time()

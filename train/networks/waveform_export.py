@@ -59,7 +59,7 @@ def write_graph(graph: WaveformGraph, path: Path, *, int8: bool = True) -> None:
             warnings.simplefilter("ignore")
             torch.onnx.export(
                 graph,
-                example(),
+                example(graph.network),
                 str(whole),
                 input_names=list(INPUTS),
                 output_names=list(OUTPUTS),
@@ -93,7 +93,7 @@ def largest_difference(graph: WaveformGraph, path: Path, lengths_s: tuple[float,
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     worst = 0.0
     for seconds in lengths_s:
-        inputs = example(seconds)
+        inputs = example(graph.network, seconds)
         with torch.no_grad():
             expected = [part.numpy() for part in graph(*inputs)]
         got = session.run(list(OUTPUTS), dict(zip(INPUTS, [part.numpy() for part in inputs], strict=True)))

@@ -16,6 +16,7 @@ from realtime_ser.model.card import read_card
 from realtime_ser.model.classifier import Classifier
 from realtime_ser.records import FloatArray
 from train.published.training import per_class
+from train.settings import ON_AUDIO
 
 SYSTEMS = ("mlp", "cnn", "large")
 PUBLISHED = {"remark": "small ResLSTM 62.3; HuBERT-large, frozen, 70.0; Whisper-large-v3, frozen, 75.3 UAR"}
@@ -27,8 +28,8 @@ def our_rows(weights: Path | None = None, runs: Path | None = None) -> list[dict
     Parameters
     ----------
     weights : folder of the cards; None: the shipped ones
-    runs : where ``evaluate`` put ``NAME/scores-emobox.json``, for a card without scores of these folds. ``large``, whose folds
-        take hours, has no row without either
+    runs : where ``evaluate`` put ``NAME/scores-emobox.json``, for a card without scores of these folds. ``large`` and
+        ``cnn``, whose folds take hours, have no row without either
     """
     folder = weights or resource("weights")
     rows = []
@@ -47,7 +48,7 @@ def our_rows(weights: Path | None = None, runs: Path | None = None) -> list[dict
         scores = scores.get("emobox", scores)
         if "uar_mean" not in scores:
             scores = _written(runs, name)
-        if name == "large" and not scores:
+        if name in ON_AUDIO and not scores:
             continue
         training = raw.get("training") or {}
         confusion = np.array(scores.get("confusion") or [], np.int64).reshape(-1, len(card.labels) + 1)

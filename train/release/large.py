@@ -1,4 +1,4 @@
-"""``large`` as it ships: the network of ``fit`` with every score that has been measured."""
+"""``large`` and ``cnn`` as they ship: the network of ``fit`` with every score that has been measured."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from realtime_ser.model.card import Card
 from realtime_ser.model.classifier import load_model
 from train.evaluation.bars import read_bars
 from train.evaluation.everyday import everyday
-from train.evaluation.large import EVERYDAY, SYSTEM, Workshop, strangers, written_scores
+from train.evaluation.large import EVERYDAY, Workshop, strangers, written_scores
 from train.evaluation.nobody import sounds
 from train.evaluation.vote import shipped_vote
 from train.networks.large_card import facts
 from train.networks.waveform_bundle import write_bundle
 from train.release.measured import put_on_card
-from train.settings import TrainSettings
 
 
-def ship(shop: Workshop, settings: TrainSettings, live: Config, weights: Path) -> Card:
+def ship(shop: Workshop, live: Config, weights: Path) -> Card:
     """Train on everybody, or load that run; write the bundle with its card.
 
     Its scores on what it never learned from are those of ``evaluate --bars``, where that has measured this very network;
@@ -29,16 +28,17 @@ def ship(shop: Workshop, settings: TrainSettings, live: Config, weights: Path) -
     """
     network = shop.network(shop.acted, "all")
     runs = shop.paths.runs
-    cross, folds = written_scores(runs, "cross"), written_scores(runs, "emobox")
-    vote = shipped_vote(weights, settings, runs)
+    cross, folds = written_scores(shop, "cross"), written_scores(shop, "emobox")
+    vote = shipped_vote(shop, weights)
     # The card's scores are of what answers; of the graph alone it has the means.
-    voted = [written_scores(runs, f"{name}-vote") if vote else {} for name in ("cross", "emobox")]
-    path, recipe = weights / f"{SYSTEM}.onnx", shop.recipe
+    voted = [written_scores(shop, f"{name}-vote") if vote else {} for name in ("cross", "emobox")]
+    path, recipe = weights / f"{shop.system}.onnx", shop.recipe
     fitted = cross or folds or {"temperature": 1.0, "cold": recipe.cold}
-    histories = [json.loads((folder / "history.json").read_text(encoding="utf-8")) for folder in shop.school.folders("all")]
+    histories = [json.loads((folder / "history.json").read_text(encoding="utf-8")) for folder in shop.folders("all")]
 
     def write(**measured: Mapping[str, Any]) -> Card:
         about = facts(
+            shop.system,
             recipe,
             (*shop.acted, *shop.school.beside),
             seed=0,
@@ -52,7 +52,7 @@ def ship(shop: Workshop, settings: TrainSettings, live: Config, weights: Path) -
         return write_bundle(
             network,
             path,
-            name=SYSTEM,
+            name=shop.system,
             temperature=float(fitted["temperature"]),
             memory_s=recipe.memory_s,
             cold=float(fitted["cold"]),
@@ -60,7 +60,7 @@ def ship(shop: Workshop, settings: TrainSettings, live: Config, weights: Path) -
         )
 
     card = write()
-    if read_bars(runs, SYSTEM, card.identity):
+    if read_bars(runs, shop.system, card.identity):
         return put_on_card(card.path, runs)
     classifier = load_model(card.path)
     return write(

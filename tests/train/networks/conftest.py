@@ -9,8 +9,9 @@ import torch
 
 from train.data.manifest import Row
 from train.networks import drawn
-from train.networks.drawn import Drawing, Pool, load_pool
+from train.networks.drawn import Drawing, load_pool
 from train.networks.encoder import Encoder
+from train.networks.pool import Pool
 
 RATE = 16000
 MOODS = {"angry": 0.3, "sad": 0.02, "neutral": 0.08}

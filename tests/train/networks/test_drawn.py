@@ -8,7 +8,8 @@ import pytest
 from realtime_ser.errors import ConfigError
 from train.data.manifest import Row
 from train.networks import drawn
-from train.networks.drawn import Drawing, Draws, Pool, learned, load_pool
+from train.networks.drawn import Drawing, Draws, learned, load_pool
+from train.networks.pool import Pool
 from train.sampling.groups import ACTED, NOBODY_PLACE, READ, SOUND
 
 RATE = 16000

@@ -73,14 +73,14 @@ def test_parts_that_do_not_fit_are_refused() -> None:
 
 
 def test_the_settings_say_what_is_joined() -> None:
-    settings = TrainSettings(cnn=replace(CNN, joined="mlp"), mlp=MLP)
-    assert parts_of(settings, "cnn") == ("cnn", "mlp")
+    settings = TrainSettings(logmel=replace(CNN, joined="mlp"), mlp=MLP)
+    assert parts_of(settings, "logmel") == ("logmel", "mlp")
     assert parts_of(settings, "mlp") == ("mlp",)
     shared = train_settings(
-        {"variants": [{"name": "fast", "speed": 1.1, "share": 0.5}], "cnn": {"front_end": {"recipe": "stacked"}}}
+        {"variants": [{"name": "fast", "speed": 1.1, "share": 0.5}], "logmel": {"front_end": {"recipe": "stacked"}}}
     )
-    assert shared.cnn.chances == (0.5, 0.5)
-    assert shared.cnn.variants[0].speed == 1.1
+    assert shared.logmel.chances == (0.5, 0.5)
+    assert shared.logmel.variants[0].speed == 1.1
 
 
 class Corpora:
@@ -118,7 +118,7 @@ def test_what_is_learned_first_is_of_no_corpus_that_is_learned_or_tested(
 
     monkeypatch.setattr("train.networks.ensemble.fit", noted)
     data = Corpora(replace(CNN, networks=2, others_first=1), ["ravdess_speech", "ravdess_song", "tess", "emodb"])
-    train({"cnn": data}, data.of(*learned), TrainSettings(), "cnn", tmp_path, "fold", test=data.of(*tested))  # type: ignore[dict-item]
+    train({"logmel": data}, data.of(*learned), TrainSettings(), "logmel", tmp_path, "fold", test=data.of(*tested))  # type: ignore[dict-item]
     *earlier, alone, (name, corpora, first) = calls
     assert alone == ("fold-0", set(learned), None)
     assert (name, corpora) == ("fold-1", set(learned))
@@ -139,8 +139,8 @@ def test_windows_across_are_of_the_networks_that_begin_from_nothing(tmp_path: Pa
     monkeypatch.setattr("train.networks.ensemble.fit", noted)
     data = Corpora(replace(CNN, networks=2, others_first=1, across=0.5), ["ravdess_speech", "tess"])
     for number in range(2):
-        train({"cnn": data}, data.of("ravdess_speech"), TrainSettings(), "cnn", tmp_path, "fold", number=number)  # type: ignore[dict-item]
-    train({"cnn": data}, data.of("ravdess_speech", "tess"), TrainSettings(), "cnn", tmp_path, "all")  # type: ignore[dict-item]
+        train({"logmel": data}, data.of("ravdess_speech"), TrainSettings(), "logmel", tmp_path, "fold", number=number)  # type: ignore[dict-item]
+    train({"logmel": data}, data.of("ravdess_speech", "tess"), TrainSettings(), "logmel", tmp_path, "all")  # type: ignore[dict-item]
     ours = {name: share for name, share in shares.items() if not name.startswith("first")}
     assert ours == {"fold-0": 0.5, "fold-1": 0.0, "fold-2": 0.5, "fold-3": 0.0, "all-0": 0.5, "all-1": 0.0}
     assert shares["first-tess"] == 0.0

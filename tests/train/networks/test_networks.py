@@ -90,7 +90,7 @@ def test_a_higher_temperature_is_less_sure(cnn: torch.nn.Module) -> None:
     assert bool((cold.max(1).values > warm.max(1).values).all())
 
 
-@pytest.mark.parametrize(("name", "limit"), [("mlp", 500_000), ("cnn", 1_000_000)])
+@pytest.mark.parametrize(("name", "limit"), [("mlp", 500_000), ("cnn", 2_500_000)])
 def test_a_shipped_bundle_is_within_its_limits(name: str, limit: int) -> None:
     model = load_model(name)
     assert model.labels == LABELS

@@ -18,9 +18,10 @@ from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.model.classifier import Classifier
 from train.data.corpora import LABELS
 from train.networks import lessons
-from train.networks.drawn import Pool
+from train.networks.encoder import Encoder
 from train.networks.export import export
 from train.networks.lessons import answers, only, shelves, to_answer
+from train.networks.pool import Pool
 from train.networks.taught import CLASSES, Teaching, _pasts, fit_taught
 from train.networks.trainer import normalisation
 from train.networks.waveform import Waveform
@@ -37,7 +38,7 @@ def test_the_teacher_answers_each_window(pool: Pool) -> None:
     assert read <= set(places)
     assert len(places) == max(12, len(read))
     assert {pool.entries[place].kind for place in to_answer(pool, every, 0)} == {ACTED, READ}
-    teacher = Waveform().eval()
+    teacher = Waveform(Encoder()).eval()
     found = answers(teacher, pool, places, progress=False)
     assert found.shape == (60, 4, CLASSES)
     np.testing.assert_allclose(found[places].sum(axis=2), 1, atol=1e-5)

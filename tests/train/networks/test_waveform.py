@@ -11,14 +11,14 @@ import pytest
 import torch
 
 from train.networks.encoder import Encoder, read_encoder
-from train.networks.waveform import STATISTICS, Waveform, WaveformGraph, example, pooled
+from train.networks.waveform import Waveform, WaveformGraph, example, pooled
 from train.networks.waveform_export import INPUTS, largest_difference, write_graph
 
 
 @pytest.fixture(scope="module")
 def network() -> Waveform:
     torch.manual_seed(0)
-    made = Waveform(classes=9).eval()
+    made = Waveform(Encoder(), classes=9).eval()
     torch.nn.init.normal_(made.head.weight, std=0.5)
     return made
 
@@ -58,7 +58,7 @@ def test_int8_is_small_and_answers_nearly_the_same(network: Waveform, tmp_path: 
     assert (tmp_path / "int8.onnx").stat().st_size < 10e6
     assert [path.name for path in tmp_path.iterdir()] == ["int8.onnx"]
     session = onnxruntime.InferenceSession(str(tmp_path / "int8.onnx"), providers=["CPUExecutionProvider"])
-    inputs = example(2.0)
+    inputs = example(network, 2.0)
     probs = session.run(["probs"], dict(zip(INPUTS, [part.numpy() for part in inputs], strict=True)))[0]
     assert probs.shape == (2, 9)
     np.testing.assert_allclose(probs.sum(axis=1), 1, atol=1e-5)
@@ -67,7 +67,7 @@ def test_int8_is_small_and_answers_nearly_the_same(network: Waveform, tmp_path: 
 @pytest.mark.slow
 def test_the_state_is_the_mean_of_what_was_said(network: Waveform) -> None:
     graph = WaveformGraph(network, memory_s=5.0).eval()
-    samples, state, hop = example(1.5)
+    samples, state, hop = example(network, 1.5)
     with torch.no_grad():
         low = network.encoder.low(samples)
         statistics = pooled([low, *network.encoder.high(low)])[0]
@@ -86,7 +86,7 @@ def test_nobody_teaches_the_state_nothing(network: Waveform) -> None:
     try:
         network.head.bias.data[-1] = 100.0
         with torch.no_grad():
-            probs, after = WaveformGraph(network).eval()(*example(1.0))
+            probs, after = WaveformGraph(network).eval()(*example(network, 1.0))
     finally:
         network.head.bias.data.copy_(head)
     assert float(probs[0, -1]) == pytest.approx(1.0)
@@ -94,7 +94,7 @@ def test_nobody_teaches_the_state_nothing(network: Waveform) -> None:
 
 
 def test_the_last_seconds_come_from_the_same_pass(network: Waveform) -> None:
-    samples, state, hop = example(3.0)
+    samples, state, hop = example(network, 3.0)
     with torch.no_grad():
         low = network.encoder.low(samples)
         layers = [low, *network.encoder.high(low)]
@@ -107,9 +107,9 @@ def test_the_last_seconds_come_from_the_same_pass(network: Waveform) -> None:
 def test_what_a_voice_always_has_is_taken_out(network: Waveform) -> None:
     """A voice whose mean the stream knows well answers like the prior's voice at the prior."""
     with torch.no_grad():
-        statistics = torch.randn(1, STATISTICS)
+        statistics = torch.randn(1, Encoder.statistics)
         own = network.expected(statistics, torch.tensor([1e9]))
-        cold = network.expected(torch.zeros(1, STATISTICS), torch.zeros(1))
+        cold = network.expected(torch.zeros(1, Encoder.statistics), torch.zeros(1))
         at_rest = network.logits(network.mean[None], cold)
         torch.testing.assert_close(network.logits(statistics, own), at_rest, atol=1e-2, rtol=1e-2)
 
@@ -122,7 +122,7 @@ def test_an_encoder_file_that_is_another_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_stream_that_has_just_begun_is_less_sure(network: Waveform) -> None:
-    samples, state, hop = example(1.0)
+    samples, state, hop = example(network, 1.0)
     graph, softer = WaveformGraph(network).eval(), WaveformGraph(network, cold=2.0).eval()
     known = state.clone()
     known[0] = 1e6

@@ -17,11 +17,12 @@ from train.data.corpora import LABELS
 from train.data.features import CHUNK
 from train.data.manifest import Row
 from train.data.responses import Responses, load_responses
-from train.networks import school, waveform_fit
+from train.networks import run, school, waveform_fit
 from train.networks.drawn import Batch
 from train.networks.encoder import Encoder
+from train.networks.run import cycle
 from train.networks.waveform import Waveform
-from train.networks.waveform_fit import blended, cycle, draw_pasts, train
+from train.networks.waveform_fit import blended, past_shares, train
 from train.paths import Paths
 from train.recipe import WaveformRecipe
 from train.sampling.channel import Channel
@@ -141,14 +142,15 @@ def test_a_channel_keeps_the_length_and_nothing_is_lost(tmp_path: Path) -> None:
 def _batch(rng: np.random.Generator) -> Batch:
     group = np.repeat(np.arange(3), 4)
     kind = np.array([ACTED] * 8 + [READ] * 4)
-    return Batch(rng.normal(0, 1, (12, 75, 384)).astype(np.float32), rng.integers(0, 8, 12), group, kind)
+    return Batch(rng.normal(0, 1, (12, 75, 384)).astype(np.float32), rng.integers(0, 8, 12), group, kind, np.arange(3))
 
 
 def test_pasts_come_from_the_same_voice() -> None:
     batch = _batch(np.random.default_rng(4))
     # Each window's statistics are its group's number: any mean of its own group is that number again.
     statistics = torch.from_numpy(batch.group.astype(np.float32))[:, None]
-    past, seconds = draw_pasts(statistics, batch, np.random.default_rng(0))
+    share, seconds = past_shares(batch, np.random.default_rng(0))
+    past = share @ statistics
     warm = seconds > 0
     torch.testing.assert_close(past[warm], statistics[warm])
     assert 0.2 < float((seconds <= 2.0).float().mean()) < 0.6
@@ -166,7 +168,7 @@ def test_the_rate_rises_and_falls() -> None:
 @pytest.mark.slow
 def test_a_run_goes_on_where_it_stopped(audio: Audio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waveform_fit, "read_encoder", lambda path: Encoder())
-    monkeypatch.setattr(waveform_fit, "_EVERY", 2)
+    monkeypatch.setattr(run, "_EVERY", 2)
     monkeypatch.setattr(waveform_fit, "_FIRST_BATCHES", 2)
     encoder = tmp_path / "encoder.npz"
     recipe = WaveformRecipe(steps=4, groups=2)
@@ -226,7 +228,7 @@ def test_a_run_goes_on_where_it_stopped(audio: Audio, tmp_path: Path, monkeypatc
 
 def test_a_blend_is_the_mean_of_its_networks() -> None:
     torch.manual_seed(2)
-    one, two = Waveform(), Waveform()
+    one, two = Waveform(Encoder()), Waveform(Encoder())
     with torch.no_grad():
         two.gain.fill_(3.0)
     mean = blended([one, two])
@@ -244,7 +246,7 @@ def test_each_repetition_of_large_has_networks_of_its_own(tmp_path: Path, monkey
 
     def made_up(draws: object, recipe: object, encoder: Path, folder: Path, *, seed: int, **rest: object) -> Waveform:
         trained.append((folder.name, seed))
-        network = Waveform()
+        network = Waveform(Encoder())
         with torch.no_grad():
             network.gain.fill_(seed)
         return network
@@ -265,7 +267,7 @@ def test_pupils_learn_from_the_first_network_alone(tmp_path: Path, monkeypatch: 
     def made_up(draws: object, recipe: object, encoder: Path, folder: Path, *, seed: int, **rest: object) -> Waveform:
         folder.mkdir(parents=True)
         asked.append(seed)
-        return Waveform()
+        return Waveform(Encoder())
 
     monkeypatch.setattr(school, "train", made_up)
     monkeypatch.setattr(school, "Draws", lambda *given, **also: None)
