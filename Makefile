@@ -58,14 +58,13 @@ train: $(VENV)/dev            ## train, score and export the three models on the
 	$(BIN)/python -m train evaluate --system mlp
 	$(BIN)/python -m train evaluate --system mlp --protocol cross
 	$(BIN)/python -m train export --system mlp
-	$(BIN)/python -m train evaluate --system cnn
-	$(BIN)/python -m train evaluate --system cnn --protocol cross
-	$(BIN)/python -m train export --system cnn
-	$(BIN)/python -m train evaluate --system large --protocol cross
-	$(BIN)/python -m train evaluate --system large --protocol cross --vote
-	$(BIN)/python -m train evaluate --system large
-	$(BIN)/python -m train evaluate --system large --vote
-	$(BIN)/python -m train export --system large
+	for system in large cnn; do \
+		$(BIN)/python -m train evaluate --system $$system --protocol cross && \
+		$(BIN)/python -m train evaluate --system $$system --protocol cross --vote && \
+		$(BIN)/python -m train evaluate --system $$system && \
+		$(BIN)/python -m train evaluate --system $$system --vote && \
+		$(BIN)/python -m train export --system $$system || exit 1; \
+	done
 	for model in mlp cnn large; do $(BIN)/python -m train evaluate --bundle $$model --bars || exit 1; done
 	$(BIN)/python -m train card --bundle mlp cnn large
 	$(BIN)/python -m train pictures
