@@ -1,7 +1,7 @@
 """Trains the convolutions of ``cnn``: labels, and the answers and statistics of ``large`` for the same windows and pasts.
 
-The encoder's stem stays as it was. In a step the prior is the step's own mean, because statistics that are learned from nothing
-move faster than a running mean follows; at the end it is measured once with the averaged weights.
+The encoder's stem stays as it was. In a step the prior is the step's own mean; at the end it is measured once with the averaged
+weights.
 """
 
 from __future__ import annotations
