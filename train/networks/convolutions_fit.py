@@ -21,6 +21,7 @@ from train.data.encoder_file import missing
 from train.networks.convolutions import Convolutions, begin_with_stem
 from train.networks.drawn import Batch, Draws
 from train.networks.encoder import TOKENS_PER_S
+from train.networks.loss import multiplies_bfloat16
 from train.networks.run import Run
 from train.networks.waveform import RECENT_S, Waveform
 from train.networks.waveform_fit import begin_prior, past_shares
@@ -59,7 +60,7 @@ def train(
 
     Parameters
     ----------
-    draws : batches of stems
+    draws : batches of drawn windows
     teacher : the ``large`` that learned from the same people
     encoder : ``whisper-tiny-en.npz``
     folder, digest : see ``Run``
@@ -88,20 +89,20 @@ def train(
     teacher.requires_grad_(False)
     run.go(pupil, _parts(pupil, recipe), lambda: step_loss(pupil, teacher, draws, recipe, rng), found)
     draws.rng = np.random.default_rng([seed, recipe.steps])  # the same prior, whether trained at once or loaded
-    begin_prior(network, draws, _LAST_BATCHES)
+    begin_prior(network, draws, _LAST_BATCHES, lambda batch: heard(network, draws, batch))
     return network.eval()
 
 
 def step_loss(pupil: Pupil, teacher: Waveform, draws: Draws, recipe: ConvolutionsRecipe, rng: np.random.Generator) -> Tensor:
     """What a step minimises: cross entropy to each window's label and the teacher's answer, and the error of the hints."""
     batch, network = draws.draw(), pupil.network
-    views = network.pool(torch.from_numpy(batch.tokens), half=True)
+    views = network.pool(heard(network, draws, batch), half=True)
     acted = views[0][torch.from_numpy(batch.kind) == ACTED]
     voices = acted if len(acted) > 1 else views[0]
     share, past_s = past_shares(batch, rng)
     prior, deviation = voices.mean(0), voices.std(0).clamp_min(_LEAST)
     expected = network.expected(share @ views[0], past_s, prior)
-    shown = taught(teacher, torch.from_numpy(draws.first_block(batch)), share, past_s)
+    shown = taught(teacher, torch.from_numpy(batch.tokens), share, past_s)
     weights = (1.0, recipe.recent if batch.tokens.shape[1] > RECENT_S * TOKENS_PER_S else 0.0)
     loss = torch.zeros(())
     for statistics, (hints, answer), weight in zip(views, shown, weights, strict=True):
@@ -113,6 +114,16 @@ def step_loss(pupil: Pupil, teacher: Waveform, draws: Draws, recipe: Convolution
 
 
 @torch.no_grad()
+def heard(network: Waveform, draws: Draws, batch: Batch) -> Tensor:
+    """What the frozen stem makes of a batch's audio, (batch, tokens, 384)."""
+    body = network.encoder
+    assert isinstance(body, Convolutions)
+    log_mel = body.log_mel(torch.from_numpy(draws.samples(batch)))  # in float32: its numbers span sixteen decades
+    with torch.autocast("cpu", torch.bfloat16, enabled=multiplies_bfloat16()):
+        return body.stem(log_mel).float()
+
+
+@torch.no_grad()
 def taught(teacher: Waveform, low: Tensor, share: Tensor, past_s: Tensor) -> Sequence[tuple[Tensor, Tensor]]:
     """What the teacher makes of windows, and of their last seconds.
 
@@ -121,7 +132,7 @@ def taught(teacher: Waveform, low: Tensor, share: Tensor, past_s: Tensor) -> Seq
 
     Parameters
     ----------
-    low : what leaves its first block, (batch, tokens, 384)
+    low : what leaves the teacher's first block, (batch, tokens, 384)
     share, past_s : see ``past_shares``
     """
     views = teacher.pool(low, half=True)

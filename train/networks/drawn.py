@@ -59,7 +59,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Batch:
-    """Windows of one length, as they leave the encoder's first block or, for ``cnn``, its stem.
+    """Windows of one length, as they leave the encoder's first block.
 
     Attributes
     ----------
@@ -86,7 +86,6 @@ class Draws:
     readers, sounds : share of groups with readers, and with sounds
     groups : of a batch
     power : a corpus's share of the acted groups is its number of clips to this power
-    stem : tokens as they leave the encoder's stem, see ``stems.keep_stems``; otherwise its first block
     """
 
     def __init__(
@@ -99,10 +98,8 @@ class Draws:
         sounds: float = 0.08,
         groups: int = 6,
         power: float = 0.5,
-        stem: bool = False,
     ) -> None:
         self.pool, self.rng = pool, rng
-        self._tokens = pool.stem if stem else pool.tokens
         self._places = {id(entry): place for place, entry in enumerate(pool.entries)}
         self._shares, self._groups = (readers, sounds), groups
         self._by: dict[tuple[str, int], list[Entry]] = defaultdict(list)
@@ -130,16 +127,16 @@ class Draws:
                 drawn.append(some[int(rng.integers(len(some)))])
         size = len(drawn[0].target)
         return Batch(
-            np.concatenate([self._tokens(entry) for entry in drawn]),
+            np.concatenate([self.pool.tokens(entry) for entry in drawn]),
             np.array([place for entry in drawn for place in entry.target]),
             np.repeat(np.arange(len(drawn)), size),
             np.repeat([entry.kind for entry in drawn], size),
             np.array([self._places[id(entry)] for entry in drawn]),
         )
 
-    def first_block(self, batch: Batch) -> FloatArray:
-        """A batch as it leaves the encoder's first block, float32 (batch, tokens, 384)."""
-        return np.concatenate([self.pool.tokens(self.pool.entries[place]) for place in batch.place])
+    def samples(self, batch: Batch) -> FloatArray:
+        """A batch's audio, high-passed, float32 (batch, n) at 16 kHz."""
+        return np.concatenate([self.pool.samples(self.pool.entries[place]) for place in batch.place])
 
     def _next_drawer(self) -> str:
         chance = self.rng.random()

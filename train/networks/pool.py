@@ -63,21 +63,14 @@ class Pool:
 
     def tokens(self, entry: Entry) -> FloatArray:
         """What leaves the encoder's first block, float32 (size, tokens, 384)."""
-        return self._kept("tokens", entry)
-
-    def stem(self, entry: Entry) -> FloatArray:
-        """What leaves the encoder's stem, without its positions; as ``tokens``. ``stems.keep_stems`` computes it."""
-        return self._kept("stem", entry)
+        shape = (self._size, round(entry.length / RATE * TOKENS_PER_S), WIDTH)
+        return np.asarray(self._map("tokens", entry, np.float16, shape)[entry.place], np.float32)
 
     def samples(self, entry: Entry) -> FloatArray:
         """The windows' audio, high-passed, float32 (size, length) at 16 kHz."""
         peaks = np.asarray(self._map("peaks", entry, np.float32, (self._size,))[entry.place])
         steps = self._map("samples", entry, np.int16, (self._size, entry.length))[entry.place]
         return np.asarray(steps * (peaks / np.float32(32767))[:, np.newaxis], np.float32)
-
-    def _kept(self, what: str, entry: Entry) -> FloatArray:
-        shape = (self._size, round(entry.length / RATE * TOKENS_PER_S), WIDTH)
-        return np.asarray(self._map(what, entry, np.float16, shape)[entry.place], np.float32)
 
     def _map(self, what: str, entry: Entry, dtype: Any, shape: tuple[int, ...]) -> Any:
         key = what, entry.part, entry.length
@@ -88,5 +81,5 @@ class Pool:
 
 
 def pool_file(folder: Path, what: str, length: int) -> Path:
-    """A part's file of one kind ("tokens", "stem", "samples", "peaks") and of windows of one length."""
+    """A part's file of one kind ("tokens", "samples", "peaks") and of windows of one length."""
     return folder / f"{what}-{length}.bin"

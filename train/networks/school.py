@@ -26,7 +26,6 @@ from train.networks import convolutions_fit
 from train.networks.drawn import Drawing, Draws, learned, load_pool
 from train.networks.lessons import answers, only, shelves, to_answer
 from train.networks.pool import Pool
-from train.networks.stems import keep_stems
 from train.networks.taught import Teaching, fit_taught
 from train.networks.trainer import Data
 from train.networks.waveform import Waveform
@@ -97,9 +96,7 @@ class School:
         encoder = encoder_file(self.paths.corpora)
         return train(draws, recipe, encoder, self.folder(name, seed), digest=digest(rows), seed=seed, threads=threads)
 
-    def _draws(
-        self, rows: Sequence[Row], seed: int, recipe: WaveformRecipe | ConvolutionsRecipe, *, stem: bool = False
-    ) -> Draws:
+    def _draws(self, rows: Sequence[Row], seed: int, recipe: WaveformRecipe | ConvolutionsRecipe) -> Draws:
         return Draws(
             self.pool,
             rows,
@@ -108,14 +105,12 @@ class School:
             sounds=recipe.sounds,
             groups=recipe.groups,
             power=self.recipe.corpus_power,
-            stem=stem,
         )
 
     def cnn(self, recipe: ConvolutionsRecipe, rows: Sequence[Row], name: str, *, number: int = 0, threads: int = 1) -> Waveform:
         """Train ``cnn``, taught by the ``large`` that learned from the same rows, which is trained first; or load that run."""
         teacher, encoder = self.large(rows, name, threads=threads), encoder_file(self.paths.corpora)
-        keep_stems(self.pool, encoder)
-        draws = self._draws(rows, number, recipe, stem=True)
+        draws = self._draws(rows, number, recipe)
         folder = self.cnn_folder(name, number)
         return convolutions_fit.train(
             draws, recipe, teacher, encoder, folder, digest=digest(rows), seed=number, threads=threads

@@ -7,7 +7,7 @@ checkpoint every 50 steps: the same call goes on from it.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -166,13 +166,15 @@ def _parts(network: Waveform) -> tuple[list[Tensor], list[Tensor]]:
 
 
 @torch.no_grad()
-def begin_prior(network: Waveform, draws: Draws, batches: int) -> None:
-    """The prior's mean and deviation, of so many batches."""
+def begin_prior(
+    network: Waveform, draws: Draws, batches: int, low: Callable[[Batch], Tensor] = lambda batch: torch.from_numpy(batch.tokens)
+) -> None:
+    """The prior's mean and deviation, of so many batches; ``low``: what the network takes of a batch."""
     network.eval()
     found = []
     for _ in range(batches):
         batch = draws.draw()
-        whole, _ = network.pool(torch.from_numpy(batch.tokens))
+        whole, _ = network.pool(low(batch))
         found.append(whole[torch.from_numpy(batch.kind) == ACTED])
     every = torch.cat(found)
     network.get_buffer("mean").copy_(every.mean(0))
