@@ -32,7 +32,7 @@ def untrained_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from train.networks.encoder import Encoder  # torch, which not every test here needs
 
     monkeypatch.setenv("REALTIME_SER_ENCODERS", str(tmp_path))
-    for module in ("waveform_fit", "drawn", "stems", "convolutions"):
+    for module in ("waveform_fit", "drawn", "convolutions"):
         monkeypatch.setattr(f"train.networks.{module}.read_encoder", lambda path: Encoder())
     monkeypatch.setattr("train.networks.waveform_fit._FIRST_BATCHES", 1)
     monkeypatch.setattr("train.networks.convolutions_fit._LAST_BATCHES", 2)

@@ -1,4 +1,4 @@
-"""``large`` on the command line: fitted, scored and exported on a toy corpus, and what it says when something is missing."""
+"""``large`` and its pupils on the command line: a toy corpus fitted, scored, exported; and what is said of what is missing."""
 
 from __future__ import annotations
 
@@ -64,7 +64,18 @@ def test_from_a_toy_corpus_to_a_bundle_with_its_scores(
     assert card.raw["training"]["recipe"]["steps"] == 2
     assert "never trained on" in (tmp_path / "weights" / "README.md").read_text(encoding="utf-8")
     assert json.loads((tmp_path / "runs" / "large" / "all" / "history.json").read_text())[-1]["step"] == 2
-    # Its pupil learns from the drawn windows and from those of the clips.
+    # Convolutions learn from it, by the same commands.
+    small = ["train.cnn.steps=2", "train.cnn.groups=2", "train.cnn.width=8"]
+    pupil = [*run, *(word for change in small for word in ("--set", change)), "--system", "cnn"]
+    assert main(["fit", *pupil]) == 0
+    assert main(["export", *pupil, "--weights", str(tmp_path / "weights")]) == 0
+    card = load_model(tmp_path / "weights" / "cnn.json").card
+    assert card.stream is not None
+    assert card.stream.nobody
+    assert "Whisper" in str(card.raw["notice"])
+    assert card.raw["training"]["recipe"]["width"] == 8
+    assert json.loads((tmp_path / "runs" / "cnn" / "all" / "history.json").read_text())[-1]["step"] == 2
+    # The vector's pupil learns from the drawn windows and from those of the clips.
     few = ["steps=3", "answers=8"]
     changes = [f"train.mlp.taught.{change}" for change in few] + ["train.mlp.variants=[]", "train.mlp.network={hidden: [8]}"]
     pupil = [*run, *(word for change in changes for word in ("--set", change)), "--system", "mlp", "--protocol", "speaker"]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from realtime_ser.config import resource
 from realtime_ser.model.card import read_card
 from realtime_ser.model.classifier import load_model
 from train.__main__ import main
@@ -81,13 +82,25 @@ def test_folds_temperature_and_what_ships(
     assert shipped.card.raw["alone"]["four_clip"] > 0
 
 
+def _without(folder: Path, corpus: str) -> str:
+    """A copy of ``cnn`` whose card names one corpus less; returns its path."""
+    card = json.loads((resource("weights") / "cnn.json").read_text(encoding="utf-8"))
+    card["training"]["corpora"].remove(corpus)
+    (folder / "cnn.json").write_text(json.dumps(card), encoding="utf-8")
+    for name in ("cnn.onnx", "mlp.onnx", "mlp.json"):
+        shutil.copy(resource("weights") / name, folder)
+    return str(folder / "cnn.json")
+
+
 def test_a_bundle_that_learned_from_the_corpus_gets_no_vote(
     two_corpora: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     common = ["--corpora", str(two_corpora), "--cache", str(tmp_path / "cache")]
     assert main(["prepare", *common, "--set", "train.variants=[]", "--set", "train.mlp.variants=[]"]) == 0
-    for corpus, message in (("emodb", "learned from emodb"), ("emovo", "no scores of a mlp that did not learn from emovo")):
-        vote = ["vote", *common, "--runs", str(tmp_path / "runs"), "--bundle", "cnn", "--share", "0.5", "--corpus", corpus]
+    stranger = _without(tmp_path, "emovo")
+    cases = (("cnn", "emodb", "learned from emodb"), (stranger, "emovo", "no scores of a mlp that did not learn from emovo"))
+    for bundle, corpus, message in cases:
+        vote = ["vote", *common, "--runs", str(tmp_path / "runs"), "--bundle", bundle, "--share", "0.5", "--corpus", corpus]
         assert main(vote) == 2
         error = capsys.readouterr().err
         assert message in error
