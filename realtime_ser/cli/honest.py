@@ -23,6 +23,16 @@ def score_text(card: Mapping[str, Any]) -> str:
     return f"{what}, {score.known:.0f} % once it knows the voice; four emotions, guessing {GUESSING:.0f} %"
 
 
+def score_command(card: Mapping[str, Any]) -> str:
+    """The command that printed a raw card's headline: on people never met where it has such a score, else on folds."""
+    unseen = card.get("unseen")
+    for part in (unseen.get("corpus") if isinstance(unseen, Mapping) else None, card.get("scores")):
+        command = part.get("command") if isinstance(part, Mapping) else None
+        if isinstance(command, str):
+            return command
+    return "not stated"
+
+
 def cost_text(milliseconds: float | None, hop_s: float) -> str:
     """What a hop costs of the time there is; empty where it was not measured."""
     return "" if milliseconds is None else f"{_figure(milliseconds)} ms of the {1000 * hop_s:.0f} ms there are"

@@ -64,7 +64,7 @@ def show_models(models: Sequence[tuple[Card, float | None]], console: Console | 
     ----------
     models : card, and milliseconds of a hop on this machine, None where that was not measured
     """
-    from realtime_ser.cli.honest import better_fits, cost_text, score_text
+    from realtime_ser.cli.honest import better_fits, cost_text, score_command, score_text
     from realtime_ser.config import Config
 
     console, usual = console or _console(), Config()
@@ -77,9 +77,9 @@ def show_models(models: Sequence[tuple[Card, float | None]], console: Console | 
         if honest := score_text(card.raw):
             table.add_row("strangers", _text(honest))
         table.add_row("score", _text(card.headline))
+        table.add_row("measured by", _text(score_command(card.raw)))
         if cost is not None:
             table.add_row("a hop here", _text(cost_text(cost, usual.stream.hop_s)))
-        table.add_row("measured by", _text(str(dict(card.raw.get("scores", {})).get("command", "not stated"))))
         table.add_row("input", f"{card.spec.recipe}, {card.spec.sample_rate} Hz, {card.min_window_s:g} to {card.window_s:g} s")
         if card.vote is not None:
             table.add_row("vote", _text(f"{card.vote.model} has {card.vote.share:.0%} of the answer; stream.vote=false: none"))

@@ -164,6 +164,7 @@ def test_models_are_listed_with_their_scores() -> None:
         assert card["headline"] in " ".join(text.split())
         assert card["scores"]["command"].startswith("python -m train evaluate")
         assert card["licence"] in text
+        assert f"measured by {card['unseen']['corpus']['command']}" in " ".join(text.split())
         corpus = card["unseen"]["corpus"]
         assert f"right {corpus['four_cold']:.0f} % of the time on people it never met (ased)" in " ".join(text.split())
         assert card["hop_ms_here"] > 0

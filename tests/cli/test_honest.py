@@ -54,6 +54,19 @@ def test_a_users_own_model_claims_nothing(tmp_path: Path) -> None:
     assert honest.better_fits([(raw, 1.0), (LARGE, 10.0)], "tiny", 0.25) == ""
 
 
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        ({"unseen": {"corpus": {"command": "on strangers"}}, "scores": {"command": "on folds"}}, "on strangers"),
+        ({"unseen": {"corpus": {}}, "scores": {"command": "on folds"}}, "on folds"),
+        ({"unseen": ["x"], "scores": None}, "not stated"),
+        ({"scores": {"command": 3}}, "not stated"),
+    ],
+)
+def test_the_command_is_that_of_the_score_above_it(raw: dict[str, Any], told: str) -> None:
+    assert honest.score_command(raw) == told
+
+
 def test_whether_the_better_model_fits_is_measured() -> None:
     fits = honest.better_fits([(MLP, 1.0), (LARGE, 20.0)], "mlp", 0.25)
     assert fits.startswith("--model large fits: 20 ms of the 250 ms there are")
