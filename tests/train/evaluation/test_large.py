@@ -72,7 +72,7 @@ def test_from_a_toy_corpus_to_a_bundle_with_its_scores(
     card = load_model(tmp_path / "weights" / "cnn.json").card
     assert card.stream is not None
     assert card.stream.nobody
-    assert "Whisper" in str(card.raw["notice"])
+    assert "Whisper tiny.en (stem of the encoder)" in str(card.raw["notice"])
     assert card.raw["training"]["recipe"]["width"] == 8
     assert json.loads((tmp_path / "runs" / "cnn" / "all" / "history.json").read_text())[-1]["step"] == 2
     # The vector's pupil learns from the drawn windows and from those of the clips.

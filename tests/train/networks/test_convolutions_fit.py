@@ -27,7 +27,7 @@ def batch(rng: np.random.Generator) -> Batch:
     kind = np.repeat([ACTED, ACTED, READ, SOUND], 4)
     target = np.where(kind == SOUND, NOBODY_PLACE, rng.integers(0, 4, 16))
     tokens = rng.normal(0, 1, (16, 100, 384)).astype(np.float32)
-    return Batch(tokens, target, np.repeat(np.arange(4), 4), kind, np.arange(4))
+    return Batch(tokens, target, np.repeat(np.arange(4), 4), kind, ())
 
 
 def audio(drawn: Batch, rng: np.random.Generator) -> FloatArray:

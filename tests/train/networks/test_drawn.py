@@ -43,6 +43,20 @@ def test_a_pool_is_drawn_once_and_an_unfinished_part_again(
     assert len(calls) == 1
 
 
+def test_a_batchs_audio_is_that_of_its_tokens(rows: list[Row], pool: Pool) -> None:
+    # Teacher and pupil would hear different windows otherwise.
+    draws = Draws(pool, rows, np.random.default_rng(3), readers=0.2, sounds=0.2, groups=3)
+    for _ in range(5):
+        batch = draws.draw()
+        samples = draws.samples(batch)
+        assert len(samples) == len(batch.target) == 12
+        for i, entry in enumerate(batch.entries):
+            mine = batch.group == i
+            np.testing.assert_array_equal(samples[mine], pool.samples(entry))
+            np.testing.assert_array_equal(batch.tokens[mine], pool.tokens(entry))
+            assert tuple(batch.target[mine]) == entry.target
+
+
 def test_a_fold_sees_no_window_of_a_tested_voice(rows: list[Row], pool: Pool) -> None:
     train = [row for row in rows if row.corpus == "tess"]
     assert {entry.corpus for entry in learned(pool, train) if entry.kind == ACTED} == {"tess"}

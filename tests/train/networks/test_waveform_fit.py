@@ -142,7 +142,7 @@ def test_a_channel_keeps_the_length_and_nothing_is_lost(tmp_path: Path) -> None:
 def _batch(rng: np.random.Generator) -> Batch:
     group = np.repeat(np.arange(3), 4)
     kind = np.array([ACTED] * 8 + [READ] * 4)
-    return Batch(rng.normal(0, 1, (12, 75, 384)).astype(np.float32), rng.integers(0, 8, 12), group, kind, np.arange(3))
+    return Batch(rng.normal(0, 1, (12, 75, 384)).astype(np.float32), rng.integers(0, 8, 12), group, kind, ())
 
 
 def test_pasts_come_from_the_same_voice() -> None:
