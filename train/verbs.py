@@ -102,8 +102,9 @@ def evaluate(options: argparse.Namespace) -> None:
     from train.evaluation.elsewhere import shares
     from train.evaluation.streaming import verbs as streaming
 
-    if (options.vote or options.elsewhere) and (options.system not in ON_AUDIO or options.bundle or options.seeds > 1):
-        raise ConfigError("--vote and --elsewhere take --system large or cnn, no --bundle and one seed")
+    wrong = options.system not in ON_AUDIO or options.bundle
+    if (options.vote and wrong) or (options.elsewhere and (wrong or options.seeds > 1)):
+        raise ConfigError("--vote and --elsewhere take --system large or cnn and no --bundle, and --elsewhere takes one seed")
     paths, setup = _requested(options)
     if options.profile:
         _remembered(options)
@@ -118,7 +119,7 @@ def evaluate(options: argparse.Namespace) -> None:
         if options.elsewhere:
             shares(_workshop(options), only=options.fold)
         elif options.vote:
-            voting.score(_workshop(options), options.protocol, only=options.fold)
+            voting.score(_workshop(options), options.protocol, seeds=options.seeds, only=options.fold)
         else:
             large.score(_workshop(options), options.protocol, seeds=options.seeds, only=options.fold)
         return
@@ -239,8 +240,7 @@ def _remembered(options: argparse.Namespace) -> None:
     from train.evaluation.remembered import remembered, report
 
     paths, setup = _requested(options)
-    classifier = load_model(options.bundle or options.system)
-    print(report(remembered(classifier, paths.corpora, options.profile, setup.live)))
+    print(report(remembered(load_model(options.bundle or options.system), paths.corpora, options.profile, setup.live)))
 
 
 def _bars(options: argparse.Namespace) -> None:

@@ -155,7 +155,7 @@ def score(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] 
         apart.append([])
         joined.append([])
         for fold in folds:
-            name = fold.name if number == 0 else f"{fold.name}-again-{number}"
+            name = repeated(fold.name, number)
             path = shop.bundle(shop.network(fold.train, fold.name, number), name)
             cold, known = both_ways(path, shop.corpora, [row for row in fold.test if row.emotion in LABELS])
             apart[-1].append(cold)
@@ -163,8 +163,7 @@ def score(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] 
             print(
                 f"{name}: {scoring.uar(apart[-1][-1]):.1f} % UAR, as one stream {scoring.uar(joined[-1][-1]):.1f} %", flush=True
             )
-    repeated = f" --seeds {seeds}" if seeds > 1 else ""
-    command = f"python -m train evaluate --system {shop.system} --protocol {protocol}{repeated}"
+    command = f"python -m train evaluate --system {shop.system} --protocol {protocol}{of_seeds(seeds)}"
     written = {
         "scores": table(protocol, folds, apart, joined, command),
         **_temperatures(apart[0], joined[0], shop.recipe.cold),
@@ -173,6 +172,16 @@ def score(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] 
     }
     write_text(scores_file(shop, protocol), json.dumps(written, indent=2) + "\n")
     return written
+
+
+def repeated(name: str, number: int) -> str:
+    """What a repetition of a fold is called."""
+    return name if number == 0 else f"{name}-again-{number}"
+
+
+def of_seeds(seeds: int) -> str:
+    """The end of a command that repeats a score."""
+    return f" --seeds {seeds}" if seeds > 1 else ""
 
 
 def table(

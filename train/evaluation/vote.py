@@ -17,7 +17,7 @@ from train.data.splits import Split
 from train.evaluation import scores as scoring
 from train.evaluation.both_ways import both_ways
 from train.evaluation.folds import Job, scored
-from train.evaluation.large import Workshop, folds_of, scores_file, some, table, written_scores
+from train.evaluation.large import Workshop, folds_of, of_seeds, repeated, scores_file, some, table, written_scores
 from train.networks import ensemble
 from train.networks.waveform_bundle import write_bundle
 
@@ -29,10 +29,14 @@ def vote_of(voter: Card, share: float, temperature: float = 1.0) -> Mapping[str,
     return {"model": voter.path.stem, "sha256": voter.sha256, "share": share, "temperature": round(temperature, 4)}
 
 
-def fold_bundle(shop: Workshop, fold: Split) -> Path:
+def fold_bundle(shop: Workshop, fold: Split, number: int = 0) -> Path:
     """Write what ships of a fold, both networks with the temperatures that ship; returns the card of the larger one.
 
     Networks that are not in the runs are trained.
+
+    Parameters
+    ----------
+    number : of the repetition, of both networks
 
     Raises
     ------
@@ -45,15 +49,23 @@ def fold_bundle(shop: Workshop, fold: Split) -> Path:
             raise ConfigError(
                 f"run `python -m train evaluate --system {system} --protocol cross` before: it fits a temperature"
             )
-    folder = shop.paths.runs / shop.system / fold.name / "vote"
+    folder = shop.paths.runs / shop.system / repeated(fold.name, number) / "vote"
     folder.mkdir(parents=True, exist_ok=True)
     trained = ensemble.train(
-        shop.school, fold.train, settings, VOTER, shop.paths.runs, fold.name, threads=shop.threads, test=fold.test
+        shop.school,
+        fold.train,
+        settings,
+        VOTER,
+        shop.paths.runs,
+        fold.name,
+        number=number,
+        threads=shop.threads,
+        test=fold.test,
     )
     voter = trained.export(folder / f"{VOTER}.onnx", name=VOTER, temperature=float(other["temperature"]))
     temperature = float(written_scores(shop, "cross-vote").get("temperature", 1.0))
     return write_bundle(
-        shop.network(fold.train, fold.name),
+        shop.network(fold.train, fold.name, number),
         folder / f"{shop.system}.onnx",
         name=shop.system,
         temperature=float(own["temperature"]),
@@ -63,13 +75,14 @@ def fold_bundle(shop: Workshop, fold: Split) -> Path:
     ).path
 
 
-def score(shop: Workshop, protocol: str, *, only: Sequence[int] = ()) -> Mapping[str, Any]:
+def score(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] = ()) -> Mapping[str, Any]:
     """Score the folds with the vote; writes ``scores-PROTOCOL-vote.json`` into the runs of the system, and returns that.
 
     The mean's temperature is fitted on leave-one-corpus-out, cold clips and known voices alike, and holds for other protocols.
 
     Parameters
     ----------
+    seeds : number of repetitions of both networks
     only : numbers of folds, from 1 on; none: all
 
     Raises
@@ -78,22 +91,26 @@ def score(shop: Workshop, protocol: str, *, only: Sequence[int] = ()) -> Mapping
     """
     began = time.perf_counter()
     folds = some(folds_of(protocol, shop.acted), only)
-    apart: list[scoring.Clips] = []
-    joined: list[scoring.Clips] = []
-    for fold in folds:
-        path = _untempered(fold_bundle(shop, fold))
-        cold, known = both_ways(path, shop.corpora, [row for row in fold.test if row.emotion in LABELS])
-        apart.append(cold)
-        joined.append(known)
-        print(f"{fold.name}: {scoring.uar(cold):.1f} % UAR, as one stream {scoring.uar(known):.1f} %", flush=True)
+    apart: list[list[scoring.Clips]] = []
+    joined: list[list[scoring.Clips]] = []
+    for number in range(seeds):
+        apart.append([])
+        joined.append([])
+        for fold in folds:
+            path = _untempered(fold_bundle(shop, fold, number))
+            cold, known = both_ways(path, shop.corpora, [row for row in fold.test if row.emotion in LABELS])
+            apart[-1].append(cold)
+            joined[-1].append(known)
+            name = repeated(fold.name, number)
+            print(f"{name}: {scoring.uar(cold):.1f} % UAR, as one stream {scoring.uar(known):.1f} %", flush=True)
     if protocol == "cross":
-        temperature = scoring.best_temperature(scoring.join([*apart, *joined]))
+        temperature = scoring.best_temperature(scoring.join([clips for part in (*apart, *joined) for clips in part]))
     else:
         temperature = float(written_scores(shop, "cross-vote").get("temperature", 1.0))
-    apart, joined = ([scoring.tempered(clips, temperature) for clips in part] for part in (apart, joined))
-    command = f"python -m train evaluate --system {shop.system} --protocol {protocol} --vote"
+    apart, joined = ([[scoring.tempered(clips, temperature) for clips in seed] for seed in part] for part in (apart, joined))
+    command = f"python -m train evaluate --system {shop.system} --protocol {protocol} --vote{of_seeds(seeds)}"
     written = {
-        "scores": {**table(protocol, folds, [apart], [joined], command), "vote": {"model": VOTER, "share": shop.settings.vote}},
+        "scores": {**table(protocol, folds, apart, joined, command), "vote": {"model": VOTER, "share": shop.settings.vote}},
         "temperature": round(temperature, 4),
         "seconds": time.perf_counter() - began,
     }

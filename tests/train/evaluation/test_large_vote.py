@@ -58,6 +58,13 @@ def test_folds_temperature_and_what_ships(
     assert fold.voter.card.raw["fitted_temperature"] == pytest.approx(
         json.loads((runs / "mlp" / "scores-cross.json").read_text())["temperature"], abs=1e-3
     )
+    # A second repetition has networks of its own, and the score is of both.
+    assert main([*cross, "large", "--vote", "--seeds", "2", "--fold", "2"]) == 0
+    assert "cross-emovo-again-1: " in capsys.readouterr().out
+    first, again = (runs / "large" / f"cross-emovo{end}" / "vote" for end in ("", "-again-1"))
+    for name in ("large.onnx", "mlp.onnx"):
+        assert (first / name).read_bytes() != (again / name).read_bytes()
+    (runs / "large" / "scores-cross-vote.json").write_text(json.dumps(found))
     assert main([*cross, "large", "--elsewhere", "--fold", "2"]) == 0
     said = capsys.readouterr().out
     assert "cross-emovo cold" in said
@@ -109,7 +116,14 @@ def test_a_bundle_that_learned_from_the_corpus_gets_no_vote(
     assert "--share" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("given", [["--vote"], ["--elsewhere"], ["--system", "large", "--vote", "--seeds", "3"]])
-def test_what_the_vote_does_not_go_with_is_said(given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["--vote"], "--vote and --elsewhere take --system large"),
+        (["--elsewhere"], "--vote and --elsewhere take --system large"),
+        (["--system", "large", "--elsewhere", "--seeds", "3"], "--elsewhere takes one seed"),
+    ],
+)
+def test_what_the_vote_does_not_go_with_is_said(given: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", *given]) == 2
-    assert "--vote and --elsewhere take --system large" in capsys.readouterr().err
+    assert message in capsys.readouterr().err
