@@ -24,6 +24,20 @@ ON_AUDIO = ("large", "cnn")  # trained on drawn windows of the audio
 
 
 @dataclass(frozen=True, slots=True)
+class NobodyFrom:
+    """Least probability of "nobody speaks" at which a system says so, where it is the largest; 0 to 1."""
+
+    mlp: float = between(0, 1, default=0.25)
+    logmel: float = between(0, 1, default=0.0)
+    cnn: float = between(0, 1, default=0.35)
+    large: float = between(0, 1, default=0.35)
+
+    def of(self, system: str) -> float:
+        """That of one system."""
+        return float(getattr(self, system))
+
+
+@dataclass(frozen=True, slots=True)
 class TrainSettings:
     """Everything that ``recipes.yaml`` holds.
 
@@ -34,6 +48,7 @@ class TrainSettings:
     within : corpora of the folds inside one corpus
     seed : of everything random
     vote : weight of mlp's answer beside that of large and of cnn; 0: they answer alone
+    nobody_from : when a system takes a window for no speech; goes onto the card
     """
 
     corpora: str | None = None
@@ -41,6 +56,7 @@ class TrainSettings:
     within: tuple[str, ...] = ("ravdess_speech",)
     seed: int = between(0, 2**31, default=0)
     vote: float = between(0, 1, default=0.4)
+    nobody_from: NobodyFrom = field(default_factory=NobodyFrom)
     select: Selection = field(default_factory=Selection)
     mlp: Recipe = field(default_factory=lambda: Recipe({"recipe": "flatstats"}))
     logmel: Recipe = field(default_factory=lambda: Recipe({"recipe": "stacked"}))

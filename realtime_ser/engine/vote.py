@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -39,13 +40,13 @@ class VotingWindows:
         assert model.card.vote is not None
         self._share, self._sharper = np.float32(model.card.vote.share), 1 / model.card.vote.temperature
         both = (model, model.voter)
-        self._own, self._other = (WindowClassifier(each, config, nobody=nobody) for each in both)
+        # Both decide from the same numbers, so by the same limit.
+        windows = partial(WindowClassifier, config=config, nobody=nobody, nobody_from=model.card.nobody_from)
+        self._own, self._other = (windows(each) for each in both)
         self.name = f"{self._own.name} + {self._other.name}"
         if profile is not None:
             parts = [None if part is None else replace(profile, voice=part) for part in self._parts(profile.voice)]
-            self._own, self._other = (
-                WindowClassifier(each, config, nobody=nobody, profile=part) for each, part in zip(both, parts, strict=True)
-            )
+            self._own, self._other = (windows(each, profile=part) for each, part in zip(both, parts, strict=True))
         self._unlike = False
         own = self._own
         self.window, self.min_window, self.recent_s = own.window, own.min_window, own.recent_s

@@ -26,6 +26,7 @@ class WindowClassifier:
     model : the classifier, whose card owns the front end
     config : window lengths, and the weight of the last seconds
     nobody : let a model that has a "nobody speaks" output use it
+    nobody_from : the output's least probability for that; None: the card's
     profile : adaptation of earlier streams to the voice; None: start from the model's prior
 
     Attributes
@@ -41,7 +42,15 @@ class WindowClassifier:
     ModelError : the config asks for a window that the model was not trained for
     """
 
-    def __init__(self, model: Classifier, config: StreamConfig, *, nobody: bool = True, profile: Profile | None = None) -> None:
+    def __init__(
+        self,
+        model: Classifier,
+        config: StreamConfig,
+        *,
+        nobody: bool = True,
+        nobody_from: float | None = None,
+        profile: Profile | None = None,
+    ) -> None:
         card, spec = model.card, model.spec
         window_s = config.window_s or card.window_s
         min_window_s = min(config.min_window_s or card.min_window_s, window_s)
@@ -54,6 +63,7 @@ class WindowClassifier:
         self._front_end = model.front_end(window_s)
         self._normaliser = model.normaliser()
         self._stream, self._nobody = card.stream, nobody
+        self._nobody_from = card.nobody_from if nobody_from is None else nobody_from
         self._state = model.first_state()
         self.name = f"{card.name} {card.sha256[:16]}"
         self._profile = profile
@@ -204,11 +214,11 @@ class WindowClassifier:
         return self._joined(probs, sooner) if recent else probs
 
     def _emotions(self, probs: FloatArray) -> FloatArray | None:
-        """Probabilities of the labels; None where the "nobody" output is at least as probable as each of them."""
+        """Probabilities of the labels; None where "nobody" is as probable as each of them and as ``nobody_from``, or more."""
         if len(probs) == len(self._model.labels):
             return probs
         emotions = probs[: len(self._model.labels)]
-        if self._nobody and probs[-1] >= emotions.max():
+        if self._nobody and probs[-1] >= max(emotions.max(), self._nobody_from):
             return None
         emotions = np.maximum(emotions, _LEAST)  # avoids 0 / 0 where the "nobody" output is certain
         return np.asarray(emotions / emotions.sum(), np.float32)

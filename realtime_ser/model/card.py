@@ -80,6 +80,7 @@ class _Written:
     normalisation: Mapping[str, Any] | None = None
     stream: StreamGraph | None = None
     nobody: bool = False
+    nobody_from: float = 0.0
     vote: Vote | None = None
 
 
@@ -96,6 +97,7 @@ class Card:
     input_name, output_name : tensors of the ONNX graph
     stream : tensors of the stream's state in the graph; None: it has none
     nobody : whether the output has a last column, after the labels, for "nobody speaks"
+    nobody_from : that column's least probability at which the window is no speech, if it is the largest; 0 to 1
     standardised : whether each window of a waveform is scaled to zero mean and unit variance
     logits : the output is logits, to be divided by ``temperature`` and softmaxed here; else it is probabilities
     headline : the speaker-independent score in one line
@@ -121,6 +123,7 @@ class Card:
     stream: StreamGraph | None = None
     standardised: bool = False
     nobody: bool = False
+    nobody_from: float = 0.0
     vote: Vote | None = None
 
     @property
@@ -130,10 +133,11 @@ class Card:
 
     @property
     def identity(self) -> str:
-        """What its answers depend on: the network's hash, and the vote's."""
+        """What its answers depend on: the network's hash, the vote's, and when it says "nobody"."""
+        nobody = f", nobody from {self.nobody_from:g}" if self.nobody_from else ""
         if self.vote is None:
-            return self.sha256
-        return f"{self.sha256} + {self.vote.share:g} {self.vote.sha256} / {self.vote.temperature:g}"
+            return self.sha256 + nobody
+        return f"{self.sha256} + {self.vote.share:g} {self.vote.sha256} / {self.vote.temperature:g}{nobody}"
 
 
 def read_card(path: Path) -> Card:
@@ -180,6 +184,9 @@ def _card(path: Path, raw: Any) -> Card:
         raise ModelError(f"output kind {kind!r} is neither 'probabilities' nor 'logits'")
     if read.stream is not None and kind != "probabilities":
         raise ModelError("a graph with a 'stream' returns probabilities")
+    nobody = read.nobody or (read.stream is not None and read.stream.nobody)
+    if not 0 <= read.nobody_from <= 1 or (read.nobody_from and not nobody):
+        raise ModelError("'nobody_from' must be 0 to 1, and needs a network with an output for nobody")
     if read.vote is not None and (read.vote.model == path.stem or not read.vote.model.replace("-", "").isidentifier()):
         raise ModelError(f"'vote' must name another bundle of the same folder, not {read.vote.model!r:.80}")
     spec = FrontEndSpec.from_dict(read.front_end)
@@ -202,7 +209,8 @@ def _card(path: Path, raw: Any) -> Card:
         logits=kind == "logits",
         temperature=read.temperature,
         stream=read.stream,
-        nobody=read.nobody or (read.stream is not None and read.stream.nobody),
+        nobody=nobody,
+        nobody_from=read.nobody_from,
         vote=read.vote,
         sha256=read.sha256,
         headline=str(raw.get("headline", "no score on its card")),

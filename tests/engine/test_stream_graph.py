@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bundles import LABELS, RATE, STREAM, Samples, write_stream_bundle
+from bundles import LABELS, RATE, STREAM, Samples, write_bundle, write_stream_bundle
 from realtime_ser.audio.high_pass import high_passed
 from realtime_ser.config import Config, GateConfig, StreamConfig
 from realtime_ser.engine.engine import Engine
@@ -111,6 +111,21 @@ def test_nobody_is_no_speech_in_records_and_accounts(model: Classifier, talk: Sa
 def test_a_card_that_says_otherwise_is_refused(tmp_path: Path, stream: object, message: str) -> None:
     with pytest.raises(ModelError, match=message):
         load_model(write_stream_bundle(tmp_path, stream=stream))
+
+
+def test_how_probable_nobody_must_be_is_on_the_card(tmp_path: Path) -> None:
+    plain = load_model(write_stream_bundle(tmp_path / "plain")).card
+    card = load_model(write_stream_bundle(tmp_path / "limit", nobody_from=0.35)).card
+    assert (plain.nobody_from, card.nobody_from) == (0, 0.35)
+    assert card.identity == f"{card.sha256}, nobody from 0.35" != plain.identity
+    for number, wrong in enumerate((-0.1, 1.1, True, "0.5")):
+        with pytest.raises(ModelError, match="nobody_from"):
+            load_model(write_stream_bundle(tmp_path / str(number), nobody_from=wrong))
+
+
+def test_a_limit_for_nobody_needs_such_an_output(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="needs a network with an output for nobody"):
+        load_model(write_bundle(tmp_path, "stacked", nobody_from=0.5))
 
 
 def test_a_model_without_state_says_so(bundles: dict[str, Path]) -> None:

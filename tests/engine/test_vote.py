@@ -108,6 +108,20 @@ def test_nobody_is_decided_by_those_that_know_it(tmp_path: Path, talk: Samples) 
         assert all(not each.probs for each in both if each.state == "no_speech")
 
 
+def test_both_take_nobody_by_the_chosen_models_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one of them takes for speech the other must not forget."""
+    model = load_model(voting(tmp_path))
+    assert model.voter is not None
+    quiet = np.tile(np.array([9.9e-4, -9.9e-4], np.float32), RATE // 2)  # nobody has about two thirds
+    for limit, silent in ((0.0, True), (0.5, True), (0.9, False)):
+        monkeypatch.setattr(model, "card", replace(model.card, nobody_from=limit))
+        both = VotingWindows(model, StreamConfig(recent_s=0.0))
+        both.push(quiet)
+        before = both.parts[1].snapshot_voice()
+        assert (both.classify(RATE, recent=False) is None) == silent
+        assert (both.parts[1].snapshot_voice() == before) == silent
+
+
 def test_a_voice_is_of_both_models(tmp_path: Path, talk: Samples) -> None:
     model = load_model(voting(tmp_path))
     assert model.voter is not None

@@ -150,6 +150,28 @@ def test_what_the_network_takes_for_nobody_is_no_speech_and_not_learned(
     assert windows.snapshot_voice() != before
 
 
+def test_nobody_must_be_as_probable_as_the_card_asks(
+    sounds_known: Classifier, talk: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four labels share what speaks for a voice, so a "nobody" that leads may still be improbable."""
+    monkeypatch.setattr(sounds_known, "card", replace(sounds_known.card, nobody_from=0.5))
+    rows = ([0.15, 0.15, 0.15, 0.15, 0.4], [0.2, 0.1, 0.1, 0.1, 0.5], [0.55, 0.0, 0.0, 0.0, 0.45])
+    unlikely, likely, outweighed = (np.array(row, np.float32) for row in rows)
+    spoken = []
+    for answer in (unlikely, likely, outweighed):
+        monkeypatch.setattr(sounds_known, "outputs", lambda windows, row=answer: np.stack([row] * len(windows)))
+        windows = WindowClassifier(sounds_known, StreamConfig(recent_s=0.0))
+        windows.push(talk[: 2 * RATE])
+        before = windows.snapshot_voice()
+        spoken.append(windows.classify(HOP, recent=False) is not None)
+        assert (windows.snapshot_voice() != before) == spoken[-1]
+    assert spoken == [True, False, True]
+    leading = WindowClassifier(sounds_known, StreamConfig(recent_s=0.0), nobody_from=0.0)
+    leading.push(talk[: 2 * RATE])
+    monkeypatch.setattr(sounds_known, "outputs", lambda windows: np.stack([unlikely] * len(windows)))
+    assert leading.classify(HOP, recent=False) is None
+
+
 def test_a_network_with_nobody_in_a_stream(sounds_known: Classifier, talk: Samples) -> None:
     """Its labels' probabilities sum to one whatever it thinks of nobody."""
     estimates = heard(sounds_known, Config(gate=GateConfig(enabled=False, model=False)), talk[: 5 * RATE])

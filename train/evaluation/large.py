@@ -70,6 +70,11 @@ class Workshop:
         """Of the system."""
         return self.settings.large if self.system == LARGE else self.settings.cnn
 
+    @property
+    def nobody_from(self) -> float:
+        """From which probability on the system says that nobody speaks."""
+        return self.settings.nobody_from.of(self.system)
+
     def tested(self, *corpora: str) -> list[Row]:
         """The test parts of these corpora."""
         return [row for row in test_only(self.rows) if row.corpus in corpora]
@@ -96,6 +101,7 @@ class Workshop:
             temperature=temperature,
             memory_s=self.recipe.memory_s,
             cold=self.recipe.cold,
+            nobody_from=self.nobody_from,
         )
         return card.path
 

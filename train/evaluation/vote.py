@@ -71,6 +71,7 @@ def fold_bundle(shop: Workshop, fold: Split, number: int = 0) -> Path:
         temperature=float(own["temperature"]),
         memory_s=shop.recipe.memory_s,
         cold=float(own["cold"]),
+        nobody_from=shop.nobody_from,
         facts={"vote": vote_of(voter, settings.vote, temperature)},
     ).path
 

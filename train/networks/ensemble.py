@@ -31,7 +31,8 @@ from train.settings import TrainSettings
 class Ensemble:
     """Trained networks whose probabilities are averaged, and the front end that they share.
 
-    ``shares`` are each network's weight in the average; None: all alike. ``nobody``: their last output is "nobody speaks".
+    ``shares`` are each network's weight in the average; None: all alike. ``nobody``: their last output is "nobody speaks", said
+    from a probability of ``nobody_from`` on.
     """
 
     networks: tuple[nn.Module, ...]
@@ -39,6 +40,7 @@ class Ensemble:
     normalisation: Normalisation | None
     shares: tuple[float, ...] | None = None
     nobody: bool = False
+    nobody_from: float = 0.0
 
     def export(
         self,
@@ -60,6 +62,7 @@ class Ensemble:
             normalisation=self.normalisation,
             labels=labels,
             nobody=self.nobody,
+            nobody_from=self.nobody_from,
             facts=facts,
         )
 
@@ -105,7 +108,8 @@ def train(
     if isinstance(data, School):
         recipe = settings.recipe(system)
         networks = data.taught(system, recipe, rows, name, number=number, threads=threads)
-        return Ensemble(tuple(networks), recipe.spec, normalisation(networks[0], recipe), nobody=True)
+        section, said = normalisation(networks[0], recipe), settings.nobody_from.of(system)
+        return Ensemble(tuple(networks), recipe.spec, section, nobody=True, nobody_from=said)
     trained = {}
     for part, learned in data.items():
         count, later = learned.recipe.networks, learned.recipe.others_first

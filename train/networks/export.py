@@ -43,6 +43,7 @@ def export(
     normalisation: Normalisation | None = None,
     labels: Sequence[str] = LABELS,
     nobody: bool = False,
+    nobody_from: float = 0.0,
     facts: Mapping[str, Any] | None = None,
 ) -> Card:
     """Write the bundle and check it against torch.
@@ -56,6 +57,7 @@ def export(
     normalisation : the running normalisation of the networks' input
     labels : the bundle's labels, in the order of ``LABELS``: those in the training data
     nobody : the networks' last output, after those of ``LABELS``, is "nobody speaks"
+    nobody_from : least probability of that output at which a window is no speech, where it is the largest
     facts : further keys of the card: description, training, scores, ...
 
     Raises
@@ -104,7 +106,7 @@ def export(
         "labels": list(labels),
         "input": {"name": "features", "shape": shape},
         "output": {"name": "probs", "shape": ["batch", len(labels) + nobody], "kind": "probabilities"},
-        **({"nobody": True} if nobody else {}),
+        **({"nobody": True, "nobody_from": nobody_from} if nobody else {}),
         "temperature": 1.0,
         "fitted_temperature": round(float(temperature), 4),
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),

@@ -32,6 +32,7 @@ def write_bundle(
     memory_s: float = 60.0,
     cold: float = 1.0,
     int8: bool = True,
+    nobody_from: float = 0.0,
     facts: Mapping[str, Any] | None = None,
 ) -> Card:
     """Write the bundle; returns its card.
@@ -40,6 +41,7 @@ def write_bundle(
     ----------
     path : ``.../NAME.onnx``; the card lies beside it
     temperature, memory_s, cold : see ``WaveformGraph``
+    nobody_from : least probability of "nobody" at which a window is no speech, where it is the largest
     facts : further keys of the card, such as ``vote``, whose bundle must lie in the same folder
 
     Raises
@@ -67,6 +69,7 @@ def write_bundle(
             "recent_s": RECENT_S,
             "nobody": True,
         },
+        "nobody_from": nobody_from,
         "temperature": 1.0,
         "fitted_temperature": round(float(temperature), 4),
         "cold_temperature": round(float(temperature * cold), 4),

@@ -56,6 +56,7 @@ def ship(shop: Workshop, live: Config, weights: Path) -> Card:
             temperature=float(fitted["temperature"]),
             memory_s=recipe.memory_s,
             cold=float(fitted["cold"]),
+            nobody_from=shop.nobody_from,
             facts=about,
         )
 

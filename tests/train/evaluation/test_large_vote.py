@@ -41,6 +41,7 @@ def test_folds_temperature_and_what_ships(
     runs, weights = tmp_path / "runs", tmp_path / "weights"
     changes = ["variants=[]", "mlp.variants=[]", "mlp.network={hidden: [8]}", "mlp.taught.steps=3", "mlp.taught.answers=8"]
     changes += ["large.steps=2", "large.groups=2", "large.drawn=12", "use=[ravdess_speech, emovo]", "vote=0.3"]
+    changes += ["nobody_from.large=0.6"]
     common = ["--corpora", str(two_corpora), "--cache", str(tmp_path / "cache")]
     common += [word for change in changes for word in ("--set", f"train.{change}")]
     assert main(["prepare", *common]) == 0
@@ -86,6 +87,10 @@ def test_folds_temperature_and_what_ships(
     assert shipped.card.vote is not None
     assert (shipped.card.vote.share, shipped.card.vote.temperature) == (0.3, found["temperature"])
     assert shipped.card.raw["strangers"]["vote"]["model"] == "mlp"
+    # The folds are scored with the limit for "nobody" that ships.
+    for each in (shipped, fold):
+        assert each.voter is not None
+        assert (each.card.nobody_from, each.voter.card.nobody_from) == (0.6, 0.25)
     assert shipped.card.raw["alone"]["four_clip"] > 0
 
 
