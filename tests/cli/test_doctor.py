@@ -212,7 +212,9 @@ class SlowModel:
 
     labels = ("angry", "calm")
     spec = FrontEndSpec("flat268", n_fft=1024, n_mels=128)
-    card = SimpleNamespace(name="slow", window_s=1.0, min_window_s=0.5, stream=None, nobody=False, sha256="", vote=None)
+    card = SimpleNamespace(
+        name="slow", window_s=1.0, min_window_s=0.5, stream=None, nobody=False, nobody_from=0.0, sha256="", vote=None
+    )
 
     def __init__(self, seconds):
         self.seconds = seconds
