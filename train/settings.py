@@ -48,7 +48,7 @@ class TrainSettings:
     within : corpora of the folds inside one corpus
     seed : of everything random
     vote : weight of mlp's answer beside that of large and of cnn; 0: they answer alone
-    nobody_from : when a system takes a window for no speech; goes onto the card
+    nobody_from : least probability of "nobody speaks" at which a system takes a window for no speech; goes onto the card
     """
 
     corpora: str | None = None

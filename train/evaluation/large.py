@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -155,20 +155,11 @@ def score(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] 
     """
     began = time.perf_counter()
     folds = some(folds_of(protocol, shop.acted), only)
-    apart: list[list[scoring.Clips]] = []
-    joined: list[list[scoring.Clips]] = []
-    for number in range(seeds):
-        apart.append([])
-        joined.append([])
-        for fold in folds:
-            name = repeated(fold.name, number)
-            path = shop.bundle(shop.network(fold.train, fold.name, number), name)
-            cold, known = both_ways(path, shop.corpora, [row for row in fold.test if row.emotion in LABELS])
-            apart[-1].append(cold)
-            joined[-1].append(known)
-            print(
-                f"{name}: {scoring.uar(apart[-1][-1]):.1f} % UAR, as one stream {scoring.uar(joined[-1][-1]):.1f} %", flush=True
-            )
+
+    def bundle(fold: Split, number: int) -> Path:
+        return shop.bundle(shop.network(fold.train, fold.name, number), repeated(fold.name, number))
+
+    apart, joined = played(shop, folds, seeds, bundle)
     command = f"python -m train evaluate --system {shop.system} --protocol {protocol}{of_seeds(seeds)}"
     written = {
         "scores": table(protocol, folds, apart, joined, command),
@@ -178,6 +169,27 @@ def score(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] 
     }
     write_text(scores_file(shop, protocol), json.dumps(written, indent=2) + "\n")
     return written
+
+
+def played(
+    shop: Workshop, folds: Sequence[Split], seeds: int, bundle: Callable[[Split, int], Path]
+) -> tuple[list[list[scoring.Clips]], list[list[scoring.Clips]]]:
+    """Each seed's and fold's test clips, as streams of their own and as one stream of each speaker.
+
+    Parameters
+    ----------
+    bundle : writes what a fold's repetition is scored with; returns its card
+    """
+    apart: list[list[scoring.Clips]] = [[] for _ in range(seeds)]
+    joined: list[list[scoring.Clips]] = [[] for _ in range(seeds)]
+    for number in range(seeds):
+        for fold in folds:
+            cold, known = both_ways(bundle(fold, number), shop.corpora, [row for row in fold.test if row.emotion in LABELS])
+            apart[number].append(cold)
+            joined[number].append(known)
+            name = repeated(fold.name, number)
+            print(f"{name}: {scoring.uar(cold):.1f} % UAR, as one stream {scoring.uar(known):.1f} %", flush=True)
+    return apart, joined
 
 
 def repeated(name: str, number: int) -> str:

@@ -15,9 +15,8 @@ from train.atomic import write_text
 from train.data.corpora import LABELS
 from train.data.splits import Split
 from train.evaluation import scores as scoring
-from train.evaluation.both_ways import both_ways
 from train.evaluation.folds import Job, scored
-from train.evaluation.large import Workshop, folds_of, of_seeds, repeated, scores_file, some, table, written_scores
+from train.evaluation.large import Workshop, folds_of, of_seeds, played, repeated, scores_file, some, table, written_scores
 from train.networks import ensemble
 from train.networks.waveform_bundle import write_bundle
 
@@ -92,18 +91,7 @@ def score(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] 
     """
     began = time.perf_counter()
     folds = some(folds_of(protocol, shop.acted), only)
-    apart: list[list[scoring.Clips]] = []
-    joined: list[list[scoring.Clips]] = []
-    for number in range(seeds):
-        apart.append([])
-        joined.append([])
-        for fold in folds:
-            path = _untempered(fold_bundle(shop, fold, number))
-            cold, known = both_ways(path, shop.corpora, [row for row in fold.test if row.emotion in LABELS])
-            apart[-1].append(cold)
-            joined[-1].append(known)
-            name = repeated(fold.name, number)
-            print(f"{name}: {scoring.uar(cold):.1f} % UAR, as one stream {scoring.uar(known):.1f} %", flush=True)
+    apart, joined = played(shop, folds, seeds, lambda fold, number: _untempered(fold_bundle(shop, fold, number)))
     if protocol == "cross":
         temperature = scoring.best_temperature(scoring.join([clips for part in (*apart, *joined) for clips in part]))
     else:
