@@ -61,7 +61,8 @@ class Elsewhere:
 def shares(shop: Workshop, *, only: Sequence[int] = (), most: int = 500) -> Mapping[str, Mapping[str, tuple[float, ...]]]:
     """UAR of four emotions at each of ``SHARES`` of mlp's answer; prints and returns it for each fold, cold and known.
 
-    Both networks are played alone, and their clips' answers averaged.
+    Both networks are played alone, and their clips' answers averaged. Beside the UAR stands how many clips each leaves without
+    an answer.
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ def shares(shop: Workshop, *, only: Sequence[int] = (), most: int = 500) -> Mapp
     """
     change = Elsewhere(load_responses(shop.corpora))
     table: dict[str, dict[str, tuple[float, ...]]] = {}
-    print(f"{'':22}" + "".join(f"{share:>7g}" for share in SHARES))
+    print(f"{'':22}" + "".join(f"{share:>7g}" for share in SHARES) + "   clips without an answer, each alone")
     for fold in some(folds_of("cross", shop.acted), only):
         rows = _few([row for row in fold.test if row.emotion in scoring.FOUR], most)
         table[fold.name] = {}
@@ -78,7 +79,11 @@ def shares(shop: Workshop, *, only: Sequence[int] = (), most: int = 500) -> Mapp
             own, other = _answers(fold_bundle(shop, fold), shop.corpora, rows, change, known=how == "known")
             found = tuple(_uar((1 - share) * own + share * other, rows) for share in SHARES)
             table[fold.name][how] = found
-            print(f"{fold.name + ' ' + how:22}" + "".join(f"{value:7.1f}" for value in found), flush=True)
+            lost = " and ".join(str(int((probs.sum(1) == 0).sum())) for probs in (own, other))
+            print(
+                f"{fold.name + ' ' + how:22}" + "".join(f"{value:7.1f}" for value in found) + f"   {lost} of {len(rows)}",
+                flush=True,
+            )
     return table
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -70,6 +71,7 @@ def test_folds_temperature_and_what_ships(
     said = capsys.readouterr().out
     assert "cross-emovo cold" in said
     assert "cross-emovo known" in said
+    assert re.search(r"cross-emovo cold.*   \d+ and \d+ of \d+\n", said)
     # Without an mlp beside it large ships alone; with it, with its vote.
     export = ["export", *common, "--weights", str(weights), "--system"]
     assert main([*export, "large"]) == 0
