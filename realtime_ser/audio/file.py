@@ -39,8 +39,7 @@ class FileSource:
     split : keep the channels apart instead: blocks have samples (n, channels), and there are two channels or more
     raw : the format of a file without a header
     name : what messages and sinks call it; None: the path
-
-    What is not decoded here (m4a, AAC, WebM, video) goes through ffmpeg, if there is one on the path.
+    ffmpeg : what is not decoded here (m4a, AAC, WebM, video) goes through ffmpeg, if there is one on the path; False: refused
 
     The samples are read to the file's true end, whatever number its header states. A file that ends before its header's
     length, or becomes unreadable in the middle, delivers what could be read; then ``blocks`` raises SourceError.
@@ -59,6 +58,7 @@ class FileSource:
         split: bool = False,
         raw: Raw | None = None,
         name: str | None = None,
+        ffmpeg: bool = True,
     ) -> None:
         if not block_s > 0:
             raise SourceError(f"block_s must be positive, got {block_s}")
@@ -69,7 +69,7 @@ class FileSource:
         self.duration_s: float | None = None
         self._block_s = block_s
         self._channel, self._split = channel, split
-        self._raw = raw
+        self._raw, self._convert_others = raw, ffmpeg
         self._ffmpeg: Ffmpeg | None = None
         self._decoder: Decoder | None = None
         self._first: FloatArray = np.empty((0, 1), np.float32)
@@ -186,7 +186,7 @@ class FileSource:
                 self._start(reader, streams(reader))
                 return
         except DamagedError as error:
-            if not self._may_be_foreign(head) or (program := find_ffmpeg()) is None:
+            if not self._may_be_foreign(head) or (program := self._program()) is None:
                 hint = f"; or convert it: {conversion(self.name)}" if self._may_be_foreign(head) else ""
                 if isinstance(self._given, io.BytesIO):
                     hint = '; decode raw samples first, 16-bit ones by np.frombuffer(data, "<i2")'
@@ -195,12 +195,10 @@ class FileSource:
                 ) from error
             reason = f"is not audio that can be read ({error}); expected WAV, FLAC, OGG or MP3"
         else:
-            program = find_ffmpeg()
+            program = self._program()
             if program is None:
-                raise SourceError(
-                    f"{self.name} is {kind}, which is not decoded here; install ffmpeg, or convert it first: "
-                    f"{conversion(self.name)}"
-                )
+                remedy = "install ffmpeg, or convert it first" if self._convert_others else "convert it first"
+                raise SourceError(f"{self.name} is {kind}, which is not decoded here; {remedy}: {conversion(self.name)}")
             reason = f"is {kind} and could not be read"
             if kind.startswith("MP4") and not reader.seekable:
                 reason += " from a pipe, which an index at its end does not allow; give the file"
@@ -210,6 +208,9 @@ class FileSource:
         """Whether ffmpeg may know more: a codec inside a known container, or the name of one."""
         suffix = Path(self.name).suffix.lower()
         return suffix in FOREIGN_SUFFIXES or head[:4] in (b"caff", b"OggS", b"RIFF", b"FORM", b"RF64", b".snd")
+
+    def _program(self) -> str | None:
+        return find_ffmpeg() if self._convert_others else None
 
     def _convert(self, program: str, reader: ByteReader, reason: str) -> None:
         reader.restart()

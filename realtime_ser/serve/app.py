@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
@@ -73,7 +74,8 @@ def make_app(streams: Streams, uploads: Uploads) -> Starlette:
             async with uploads.place():
                 data = await asyncio.wait_for(_body(request, streams.limits.upload_bytes), _UPLOAD_TIMEOUT_S)
                 name, model = request.query_params.get("name", "upload"), request.query_params.get("model")
-                row = await uploads.classify(data, name, model, timeline=request.query_params.get("timeline") == "1")
+                timeline = request.query_params.get("timeline") == "1"
+                row = await _while_connected(request, uploads.classify(data, name, model, timeline=timeline))
         except UploadError as error:
             metrics.upload(error.code)
             headers = {"retry-after": "5"} if error.status == 503 else {}
@@ -205,6 +207,26 @@ async def _send(socket: WebSocket, connection: Connection) -> None:
                 connection.sending_since = loop.time()
                 await socket.close(code)
                 return
+
+
+async def _while_connected(request: Request, work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+    """The result of ``work``, which is cancelled when the client leaves; raises ClientDisconnect then."""
+    task = asyncio.ensure_future(work)
+    left = asyncio.ensure_future(_left(request))
+    try:
+        await asyncio.wait((task, left), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientDisconnect
+        return task.result()
+    finally:
+        for one in (task, left):
+            one.cancel()
+        await asyncio.gather(task, left, return_exceptions=True)
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _body(request: Request, most: int) -> bytes:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from realtime_ser.audio.downmix import downmix
 from realtime_ser.records import FloatArray
 from realtime_ser.serve.limits import MAX_GAP_S, MAX_RATE, MIN_RATE
 
@@ -98,15 +97,13 @@ def read_message(text: str) -> Start | Gap | Stop:
 
 
 def read_samples(data: bytes, start: Start) -> FloatArray:
-    """Whole frames of a client's binary message as mono, float32 (n,); what is left at the end of it is not read."""
+    """Whole frames of a client's binary message, float32 (n, channels); what is left at the end of it is not read."""
     whole = len(data) - len(data) % start.frame_bytes
     samples = np.frombuffer(data, FORMATS[start.format], whole // FORMATS[start.format].itemsize)
+    floats = samples.astype(np.float32)
     if start.format == "s16le":
-        floats = samples.astype(np.float32)
         floats *= np.float32(1 / 32768)
-    else:
-        floats = samples.astype(np.float32)
-    return downmix(floats.reshape(-1, start.channels))
+    return floats.reshape(-1, start.channels)
 
 
 def as_text(entry: Mapping[str, Any]) -> str:

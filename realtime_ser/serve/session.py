@@ -13,11 +13,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-import numpy as np
-
+from realtime_ser.errors import SourceError
 from realtime_ser.pipeline.session import StreamSession
 from realtime_ser.profiles.run import OpenProfile, open_profile
-from realtime_ser.records import Block, Estimate, Health, Notice, Record
+from realtime_ser.records import Estimate, Health, Notice, Record
 from realtime_ser.serve.auth import Access
 from realtime_ser.serve.inbox import Audio, Over
 from realtime_ser.serve.limits import Allowance, Limits
@@ -28,14 +27,15 @@ from realtime_ser.serve.protocol import (
     CLOSE_DONE,
     CLOSE_FAILED,
     CLOSE_GOING_AWAY,
+    CLOSE_REFUSED,
     Gap,
     ProtocolError,
     Start,
     Stop,
     as_text,
     read_message,
-    read_samples,
 )
+from realtime_ser.serve.reader import SampleReader
 from realtime_ser.sinks.json_records import to_json
 from realtime_ser.text import one_line
 
@@ -79,6 +79,7 @@ class ClientStream:
         self._clock = clock
         self._inbox: deque[Start | Audio | Gap | Over] = deque()
         self._start: Start | None = None
+        self._reader: SampleReader | None = None
         self._pace: Allowance | None = None
         self._message_pace = Allowance(limits.messages_per_s, limits.messages_per_s * _MESSAGE_BURST_S, clock())
         self._last_message = clock()
@@ -154,6 +155,7 @@ class ClientStream:
                 offered = ", ".join(self._models.names)
                 raise ProtocolError("unknown_model", f"this server offers {offered}; 'serve --also NAME' offers more")
             self._models.check_profile(message.profile)
+            self._reader = SampleReader(message, self._models.config.capture.channel)
             self._start = message
             self._began_at = self._clock()
             self._pace = Allowance(message.rate, message.rate * self._limits.burst_s, self._clock())
@@ -201,6 +203,9 @@ class ClientStream:
         try:
             while self._inbox and self.close_code is None:
                 self._do(self._inbox.popleft())
+        except SourceError as error:  # what came cannot be audio, and the message says why
+            self.closing = True
+            self._finish(Over(CLOSE_REFUSED, ProtocolError("unsupported", str(error).removeprefix("Engine.push: "))), error)
         except Exception as error:  # one stream's fault ends that stream
             self.closing = True
             # What failed is for who runs the server; the client learns that it did.
@@ -240,23 +245,20 @@ class ClientStream:
     def _push(self, first: Audio) -> None:
         assert self._session is not None
         assert self._start is not None
+        assert self._reader is not None
         # What completes the next window is one piece: each piece costs, and only a whole window gives a record.
-        last, pieces, size = first, [first.data], len(first.data) // self._start.frame_bytes
+        messages, size = [first], len(first.data) // self._start.frame_bytes
         while self._position + size < self._due and self._inbox and isinstance(self._inbox[0], Audio):
-            last = self._inbox.popleft()  # type: ignore[assignment]
-            pieces.append(last.data)
-            size += len(last.data) // self._start.frame_bytes
-        samples = [read_samples(data, self._start) for data in pieces]
-        block = Block(
-            samples[0] if len(samples) == 1 else np.concatenate(samples),
-            self._start.rate,
-            self._position,
-            captured_at=last.received_at,
-        )
-        self._position = block.end
-        # Late is what the server did not do in time. Audio that came early, in a burst, has until its moment in real time.
-        due_at = max(last.received_at, self._began_at + block.end / block.rate)
-        self._send(self._session.push(block, waiting_s=max(0.0, self._clock() - due_at)))
+            messages.append(message := self._inbox.popleft())  # type: ignore[arg-type]
+            size += len(message.data) // self._start.frame_bytes  # type: ignore[union-attr]
+        for item in self._reader.blocks(messages, self._position):
+            if isinstance(item, Notice):
+                self._send(self._session.push(item))
+                continue
+            self._position = item.end
+            # Late is what the server did not do in time. Audio that came early, in a burst, has until its moment in real time.
+            due_at = max(item.captured_at or 0.0, self._began_at + item.end / item.rate)
+            self._send(self._session.push(item, waiting_s=max(0.0, self._clock() - due_at)))
         self._set_due()
 
     def _set_due(self) -> None:

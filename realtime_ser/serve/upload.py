@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
+import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -54,11 +55,11 @@ class Uploads:
             self._taken -= 1
 
     async def classify(self, data: bytes, name: str, model: str | None, *, timeline: bool) -> dict[str, Any]:
-        """The row of a file.
+        """The row of a file. Where the caller is cancelled, the work ends soon.
 
         Parameters
         ----------
-        data : the file's bytes, of any format that ``replay`` reads
+        data : the file's bytes, WAV, FLAC, OGG or MP3
         name : for the row's ``path``
         model : one of those offered, None for the default
         timeline : with ``windows`` and ``segments`` too
@@ -70,7 +71,13 @@ class Uploads:
         if model is not None and model not in self._models.names:
             raise UploadError("unknown_model", f"this server offers {', '.join(self._models.names)}", 400)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._row, data, printable(name)[:_LONGEST_NAME], model, timeline)
+        gone = threading.Event()
+        try:
+            return await loop.run_in_executor(
+                self._threads, self._row, data, printable(name)[:_LONGEST_NAME], model, timeline, gone
+            )
+        finally:
+            gone.set()
 
     def stop(self) -> None:
         """What is being classified ends unfinished."""
@@ -81,26 +88,34 @@ class Uploads:
         self.stop()
         self._threads.shutdown(cancel_futures=True)
 
-    def _row(self, data: bytes, name: str, model: str | None, timeline: bool) -> dict[str, Any]:
+    def _row(self, data: bytes, name: str, model: str | None, timeline: bool, gone: threading.Event) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="realtime-ser-") as folder:
             path = Path(folder) / "upload"
             path.write_bytes(data)
-            return self._classify(path, name, model, timeline)
+            return self._classify(path, name, model, timeline, gone)
 
-    def _classify(self, path: Path, name: str, model: str | None, timeline: bool) -> dict[str, Any]:
+    def _check_length(self, seconds: float) -> None:
+        if seconds > self._limits.upload_s:
+            raise UploadError("too_long", f"the recording is longer than {self._limits.upload_s:g} s", 413)
+
+    def _classify(self, path: Path, name: str, model: str | None, timeline: bool, gone: threading.Event) -> dict[str, Any]:
         config, engine = self._models.config, self._models.engine(model)
         answer, windows, error = Answer(engine.model.labels), list[Estimate](), None
         try:
-            # Only what libsndfile reads: a stranger's bytes start no other program.
-            with FileSource(path) as source:
-                if source.duration_s is not None and source.duration_s > self._limits.upload_s:
-                    raise UploadError("too_long", f"the recording is longer than {self._limits.upload_s:g} s", 413)
+            # Only what is decoded here: a stranger's bytes start no other program.
+            with FileSource(path, channel=config.capture.channel, ffmpeg=False) as source:
+                self._check_length(source.duration_s or 0.0)
                 for record in play(source, engine, config):
                     if self._stopping:
                         raise UploadError("busy", "the server stops; try again later", 503)
+                    if gone.is_set():
+                        raise UploadError("incomplete", "the client left before the answer", 408)
                     answer.add(record)
-                    if timeline and isinstance(record, Estimate):
-                        windows.append(record)
+                    if isinstance(record, Estimate):
+                        # A header may state no length, or that of the first of several joined files.
+                        self._check_length(record.end_s)
+                        if timeline:
+                            windows.append(record)
         except SerError as fault:
             error = str(fault).replace(str(path), name)
         session = session_record(engine, config, source=name)

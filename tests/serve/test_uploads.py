@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import tempfile
 import threading
@@ -64,6 +65,62 @@ def test_a_large_upload_is_refused(serve: MakeServer) -> None:
     server = serve("--max-upload-bytes", "20000", "--max-upload-s", "5")
     status, _, body = request(server, "POST", "/v1/classify", bytes(20001))
     assert (status, json.loads(body)["code"]) == (413, "too_large")
+
+
+def test_a_recording_whose_header_hides_its_length_is_too_long(serve: MakeServer, tmp_path: Path) -> None:
+    audio, rate = soundfile.read(SAMPLE, dtype="int16")
+    soundfile.write(tmp_path / "long.flac", np.tile(audio[: 4 * rate], 2), rate)
+    soundfile.write(tmp_path / "short.flac", audio[: 4 * rate], rate)
+    stated, short = (tmp_path / "long.flac").read_bytes(), (tmp_path / "short.flac").read_bytes()
+    # STREAMINFO's number of samples (36 bits from the 21st byte on) is 0 where an encoder wrote to a pipe.
+    unstated = stated[:21] + bytes([stated[21] & 0xF0]) + bytes(4) + stated[26:]
+    server = serve("--max-upload-s", "5")
+    for body in (stated, unstated, short + short):
+        status, _, text = request(server, "POST", "/v1/classify", body)
+        assert (status, json.loads(text)["code"]) == (413, "too_long")
+    assert request(server, "POST", "/v1/classify", short)[0] == 200
+
+
+@pytest.mark.slow
+def test_a_client_that_leaves_gives_its_place_up(serve: MakeServer, tmp_path: Path) -> None:
+    audio, rate = soundfile.read(SAMPLE, dtype="int16")
+    soundfile.write(tmp_path / "long.flac", np.tile(audio, 60), rate)
+    body = (tmp_path / "long.flac").read_bytes()
+    server = serve("--max-uploads", "1")
+    head = f"POST /v1/classify HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+        client.sendall(head.encode() + body)
+        deadline = time.monotonic() + 20
+        while request(server, "POST", "/v1/classify", b"")[0] != 503:
+            assert time.monotonic() < deadline, "the upload never took its place"
+            time.sleep(0.05)
+    deadline = time.monotonic() + 5  # the whole recording takes longer
+    while (answer := request(server, "POST", "/v1/classify", SAMPLE.read_bytes())[0]) == 503:
+        assert time.monotonic() < deadline, "its place is still taken"
+        time.sleep(0.1)
+    assert answer == 200
+
+
+def test_a_chosen_channel_is_taken_from_uploads_too(serve: MakeServer, tmp_path: Path) -> None:
+    audio, rate = soundfile.read(SAMPLE, dtype="int16")
+    soundfile.write(tmp_path / "two.flac", np.stack((audio[: 6 * rate], np.zeros_like(audio[: 6 * rate])), axis=1), rate)
+    server = serve("--set", "capture.channel=2")
+    row = json.loads(request(server, "POST", "/v1/classify", (tmp_path / "two.flac").read_bytes())[2])
+    assert row["error"] is None
+    assert row["speech_s"] == 0  # the second channel is silent
+
+
+def test_an_upload_starts_no_other_program(serve: MakeServer, tmp_path: Path) -> None:
+    ffmpeg = tmp_path / "ffmpeg"
+    ffmpeg.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
+    ffmpeg.chmod(0o755)
+    server = serve(env={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    m4a = b"\0\0\0\x20ftypM4A \0\0\0\0M4A mp42isom" + bytes(200)
+    for body in (m4a, b"RIFF" + bytes(200)):
+        status, _, text = request(server, "POST", "/v1/classify?name=talk.m4a", body)
+        assert status == 422
+        assert "install ffmpeg" not in json.loads(text)["error"]
+    assert not (tmp_path / "started").exists()
 
 
 @pytest.mark.slow
