@@ -35,6 +35,7 @@ class StubClassifier:
     ) -> None:
         self.spec = FrontEndSpec("waveform", sample_rate, n_fft=hop, hop_length=hop, fmax=sample_rate / 2, pitch_max_hz=200.0)
         self.labels = LABELS
+        self.fixed_length = False
         self.card = Card(
             name="stub",
             path=Path("stub.json"),

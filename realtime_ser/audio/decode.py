@@ -18,7 +18,7 @@ from realtime_ser.audio.raw import Raw
 from realtime_ser.audio.sample_bytes import Samples, skip_chunks
 
 _LONGEST_CODED = 0x1FFFF000
-_FLAC_HEAD = b"fLaC\x00\x00\x00\x22"
+_FLAC_MAGIC = b"fLaC"
 _SHORT_PREFIX = 4096  # more than one frame of MPEG audio
 _SHORTEST_S = 0.1  # less than this is not worth a word: paddings and delays of codecs
 
@@ -36,7 +36,7 @@ def streams(reader: ByteReader) -> Iterator[Decoder | None]:
     while True:
         skip_tags(reader)
         head = reader.peek(16)
-        if head[:8] == _FLAC_HEAD:
+        if _is_flac(head):
             previous = "flac"
             yield _flac(reader)
         elif head[:4] == b"OggS":
@@ -142,26 +142,31 @@ def _flac(reader: ByteReader) -> Decoder:
         missing = claimed - count
         return cut_short(count / rate, claimed / rate) if rate and missing > _SHORTEST_S * rate else None
 
-    body = _UntilMagic(reader, _FLAC_HEAD)
+    body = _UntilFlac(reader)
     shown = ShownFile(bytes(head), body.read, length=ENDLESS)
     return Decoder(shown, verdict, frames=claimed or None, claimed=claimed or None)
 
 
-class _UntilMagic:
-    """The bytes of a reader up to where another file of the same kind begins."""
+def _is_flac(head: bytes) -> bool:
+    """Whether a FLAC file begins with ``head``: STREAMINFO of 34 bytes comes first, and may be the last block of metadata."""
+    return head[:4] == _FLAC_MAGIC and head[4:5] in (b"\x00", b"\x80") and head[5:8] == b"\x00\x00\x22"
 
-    def __init__(self, reader: ByteReader, magic: bytes) -> None:
-        self._reader, self._magic = reader, magic
+
+class _UntilFlac:
+    """The bytes of a reader up to where another FLAC file begins."""
+
+    def __init__(self, reader: ByteReader) -> None:
+        self._reader = reader
 
     def read(self, count: int) -> bytes:
-        if self._reader.peek(len(self._magic)) == self._magic:
+        if _is_flac(self._reader.peek(8)):
             return b""
         piece = self._reader.peek_some(count)
-        at = piece.find(self._magic[:1], 1)
+        at = piece.find(_FLAC_MAGIC[:1], 1)
         while at > 0:
-            if self._reader.peek(len(self._magic), at) == self._magic:
+            if _is_flac(self._reader.peek(8, at)):
                 return self._reader.read(at)
-            at = piece.find(self._magic[:1], at + 1)
+            at = piece.find(_FLAC_MAGIC[:1], at + 1)
         return self._reader.read(len(piece))
 
 

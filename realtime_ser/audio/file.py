@@ -20,7 +20,7 @@ from realtime_ser.audio.foreign import SUFFIXES as FOREIGN_SUFFIXES
 from realtime_ser.audio.foreign import conversion, foreign_kind
 from realtime_ser.audio.raw import Raw
 from realtime_ser.audio.resample import Resampler
-from realtime_ser.audio.source import check_rate, too_short
+from realtime_ser.audio.source import check_rate
 from realtime_ser.errors import SourceError
 from realtime_ser.records import Block, FloatArray, Notice
 from realtime_ser.text import one_line, printable
@@ -137,8 +137,6 @@ class FileSource:
             return
         if self._ffmpeg is not None and (detail := self._ffmpeg.complaint(start / self.rate)) is not None:
             complaint = f"was read for {start / self.rate:.1f} s, and what follows is damaged or cut short ({detail})"
-        if (notice := too_short(self.name, start, self.rate)) is not None:
-            yield notice
         if complaint is not None:
             raise SourceError(f"{self.name} {complaint}")
 

@@ -19,6 +19,7 @@ from realtime_ser.records import Block, FloatArray, Notice
 _CATCH_UP_S = 0.5
 # Stands in for "until woken" where a wait takes a number.
 _POLL_S = 0.5
+_PAUSE_S = 3.0  # of the clock: longer than what the engine tolerates before it skips (stream.max_lag_s)
 # At the end of the program: time for the thread that reads the source to leave.
 _TEARDOWN_S = 2.0
 
@@ -31,7 +32,8 @@ class PacedSource:
     source : what to pace; opened and closed by this one
     speed : above 0; 2 is twice real time; kept as an attribute
     block_ms : milliseconds of audio handed over at a time, as PortAudio would
-    ring_s : seconds of audio that wait for a late reader before the oldest is overwritten
+    ring_s : seconds of audio that wait for a late reader before the oldest is overwritten; where ``speed`` would make less than
+        three seconds of the clock of them, so much
 
     One thread runs from ``blocks()`` until its end or ``__exit__``: it reads the source, waits for each piece's moment and
     writes it to the ring; it alone touches the source meanwhile. Blocks carry ``captured_at``, the moment at which a
@@ -73,7 +75,7 @@ class PacedSource:
         self.name, self.rate, self.duration_s = self._source.name, self._source.rate, self._source.duration_s
         self.channels = self._source.channels
         self._stopped = False
-        self._ring = Ring(max(1, round(self.rate * self._ring_s)), self.channels, rate=self.rate)
+        self._ring = Ring(max(1, round(self.rate * self._held_s())), self.channels, rate=self.rate)
         self._thread = None
         return self
 
@@ -125,6 +127,12 @@ class PacedSource:
         self._stopped = True
         self._source.stop()
         self._wake_producer.signal()
+
+    def _held_s(self) -> float:
+        """Seconds of audio in the ring: at a high speed more, so that a reader's short pause overwrites nothing."""
+        held_s = max(self._ring_s, min(self._ring_s, _PAUSE_S) * self.speed)
+        # One block more than the recording, so that all of it fits.
+        return held_s if self.duration_s is None else max(self._ring_s, min(held_s, self.duration_s + self._block_s))
 
     def _notices_until(self, index: float) -> Iterator[Notice]:
         while self._notices and self._notices[0][0] <= index:

@@ -1,4 +1,4 @@
-"""What every source of audio looks like to the pipeline, and the two checks that all sources share."""
+"""What every source of audio looks like to the pipeline, and the check of its rate that all share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from realtime_ser.records import Block, Notice
 
 _Self = TypeVar("_Self", bound="Source")
 
-_SHORTEST_S = 0.5
 MIN_RATE, MAX_RATE = 1_000, 768_000
 
 
@@ -61,14 +60,6 @@ class Source(Protocol):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         """Close it; idempotent."""
         ...
-
-
-def too_short(name: str, samples: int, rate: int) -> Notice | None:
-    """A ``Notice`` of kind "too_short" for a recording that has ended without a window, else None."""
-    if samples >= _SHORTEST_S * rate:
-        return None
-    message = f"{name} is {samples / rate:.2f} s long: too short to classify; a window takes {_SHORTEST_S:g} s or more"
-    return Notice("too_short", message, samples, rate)
 
 
 def check_rate(rate: float, of: str) -> int:

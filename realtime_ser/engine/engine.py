@@ -50,11 +50,13 @@ class Engine(OneThread):
     Attributes
     ----------
     hop, window, min_window : samples at the model's rate
+    shortest : samples of the shortest piece that is classified where a stream or a piece between two gaps ends
 
     Raises
     ------
     ModelError : the config sets a window that the model was not trained for, or ``profile`` was made with another model
-    ConfigError : ``model`` is not a loaded model, ``config`` not a Config, or ``profile`` not a Profile
+    ConfigError : the config's hop is longer than the window; ``model`` is not a loaded model, ``config`` not a Config, or
+        ``profile`` not a Profile
     """
 
     def __init__(self, model: Classifier, config: Config | None = None, *, profile: Profile | None = None) -> None:
@@ -73,13 +75,20 @@ class Engine(OneThread):
         self.window, self.min_window = self._windows.window, self._windows.min_window
         hop_length = model.spec.hop_length
         self.hop = max(1, round(config.stream.hop_s * self.sample_rate / hop_length)) * hop_length
+        if self.hop > self.window:
+            hop_s, window_s = self.hop / self.sample_rate, self.window / self.sample_rate
+            raise ConfigError(
+                f"stream.hop_s of {hop_s:g} s is longer than the window of {window_s:g} s: nothing would hear what lies between"
+                " two windows"
+            )
         self._time = Timeline(self.sample_rate)
         self._level = LevelCheck("Engine.push")
         self._high_pass = HighPass(self.sample_rate)
         self._gate = SpeechGate(config.gate, self.sample_rate, self.window / self.sample_rate)
         self._labeller = Labeller(model.labels, config.smoothing, self.sample_rate)
         self._records = RecordQueue()
-        self._hops = HopCutter(self.sample_rate, self.min_window, self.hop)
+        self.shortest = self._windows.shortest
+        self._hops = HopCutter(self.sample_rate, self.min_window, self.hop, self.shortest)
         self.reset()
 
     def __reduce__(self) -> NoReturn:

@@ -20,14 +20,15 @@ class HopCutter:
     sample_rate : the model's, in Hz
     first : samples of the first hop, a whole window of minimum length
     hop : samples of the others
+    shortest : samples of the shortest piece whose last hop is yielded
 
     Attributes
     ----------
     cut : samples of the piece that have been yielded
     """
 
-    def __init__(self, sample_rate: int, first: int, hop: int) -> None:
-        self._sample_rate, self._first, self._hop = sample_rate, first, hop
+    def __init__(self, sample_rate: int, first: int, hop: int, shortest: int) -> None:
+        self._sample_rate, self._first, self._hop, self._shortest = sample_rate, first, hop, shortest
         self.reset()
 
     @property
@@ -67,7 +68,7 @@ class HopCutter:
         missing = max(0, length - self.cut - self._held)
         yield from self._hops(np.pad(rest[:missing], (0, max(0, missing - len(rest)))))
         self._resampler = None
-        if self._held and length >= self._first // 2:
+        if self._held and length >= self._shortest:
             self.cut += self._held
             yield np.concatenate(self._pieces)
 

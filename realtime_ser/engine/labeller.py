@@ -22,8 +22,9 @@ class Labeller:
         self.segmenter = Segmenter(sample_rate)
 
     def reset(self) -> None:
-        """Forget the smoothed probabilities and the label."""
+        """Forget the smoothed probabilities, the label and the segment under way."""
         self.smoother.reset()
+        self.segmenter.close()
 
     def speech(
         self, window: Window, probs: FloatArray, lost: int, captured_at: float | None

@@ -80,7 +80,7 @@ class VoiceCheck:
     def __init__(self, own: RunningNormaliser, known: FloatArray) -> None:
         self.own = own
         self._known = known
-        self._seconds = 0.0
+        self._seconds = self._before_s = 0.0
 
     def push(self, features: FloatArray, hop_s: float) -> bool | None:
         """Take a window of speech, as ``RunningNormaliser.normalise`` does; None as long as it is too early to say.
@@ -90,7 +90,13 @@ class VoiceCheck:
         whether the stream is like the profile
         """
         self.own.normalise(features, hop_s)
+        self._before_s = self._seconds
         self._seconds += hop_s
         if self._seconds < CHECK_AFTER_S:
             return None
         return self.own.likeness(self._known) >= LIKE_FROM
+
+    def undo(self) -> None:
+        """Forget the window of the last ``push``: it held no speech after all."""
+        self.own.undo()
+        self._seconds = self._before_s

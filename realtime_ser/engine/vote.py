@@ -50,6 +50,7 @@ class VotingWindows:
         self._unlike = False
         own = self._own
         self.window, self.min_window, self.recent_s = own.window, own.min_window, own.recent_s
+        self.shortest = max(own.shortest, self._other.shortest)
 
     @property
     def parts(self) -> tuple[WindowClassifier, ...]:

@@ -12,6 +12,7 @@ from realtime_ser.config import StreamConfig
 from realtime_ser.engine.profile import Profile, VoiceCheck
 from realtime_ser.engine.voice import VoiceState
 from realtime_ser.errors import ModelError
+from realtime_ser.features.normaliser import RunningNormaliser
 from realtime_ser.model.classifier import Classifier
 from realtime_ser.records import FloatArray
 
@@ -32,6 +33,7 @@ class WindowClassifier:
     Attributes
     ----------
     window, min_window : samples at the model's rate
+    shortest : samples of the shortest piece of a stream that is classified at its end
     name : of the model, with the beginning of its hash: a voice's state says which model it is of
     recent_s : seconds at a window's end that are also classified separately; 0: none
     like_profile : whether the stream is like the profile; None: not compared yet, no profile, or a graph that carries the
@@ -68,10 +70,14 @@ class WindowClassifier:
         self.name = f"{card.name} {card.sha256[:16]}"
         self._profile = profile
         self._check: VoiceCheck | None = None
+        # The comparison that the newest window completed, and the normaliser before it.
+        self._completed: tuple[VoiceCheck, RunningNormaliser] | None = None
         self._begin()
         self._sample_rate = spec.sample_rate
         self.window = spec.samples_in(self._front_end.window_frames)
         self.min_window = min(spec.samples_in(spec.frames_in(min_window_s)), self.window)
+        # The end of a stream may be shorter, unless the network takes one length alone.
+        self.shortest = self.min_window if model.fixed_length else self.min_window // 2
         separately = config.recent_s and config.recent_share
         # A graph with a state has a fixed length; other models take no shorter windows than they were trained for.
         recent_s = card.stream.recent_s if card.stream else max(config.recent_s, card.min_window_s)
@@ -95,7 +101,7 @@ class WindowClassifier:
         if self._normaliser is not None:
             self._normaliser.reset()
         self._state = self._model.first_state()
-        self._check = None
+        self._check = self._completed = None
 
     def _begin(self) -> None:
         self.like_profile: bool | None = None
@@ -129,7 +135,7 @@ class WindowClassifier:
             self._normaliser.restore(voice.numbers)
         else:
             raise ModelError(f"a voice's state: model {self.name!r} learns nothing of a voice")
-        self._check = None
+        self._check = self._completed = None
 
     def push(self, samples: FloatArray) -> None:
         """Take the next samples, float32 (n,) at the model's rate."""
@@ -168,9 +174,20 @@ class WindowClassifier:
     def decide(self, probs: FloatArray) -> FloatArray | None:
         """What ``classify`` returns for outputs of the newest window, its own or an average with another model's."""
         emotions = self._emotions(probs)
-        if emotions is None and self._normaliser is not None:
-            self._normaliser.undo()  # what is no speech is not part of the voice
+        if emotions is None:
+            self._unlearn()
+        self._completed = None
         return emotions
+
+    def _unlearn(self) -> None:
+        """Forget the newest window, in which nobody speaks: it is no part of the voice, nor of its comparison."""
+        if self._normaliser is not None:
+            self._normaliser.undo()
+        if self._completed is not None:
+            self._check, self._normaliser = self._completed
+            self.like_profile = None
+        if self._check is not None:
+            self._check.undo()
 
     def _classify(self, hop: int, recent: bool) -> FloatArray:
         """Classify with a network that the normaliser precedes, or none."""
@@ -200,7 +217,7 @@ class WindowClassifier:
         if self._check is not None:
             self.like_profile = self._check.push(window, hop_s)
             if self.like_profile is not None:
-                own, self._check = self._check.own, None
+                own, self._completed, self._check = self._check.own, (self._check, self._normaliser), None
                 if not self.like_profile:
                     # Go on as if the stream had begun without the profile; this window has been learned from already.
                     self._normaliser = own

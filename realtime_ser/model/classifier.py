@@ -65,6 +65,12 @@ class Classifier:
         """The front end."""
         return self.card.spec
 
+    @property
+    def fixed_length(self) -> bool:
+        """Whether the network takes windows of one length alone."""
+        (shape,) = (item.shape for item in self._session.get_inputs() if item.name == self.card.input_name)
+        return self.spec.recipe in ("waveform", "stacked", "joint") and isinstance(shape[-1], int)
+
     def front_end(self, window_s: float | None = None) -> FrontEnd:
         """A new front end for this model."""
         return FrontEnd(self.card.spec, window_s or self.card.window_s)

@@ -82,7 +82,7 @@ class StreamSession:
         self._clock = clock
         self._with_health = health
         self._latencies, self._seconds = LatencyHistogram(), defaultdict[str, float](float)
-        self._rate = engine.sample_rate
+        self._rate, self._source = engine.sample_rate, "the stream"
         self._end = 0  # source index of the next sample, at ``_rate``
         self._held: list[Record] = []  # records of a push that failed, from before the failure
         self._engine_failed = self._closed = False
@@ -97,7 +97,7 @@ class StreamSession:
         source_rate : in Hz; the rate of ``gap`` and of arrays until a block has another; 0: the model's
         duration_s : length, if known
         """
-        self._rate = source_rate or self._rate
+        self._rate, self._source = source_rate or self._rate, source
         record = session_record(self.engine, config, source=source, source_rate=source_rate, duration_s=duration_s)
         return replace(record, channel=self.channel)
 
@@ -181,8 +181,9 @@ class StreamSession:
 
         Returns
         -------
-        the last records; a notice of kind "source_failed", "model_failed" or "failed" if there was a fault; the summary. A
-        second call returns nothing. A model that fails here sets ``fault`` and raises nothing.
+        the last records; a notice of kind "source_failed", "model_failed" or "failed" if there was a fault, or "too_short" if
+        there was too little for a window; the summary. A second call returns nothing. A model that fails here sets ``fault``
+        and raises nothing.
         """
         if self._closed:
             return []
@@ -197,12 +198,22 @@ class StreamSession:
         self._closed = True
         self.fault = self.fault or fault
         health = self.engine.health
+        if self.fault is None and 0 < health.captured < self.engine.shortest and not self._seconds:
+            records.append(self._too_short(health.captured))
         if self.fault is not None:
             kind = next(kind for error, kind in _KINDS if isinstance(self.fault, error))
             records.append(Notice(kind, _described(self.fault), health.captured, self._model_rate, self.channel))
         latencies = self._latencies.percentiles_ms()
         records.append(Summary(health, self._model_rate, latencies, dict(self._seconds), self.channel))
         return records
+
+    def _too_short(self, captured: int) -> Notice:
+        rate = self._model_rate
+        message = (
+            f"{self._source}: {captured / rate:.2f} s are too short to classify; a window takes"
+            f" {self.engine.shortest / rate:.3g} s or more"
+        )
+        return Notice("too_short", message, captured, rate, self.channel)
 
     @property
     def _model_rate(self) -> int:

@@ -68,15 +68,26 @@ def test_the_pace_is_the_clocks(speed, expected_s):
 def test_a_slow_reader_loses_the_oldest_and_sees_the_gap():
     samples = ramp(0, RATE)
     end = delivered = lost = 0
-    with PacedSource(ArraySource(samples, RATE), 4.0, ring_s=0.1) as source:
+    with PacedSource(ArraySource(samples, RATE), 1.0, ring_s=0.1) as source:
         for block in source.blocks():
             np.testing.assert_array_equal(block.samples, ramp(block.start, len(block.samples)))
             lost += block.start - end
             end = block.end
             delivered += len(block.samples)
-            time.sleep(0.1)
+            time.sleep(0.25)
     assert lost == source.overwritten > 0
     assert delivered + lost == end == RATE
+
+
+def test_at_a_high_speed_a_short_pause_of_the_reader_loses_nothing():
+    samples = np.zeros(60 * RATE, np.float32)
+    with PacedSource(ArraySource(samples, RATE), 200.0, ring_s=10.0) as source:
+        blocks = source.blocks()
+        total = len(next(blocks).samples)
+        time.sleep(0.25)  # 50 s of the recording
+        total += sum(len(block.samples) for block in blocks)
+        assert source.overwritten == 0
+    assert total == len(samples)
 
 
 def test_gaps_xruns_and_notices_of_the_source_pass_through():

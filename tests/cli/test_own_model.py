@@ -14,8 +14,12 @@ from onnx import TensorProto, helper
 from bundles import FRONT_ENDS, make_network
 from command import SAMPLE, of_type, realtime_ser, records
 from realtime_ser.cli.own_model import add_model
+from realtime_ser.config import Config, GateConfig
+from realtime_ser.engine.engine import Engine
 from realtime_ser.errors import ConfigError, ModelError
 from realtime_ser.model.classifier import load_model
+from realtime_ser.pipeline.session import StreamSession
+from realtime_ser.records import Block, Notice
 
 LABELS = ["neutral", "happy", "sad", "angry"]
 
@@ -69,6 +73,25 @@ def test_a_fixed_length_is_its_window(tmp_path: Path) -> None:
     assert "windows of 2.5 to 2.5 s" in add_model(network, labels=LABELS, clip=SAMPLE)[0]
     with pytest.raises(ConfigError, match=r"fixed to 40000 samples, 2\.5 s at 16000 Hz; leave out --window"):
         add_model(network, labels=LABELS, window_s=3.0, replace=True, clip=SAMPLE)
+
+
+def test_pieces_shorter_than_a_fixed_length_are_counted_and_end_nothing(tmp_path: Path) -> None:
+    add_model(write_network(tmp_path / "fixed.onnx", samples=40_000), labels=LABELS, clip=SAMPLE)
+    engine = Engine(load_model(tmp_path / "fixed.json"), Config(gate=GateConfig(enabled=False)))
+    samples = np.random.default_rng(0).normal(0, 0.1, 4 * 16_000).astype(np.float32)
+    assert engine.push(Block(samples, 16_000, 0))
+    # A gap leaves a piece of 2 s, shorter than the window of 2.5 s.
+    engine.push(Block(samples[: 2 * 16_000], 16_000, 5 * 16_000))
+    engine.flush()
+    assert engine.push(Block(samples, 16_000, 8 * 16_000))
+    engine.flush()
+    health = engine.health
+    assert health.captured == 12 * 16_000 == health.classified + health.gated + health.dropped + health.pending
+    session = StreamSession(engine)
+    assert not session.push(samples[: 2 * 16_000])
+    notice, _ = session.close()
+    assert isinstance(notice, Notice)
+    assert "2.00 s are too short to classify; a window takes 2.5 s or more" in notice.message
 
 
 @pytest.mark.parametrize("rate", [8_000, 22_050, 48_000])

@@ -186,7 +186,7 @@ def test_audio_too_short_to_classify_is_said(talk: np.ndarray, tmp_path: Path, b
     soundfile.write(path, talk[:4_000], 16_000)
     result = realtime_ser("replay", path, "--speed", "max", "--model", bundles["flatstats"])
     assert result.returncode == 0
-    assert "0.25 s long: too short to classify" in result.stdout + result.stderr
+    assert "short.wav: 0.25 s are too short to classify; a window takes 0.501 s or more" in result.stdout + result.stderr
 
 
 @pytest.mark.slow

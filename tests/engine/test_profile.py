@@ -159,3 +159,54 @@ def test_a_model_that_learns_nothing_has_no_profile(tmp_path: Path, model: Class
         Engine(plain, profile=learned(model, voice))
     with pytest.raises(ConfigError, match="takes a Profile"):
         Engine(model, profile="anna")  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_sounds_that_are_no_voice_are_not_compared(speech: Samples) -> None:
+    """The shipped model knows that nobody speaks; what it hears then is neither learned nor counted."""
+    model = load_model("mlp")
+    profile = learned(model, speech[: 14 * RATE])
+    rng = np.random.default_rng(0)
+    noise = (0.05 * rng.standard_normal(14 * RATE)).astype(np.float32)
+    engine, cold = Engine(model, CONFIG, profile=profile), Engine(model, CONFIG)
+    got, without = records(engine, noise), records(cold, noise)
+    silent = [each.state for each in without if isinstance(each, Estimate)]
+    assert set(silent) == {"no_speech"}
+    assert [each.state for each in got if isinstance(each, Estimate)] == silent
+    assert not [each for each in got if isinstance(each, Notice)]
+    after = engine.profile()
+    assert after is not None
+    assert (after.voice, after.speech_s) == (profile.voice, profile.speech_s)
+    # The voice that comes afterwards is still compared, and is like it.
+    engine.push(speech[: 14 * RATE])
+    assert not [each for each in engine.take_records() if isinstance(each, Notice)]
+    assert not engine.unlike_profile
+
+
+def test_a_window_without_a_voice_does_not_complete_the_comparison(tmp_path: Path, voice: Samples, stranger: Samples) -> None:
+    from realtime_ser.config import StreamConfig
+    from realtime_ser.engine.window import WindowClassifier
+
+    section: dict[str, Any] = {"mean": [0.0] * 64, "deviation": [12.0] * 64, "prior_s": 4.0, "memory_s": 40.0}
+    model = load_model(write_bundle(tmp_path, "stacked", normalisation=section))
+    windows = WindowClassifier(model, StreamConfig(recent_share=0.0), profile=learned(model, voice))
+    plain = WindowClassifier(model, StreamConfig(recent_share=0.0))
+    nobody = np.array([*[0.0] * len(model.labels), 1.0], np.float32)
+    hop = RATE // 2
+    for index in range(28):
+        for each in (windows, plain):
+            each.push(stranger[index * hop : (index + 1) * hop])
+        outputs, expected = windows.outputs(hop, recent=False), plain.outputs(hop, recent=False)
+        # Every third window is decided to hold nobody, also one that would have completed the comparison.
+        if index % 3 == 1:
+            assert windows.decide(nobody) is plain.decide(nobody) is None
+            assert windows.like_profile is not False
+        else:
+            windows.decide(outputs)
+            plain.decide(expected)
+        if windows.like_profile is False:
+            break
+    assert windows.like_profile is False
+    assert index == 23, "the sixteenth window with a voice, which makes eight seconds"
+    assert 16 * hop / RATE == CHECK_AFTER_S
+    assert windows.snapshot_voice() == plain.snapshot_voice(), "it goes on as if there had been no profile"
