@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -21,8 +22,8 @@ _FLAGS = (
 
 
 def write_clip(path: Path, samples: Any, rate: int, *, pause_s: float = 0.0) -> Path:
-    """A WAV for the fake microphone, which plays it again and again."""
-    audio = np.concatenate((samples, np.zeros(round(pause_s * rate), samples.dtype)))
+    """A WAV of (N,) or (N, channels) samples for the fake microphone, which plays it again and again."""
+    audio = np.concatenate((samples, np.zeros((round(pause_s * rate), *samples.shape[1:]), samples.dtype)))
     soundfile.write(path, audio, rate, subtype="PCM_16")
     return path
 
@@ -91,6 +92,20 @@ class Page:
             assert time.monotonic() < deadline, f"never: {condition}; the page shows {self.page.evaluate(shown)}"
             self.page.wait_for_timeout(50)
         return self
+
+    def messages(self, kind: str) -> list[dict[str, Any]]:
+        """Of one type, those that the page sent."""
+        entries = [json.loads(frame) for frame in self.sent if isinstance(frame, str)]
+        return [entry for entry in entries if entry["type"] == kind]
+
+    def samples(self) -> Any:
+        """int16 (frames, channels): what the page sent."""
+        data = b"".join(frame for frame in self.sent if isinstance(frame, bytes))
+        return np.frombuffer(data, "<i2").reshape(-1, self.messages("start")[0]["channels"])
+
+    def received(self, kind: str) -> list[dict[str, Any]]:
+        """Of one type, the records that came."""
+        return [record for record in map(json.loads, self.records) if record["type"] == kind]
 
     def close(self) -> None:
         self.context.close()

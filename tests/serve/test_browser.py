@@ -100,8 +100,7 @@ def test_the_records_equal_replays_of_what_the_browser_heard(
         received = [json.loads(text) for text in page.records]
         page.close()
     start = next(json.loads(frame) for frame in page.sent if isinstance(frame, str))
-    samples = np.frombuffer(b"".join(frame for frame in page.sent if isinstance(frame, bytes)), "<i2")
-    soundfile.write(tmp_path / "sent.wav", samples, start["rate"], subtype="PCM_16")
+    soundfile.write(tmp_path / "sent.wav", page.samples(), start["rate"], subtype="PCM_16")
     replayed = records(realtime_ser("replay", tmp_path / "sent.wav", "--speed", "max", "--jsonl", "-").stdout)
     ours, theirs = of_type(received, "window"), of_type(replayed, "window")
     assert len(ours) == len(theirs) > 10

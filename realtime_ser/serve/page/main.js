@@ -105,7 +105,7 @@ async function start() {
       stop();
     });
     timeline.pieces = [];
-    state.stream = new Stream({ rate: state.microphone.rate, model: state.model.name, token, onRecord, onState });
+    state.stream = new Stream({ rate: state.microphone.rate, channels: state.microphone.channels, model: state.model.name, token, onRecord, onState });
     $("toggle").textContent = "Stop";
     $("toggle").setAttribute("aria-pressed", "true");
     document.body.dataset.state = "on";

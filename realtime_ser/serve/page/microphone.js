@@ -1,4 +1,5 @@
-// The microphone as it is: no gain control, no noise suppression, no echo cancellation, at the device's own rate.
+// The microphone as it is: no gain control, no noise suppression, no echo cancellation, at the device's own rate,
+// and both channels of it: the voice may be on either, and the server mixes them as it does for a live stream.
 
 const WORDS = {
   NotAllowedError: "The browser refused the microphone. Allow it for this page (the icon beside the address), then press Start.",
@@ -13,7 +14,7 @@ export async function openMicrophone(deviceId, onBlock, onLost) {
   if (!navigator.mediaDevices) {
     throw new MicrophoneError("Browsers give a microphone only to https:// pages and to localhost. Serve with TLS, or through an SSH tunnel.");
   }
-  const constraints = { autoGainControl: false, noiseSuppression: false, echoCancellation: false, channelCount: 1 };
+  const constraints = { autoGainControl: false, noiseSuppression: false, echoCancellation: false };
   if (deviceId) constraints.deviceId = { exact: deviceId };
   let stream;
   try {
@@ -21,13 +22,17 @@ export async function openMicrophone(deviceId, onBlock, onLost) {
   } catch (error) {
     throw new MicrophoneError(WORDS[error.name] || `The microphone cannot be opened: ${error.message}`);
   }
+  const [track] = stream.getAudioTracks();
+  const channels = track.getSettings().channelCount >= 2 ? 2 : 1;
   const letGo = () => stream.getTracks().forEach((track) => track.stop());
   let context;
   try {
     context = new AudioContext();
     await context.audioWorklet.addModule("/page/worklet.js");
     const source = context.createMediaStreamSource(stream);
-    const node = new AudioWorkletNode(context, "capture", { numberOfInputs: 1, numberOfOutputs: 0, channelCount: 1 });
+    // "explicit": by default a node takes as many channels as come, whatever its channelCount.
+    const options = { numberOfInputs: 1, numberOfOutputs: 0, channelCount: channels, channelCountMode: "explicit" };
+    const node = new AudioWorkletNode(context, "capture", { ...options, processorOptions: { channels } });
     node.port.onmessage = (event) => onBlock(event.data);
     source.connect(node);
     if (context.state === "suspended") await Promise.race([context.resume(), new Promise((done) => setTimeout(done, 300))]);
@@ -36,7 +41,6 @@ export async function openMicrophone(deviceId, onBlock, onLost) {
     if (context) context.close();
     throw new MicrophoneError(`The audio system does not start: ${error.message}`);
   }
-  const [track] = stream.getAudioTracks();
   let open = true;
   const close = () => {
     if (!open) return;
@@ -49,7 +53,7 @@ export async function openMicrophone(deviceId, onBlock, onLost) {
     close();
     onLost();
   });
-  return { rate: context.sampleRate, name: track.label, suspended: context.state === "suspended", context, close };
+  return { rate: context.sampleRate, channels, name: track.label, suspended: context.state === "suspended", context, close };
 }
 
 export async function listMicrophones() {

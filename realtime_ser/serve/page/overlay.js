@@ -52,7 +52,7 @@ async function start() {
       return;
     }
     const model = page.models.find((one) => one.name === query.get("model")) || page.models[0];
-    stream = new Stream({ rate: microphone.rate, model: model.name, token, onRecord, onState });
+    stream = new Stream({ rate: microphone.rate, channels: microphone.channels, model: model.name, token, onRecord, onState });
   } catch (error) {
     fault(error instanceof MicrophoneError ? error.message : String(error));
     $("toggle").hidden = false;

@@ -6,12 +6,13 @@ const FINAL = new Set(["not_allowed", "unsupported", "unknown_model", "full", "b
 
 export class Stream {
   // handlers: onRecord(record, offset_s), onState("connecting" | "open" | "lost" | "ended", message)
-  constructor({ rate, model, token, onRecord, onState }) {
+  constructor({ rate, channels, model, token, onRecord, onState }) {
     this.rate = rate;
-    this.settings = { type: "start", protocol: 1, format: "s16le", rate, channels: 1, model, token };
+    this.settings = { type: "start", protocol: 1, format: "s16le", rate, channels, model, token };
+    this.frameBytes = 2 * channels;
     this.onRecord = onRecord;
     this.onState = onState;
-    this.captured = 0; // samples that the microphone gave
+    this.captured = 0; // frames (a sample of each channel) that the microphone gave
     this.unsent = 0; // of them, those not yet sent to a server
     this.early = []; // blocks from before the first connection
     this.ended = false;
@@ -31,7 +32,8 @@ export class Stream {
       // What came since the last session is lost; this session's time begins where that one's ended.
       const early = this.early || [];
       this.early = null;
-      this.offset = (this.captured - this.unsent) / this.rate - early.reduce((sum, block) => sum + block.byteLength / 2, 0) / this.rate;
+      const waiting = early.reduce((sum, block) => sum + this.frames(block), 0);
+      this.offset = (this.captured - this.unsent - waiting) / this.rate;
       this.ready = true;
       for (const block of early) socket.send(block);
     };
@@ -64,17 +66,21 @@ export class Stream {
     }
   }
 
+  frames(buffer) {
+    return buffer.byteLength / this.frameBytes;
+  }
+
   send(buffer) {
-    const samples = buffer.byteLength / 2;
-    this.captured += samples;
+    const frames = this.frames(buffer);
+    this.captured += frames;
     if (this.ended) return;
     if (this.early && this.captured < this.rate * FULL_BUFFER_S) {
       this.early.push(buffer);
       return;
     }
     const open = this.ready && this.socket.readyState === WebSocket.OPEN;
-    if (!open || this.socket.bufferedAmount > 2 * this.rate * FULL_BUFFER_S) {
-      this.unsent += samples;
+    if (!open || this.socket.bufferedAmount > this.frameBytes * this.rate * FULL_BUFFER_S) {
+      this.unsent += frames;
       return;
     }
     if (this.unsent) {

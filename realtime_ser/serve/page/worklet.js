@@ -1,11 +1,12 @@
-// Runs on the browser's audio thread: gathers blocks of about 40 ms as 16-bit samples, with their level.
+// Runs on the browser's audio thread: gathers blocks of about 40 ms as interleaved 16-bit samples, with the level of all channels.
 
 const BLOCK_S = 0.04;
 
 class Capture extends AudioWorkletProcessor {
-  constructor() {
+  constructor({ processorOptions }) {
     super();
-    this.size = Math.round(sampleRate * BLOCK_S);
+    this.channels = processorOptions.channels;
+    this.size = Math.round(sampleRate * BLOCK_S) * this.channels;
     this.start();
   }
 
@@ -17,19 +18,25 @@ class Capture extends AudioWorkletProcessor {
   }
 
   process(inputs) {
-    const channel = inputs[0][0];
-    if (!channel) return true;
-    for (const sample of channel) {
-      this.square += sample * sample;
-      this.peak = Math.max(this.peak, Math.abs(sample));
-      this.block[this.filled++] = Math.round(Math.max(-1, Math.min(1, sample)) * 32767);
-      if (this.filled === this.size) {
-        const rms = Math.sqrt(this.square / this.size);
-        this.port.postMessage({ samples: this.block.buffer, rms, peak: this.peak }, [this.block.buffer]);
-        this.start();
-      }
+    const [input] = inputs;
+    if (input.length < this.channels) return true; // the source is not connected yet, or no more
+    for (let frame = 0; frame < input[0].length; frame++) {
+      for (let channel = 0; channel < this.channels; channel++) this.take(input[channel][frame]);
+      if (this.filled === this.size) this.finish();
     }
     return true;
+  }
+
+  take(sample) {
+    this.square += sample * sample;
+    this.peak = Math.max(this.peak, Math.abs(sample));
+    this.block[this.filled++] = Math.round(Math.max(-1, Math.min(1, sample)) * 32767);
+  }
+
+  finish() {
+    const rms = Math.sqrt(this.square / this.size);
+    this.port.postMessage({ samples: this.block.buffer, rms, peak: this.peak }, [this.block.buffer]);
+    this.start();
   }
 }
 
