@@ -1,10 +1,12 @@
-"""Headless Chromium with a microphone that plays a file."""
+"""Headless Chromium with a microphone that plays a file, and a network between it and the server that can break."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -109,3 +111,73 @@ class Page:
 
     def close(self) -> None:
         self.context.close()
+
+
+class Relay:
+    """A network between the browser and a server, which can break as one does when a laptop changes its network.
+
+    Attributes
+    ----------
+    url : of the server's page, through this
+    """
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._pairs: list[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = []
+        self._held: list[asyncio.StreamWriter] = []
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        started = asyncio.run_coroutine_threadsafe(asyncio.start_server(self._carry, "127.0.0.1", 0), self._loop)
+        self._server = started.result(10)
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/"
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._port)
+        self._pairs.append((writer, far_writer))
+        await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        if writer not in self._held:
+            writer.close()
+
+    def cut(self) -> None:
+        """The browser's connections break; the server's stay open, and the server does not know."""
+        self._do(self._cut)
+
+    async def _cut(self) -> None:
+        for near, far in self._pairs:
+            self._held.append(far)
+            near.transport.abort()
+        self._pairs.clear()
+
+    def let_go(self) -> None:
+        """The server notices."""
+        self._do(self._let_go)
+
+    async def _let_go(self) -> None:
+        for far in self._held:
+            far.close()
+
+    def _do(self, step: Any) -> None:
+        asyncio.run_coroutine_threadsafe(step(), self._loop).result(10)
+
+    def close(self) -> None:
+        """End it and its connections."""
+        self._do(self._end)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _end(self) -> None:
+        self._server.close()
+        for one in (*self._held, *(writer for pair in self._pairs for writer in pair)):
+            one.transport.abort()
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)

@@ -1,10 +1,13 @@
-import { listMicrophones, MicrophoneError, openMicrophone } from "./microphone.js";
-import { Stream } from "./stream.js";
-import { Bars, Level, percent, Timeline, Word } from "./view.js";
+import { Listening } from "./listening.js";
+import { listMicrophones } from "./microphone.js";
+import { classify } from "./recording.js";
+import { Bars, Level, Timeline, Word } from "./view.js";
 
 const $ = (id) => document.getElementById(id);
 const token = new URLSearchParams(location.hash.slice(1)).get("token");
-const state = { microphone: null, stream: null, model: null, starting: false, spoken: "", spokenAt: 0 };
+const state = { model: null, rate: null, hop: null, spoken: "", spokenAt: 0 };
+const choose = { device: () => $("device").value, model: () => state.model.name };
+const listening = new Listening({ choose, token, onBlock, onSkipped, onRecord, onState });
 let page, bars, word, level, timeline;
 
 function fault(message) {
@@ -40,168 +43,141 @@ function showModel() {
 
 function onRecord(record, offset) {
   if (record.type === "window") {
-    word.show(record);
-    bars.show(record);
-    const end = offset + record.end_s;
-    const lost = record.lost_samples / state.rate;
-    const start = end - (state.hop || state.model.hop_s);
-    if (lost > 0) timeline.add(start - lost, start, "lost", null);
-    timeline.add(start, end, record.state, record.label);
-    timeline.follow(end);
-    state.lost = (state.lost || 0) + lost;
-    account(end);
-    announce(record.state === "speech" ? record.label : $("word").textContent);
+    showWindow(record, offset);
   } else if (record.type === "session") {
     state.rate = record.sample_rate;
     state.hop = record.hop_s;
   } else if (record.type === "event") {
-    status(record.message);
+    if (listening.kind === "open") status(record.message);
   } else if (record.type === "error") {
     fault(record.message);
-  } else if (record.type === "summary") {
-    const rate = state.rate;
-    const seconds = (name) => (record[`${name}_samples`] / rate).toFixed(1);
-    const lost = record.dropped_samples ? `${seconds("dropped")} s lost` : "nothing lost";
-    $("account").textContent =
-      `${seconds("captured")} s captured: ${seconds("classified")} s classified, ${seconds("gated")} s without speech, ${lost}, ${seconds("pending")} s too short to classify`;
   }
 }
 
-function account(end) {
-  $("account").textContent = `${end.toFixed(1)} s captured, ${state.lost > 0 ? `${state.lost.toFixed(1)} s lost` : "nothing lost"}`;
+function showWindow(record, offset) {
+  // What still comes after an interruption or Stop is of the past: it belongs into the timeline alone.
+  if (listening.kind === "open") {
+    word.show(record);
+    bars.show(record);
+    announce(record.state === "speech" ? record.label : $("word").textContent);
+  }
+  const end = offset + record.end_s;
+  const lost = record.lost_samples / state.rate;
+  const start = end - (state.hop || state.model.hop_s);
+  if (lost > 0) timeline.add(start - lost, start, "lost", null);
+  timeline.add(start, end, record.state, record.label);
+  timeline.follow(end);
   if (Math.round(end) % 5 === 0) timeline.describe("The last minute");
+  $("account").textContent = listening.account.soFar();
+}
+
+function onBlock({ rms, peak }) {
+  if (listening.kind !== "interrupted") $("clipping").hidden = !level.show(rms, peak);
+  if (listening.kind === "lost") onSkipped();
+}
+
+// Nothing comes from the server that would show how the loss grows.
+function onSkipped() {
+  $("account").textContent = listening.account.soFar();
 }
 
 function onState(kind, message) {
-  if (kind === "open") {
+  const on = !["stopping", "ended", "failed"].includes(kind);
+  $("toggle").textContent = on ? "Stop" : "Start";
+  $("toggle").setAttribute("aria-pressed", String(on));
+  document.body.dataset.state = on ? "on" : "off";
+  if (document.activeElement === $("resume")) $("toggle").focus(); // what is hidden loses the keyboard's place
+  $("resume").hidden = kind !== "interrupted";
+  if (kind !== "open") bars.show(null);
+  SHOW[kind](message);
+}
+
+// What each state of listening shows.
+const SHOW = {
+  opening() {
     fault("");
-    status(`Listening to ${state.microphone ? state.microphone.name || "the microphone" : "the microphone"}, ${state.microphone ? state.microphone.rate : "?"} Hz.`);
-    word.text("listening", "the first estimate comes after a second");
-  } else if (kind === "connecting") {
+    status("Opening the microphone …");
+    timeline.pieces = [];
+  },
+  connecting() {
     status("Connecting …");
-  } else if (kind === "lost") {
-    status("The connection is lost; trying again. Audio meanwhile counts as lost.");
+    fillDevices();
+  },
+  open() {
+    const { name, rate } = listening.microphone;
+    fault("");
+    status(`Listening to ${name || "the microphone"}, ${rate} Hz.`);
+    word.text("listening", "the first estimate comes after a second");
+  },
+  lost(message) {
+    status(`The connection is lost; trying again${message ? ` (${message})` : ""}. Audio meanwhile counts as lost.`);
     word.text("no connection", "trying again");
-    bars.show(null);
-  } else {
+  },
+  interrupted() {
+    status("The audio is interrupted, by a call or by the system. What is spoken meanwhile is lost. Press Resume to go on.");
+    word.text("interrupted", "no audio comes from the microphone");
+    silence();
+  },
+  changing() {
+    status("Changing to what is chosen …");
+    word.text("changing", "the stream begins again");
+  },
+  stopping() {
+    status("Stopping …");
+  },
+  ended(message) {
     if (message) fault(message);
     finish(message ? "Ended by the server." : "Stopped.");
-  }
-}
+  },
+  failed(message) {
+    fault(message);
+    finish("Stopped.");
+  },
+};
 
-async function start() {
-  if (state.starting) return;
-  state.starting = true;
-  fault("");
-  status("Opening the microphone …");
-  try {
-    state.lost = 0;
-    const onBlock = ({ samples, rms, peak }) => {
-      $("clipping").hidden = !level.show(rms, peak);
-      if (state.stream) state.stream.send(samples);
-    };
-    state.microphone = await openMicrophone($("device").value, onBlock, () => {
-      fault("The microphone is gone. Plug it in again, then press Start.");
-      stop();
-    });
-    timeline.pieces = [];
-    state.stream = new Stream({ rate: state.microphone.rate, channels: state.microphone.channels, model: state.model.name, token, onRecord, onState });
-    $("toggle").textContent = "Stop";
-    $("toggle").setAttribute("aria-pressed", "true");
-    document.body.dataset.state = "on";
-    fillDevices();
-  } catch (error) {
-    fault(error instanceof MicrophoneError ? error.message : `It does not start: ${error.message}`);
-    status("Stopped.");
-    letGo();
-  } finally {
-    state.starting = false;
-  }
-}
-
-function letGo() {
-  if (state.microphone) state.microphone.close();
-  state.microphone = null;
-}
-
-function stop() {
-  letGo();
-  if (state.stream) state.stream.stop();
+function silence() {
+  $("clipping").hidden = true;
+  level.off();
 }
 
 function finish(text) {
-  letGo();
-  state.stream = null;
+  silence();
   status(text);
-  $("toggle").textContent = "Start";
-  $("toggle").setAttribute("aria-pressed", "false");
-  document.body.dataset.state = "off";
-  $("clipping").hidden = true;
-  level.off();
-  bars.show(null);
   word.text("ready", "press Start and speak");
+  if (listening.account.captured > 0) $("account").textContent = listening.account.final();
 }
 
 async function fillDevices() {
+  const devices = await listMicrophones();
   const chosen = $("device").value;
-  const options = (await listMicrophones()).map((device, index) => new Option(device.label || `Microphone ${index + 1}`, device.deviceId));
+  const options = devices.map((device, index) => new Option(device.label || `Microphone ${index + 1}`, device.deviceId));
   $("device").replaceChildren(new Option("Default microphone", ""), ...options);
   if (options.some((option) => option.value === chosen)) $("device").value = chosen;
 }
 
-async function classify(file) {
-  const result = $("file-result");
-  result.hidden = true;
-  if (file.size > page.upload_bytes) {
-    $("file-status").textContent = `${file.name} has over ${Math.floor(page.upload_bytes / 2 ** 20)} MiB; use realtime-ser classify.`;
-    return;
-  }
-  $("file-status").textContent = `Classifying ${file.name} …`;
-  const query = new URLSearchParams({ name: file.name, model: state.model.name, timeline: "1" });
-  try {
-    const headers = token ? { authorization: `Bearer ${token}` } : {};
-    const answer = await fetch(`/v1/classify?${query}`, { method: "POST", body: file, headers });
-    const row = answer.headers.get("content-type")?.startsWith("application/json") ? await answer.json() : { error: await answer.text() };
-    if (row.error) {
-      $("file-status").textContent = row.error;
-      return;
-    }
-    const label = state.model.labels.find((one) => one.name === row.label);
-    $("file-status").textContent = `${row.path}: ${row.duration_s.toFixed(1)} s, of them ${row.speech_s.toFixed(1)} s speech`;
-    $("file-word").textContent = label ? `${row.label}, ${percent(row.confidence)}` : "nobody speaks in it";
-    Object.assign($("file-chip").style, { background: label?.colour || "", color: label?.ink || "" });
-    $("file-chip").textContent = label?.letter || "·";
-    result.hidden = false;
-    const strip = new Timeline($("file-timeline"), state.model.labels, page.colours);
-    strip.whole(row.windows, row.duration_s);
-    strip.describe(row.path);
-  } catch (error) {
-    $("file-status").textContent = `The server does not answer: ${error.message}`;
-  }
-}
-
 function listen() {
-  $("toggle").addEventListener("click", () => (state.stream || state.microphone ? stop() : start()));
-  $("device").addEventListener("change", () => {
-    if (state.stream) status("The new microphone is used from the next Start on.");
-  });
+  const send = (file) => classify(file, { page, model: state.model, token });
+  $("toggle").addEventListener("click", () => (listening.wanted ? listening.stop() : listening.start()));
+  $("resume").addEventListener("click", () => listening.resume());
+  $("device").addEventListener("change", () => listening.restart());
   $("model").addEventListener("change", () => {
     state.model = page.models.find((model) => model.name === $("model").value);
     showModel();
+    listening.restart();
   });
   $("file").addEventListener("change", () => {
-    if ($("file").files.length) classify($("file").files[0]);
+    if ($("file").files.length) send($("file").files[0]);
     $("file").value = "";
   });
   for (const kind of ["dragover", "dragleave", "drop"]) {
     window.addEventListener(kind, (event) => {
       event.preventDefault();
       document.body.classList.toggle("dropping", kind === "dragover");
-      if (kind === "drop" && event.dataTransfer.files.length) classify(event.dataTransfer.files[0]);
+      if (kind === "drop" && event.dataTransfer.files.length) send(event.dataTransfer.files[0]);
     });
   }
   // Every way out lets the microphone go: another page, a closed tab, the back button.
-  window.addEventListener("pagehide", stop);
+  window.addEventListener("pagehide", () => listening.stop());
   navigator.mediaDevices?.addEventListener("devicechange", fillDevices);
 }
 

@@ -1,12 +1,21 @@
-import { MicrophoneError, openMicrophone } from "./microphone.js";
-import { Stream } from "./stream.js";
+import { Listening } from "./listening.js";
 import { Bars, Word } from "./view.js";
 
 // ?device=NAME chooses a microphone by part of its name, ?model=NAME a model.
 const $ = (id) => document.getElementById(id);
 const token = new URLSearchParams(location.hash.slice(1)).get("token");
 const query = new URLSearchParams(location.search);
-let page, bars, word, microphone, stream;
+
+async function findMicrophone(part) {
+  const devices = await navigator.mediaDevices.enumerateDevices();
+  return devices.find((one) => one.kind === "audioinput" && one.label.toLowerCase().includes(part.toLowerCase()))?.deviceId || "";
+}
+
+const device = query.get("device");
+// A browser (not OBS) requires a click before a page may process audio.
+const choose = { device: () => (device ? findMicrophone(device) : ""), model: () => model.name };
+const listening = new Listening({ choose, token, clickFirst: true, onRecord, onState });
+let page, model, bars, word;
 
 function fault(message) {
   $("fault").textContent = message;
@@ -14,65 +23,31 @@ function fault(message) {
 }
 
 function onRecord(record) {
-  if (record.type === "window") {
+  if (record.type === "window" && listening.kind === "open") {
     word.show(record);
     bars.show(record);
   }
 }
 
 function onState(kind, message) {
-  if (kind === "open") fault("");
-  else if (kind === "lost") word.text("no connection", "");
-  else if (kind === "ended") {
-    microphone?.close();
-    microphone = null;
-    fault(message);
-    $("toggle").hidden = false;
-  }
-}
-
-async function start() {
-  $("toggle").hidden = true;
-  fault("");
-  try {
-    let deviceId = "";
-    if (query.get("device")) {
-      const devices = await navigator.mediaDevices.enumerateDevices();
-      const wanted = query.get("device").toLowerCase();
-      deviceId = devices.find((one) => one.kind === "audioinput" && one.label.toLowerCase().includes(wanted))?.deviceId || "";
-    }
-    microphone = await openMicrophone(deviceId, ({ samples }) => stream?.send(samples), () => {
-      fault("The microphone is gone.");
-      stop();
-    });
-    if (microphone.suspended) {
-      // A browser (not OBS) requires a click before a page may process audio.
-      microphone.close();
-      $("toggle").hidden = false;
-      return;
-    }
-    const model = page.models.find((one) => one.name === query.get("model")) || page.models[0];
-    stream = new Stream({ rate: microphone.rate, channels: microphone.channels, model: model.name, token, onRecord, onState });
-  } catch (error) {
-    fault(error instanceof MicrophoneError ? error.message : String(error));
-    $("toggle").hidden = false;
-  }
-}
-
-function stop() {
-  microphone?.close();
-  microphone = null;
-  stream?.stop();
+  const off = kind === "ended" || kind === "failed";
+  $("toggle").hidden = !off && kind !== "interrupted";
+  $("toggle").textContent = off ? "Start" : "Resume";
+  // Nothing of the past stays on air.
+  bars.show(null);
+  word.text({ open: "listening", lost: "no connection", interrupted: "interrupted" }[kind] || "ready", "");
+  if (kind === "interrupted") fault("The audio is interrupted, by a call or by the system. Press Resume to go on.");
+  else fault(message || "");
 }
 
 async function open() {
   page = await (await fetch("/v1/page")).json();
-  const model = page.models.find((one) => one.name === query.get("model")) || page.models[0];
+  model = page.models.find((one) => one.name === query.get("model")) || page.models[0];
   bars = new Bars($("bars"), model.labels);
   word = new Word({ word: $("word"), chip: $("chip") }, model.labels, page.colours);
-  window.addEventListener("pagehide", stop);
-  $("toggle").addEventListener("click", start);
-  start();
+  window.addEventListener("pagehide", () => listening.stop());
+  $("toggle").addEventListener("click", () => (listening.wanted ? listening.resume() : listening.start()));
+  listening.start();
 }
 
 open();

@@ -5,61 +5,68 @@ const FULL_BUFFER_S = 1.5; // of audio that waits in the browser: beyond it bloc
 const FINAL = new Set(["not_allowed", "unsupported", "unknown_model", "full", "bad_message", "wrong_order", "rate_limited"]);
 
 export class Stream {
+  // account: an Account, which learns of every frame (a sample of each channel). begun: whether the server took a stream
+  // of this page before, which it may still hold.
   // handlers: onRecord(record, offset_s), onState("connecting" | "open" | "lost" | "ended", message)
-  constructor({ rate, channels, model, token, onRecord, onState }) {
+  constructor({ rate, channels, model, token, account, begun, onRecord, onState }) {
     this.rate = rate;
-    this.settings = { type: "start", protocol: 1, format: "s16le", rate, channels, model, token };
     this.frameBytes = 2 * channels;
+    this.settings = { type: "start", protocol: 1, format: "s16le", rate, channels, model, token };
+    this.account = account;
     this.onRecord = onRecord;
     this.onState = onState;
-    this.captured = 0; // frames (a sample of each channel) that the microphone gave
+    this.captured = 0; // frames that the microphone gave
     this.unsent = 0; // of them, those not yet sent to a server
     this.early = []; // blocks from before the first connection
+    this.begun = begun;
     this.ended = false;
     this.attempt = 0;
     this.connect();
   }
 
   connect() {
-    this.onState(this.attempt ? "lost" : "connecting", "");
+    if (!this.attempt) this.onState("connecting", "");
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const socket = new WebSocket(`${scheme}://${location.host}/v1/stream`);
     this.socket = socket;
-    this.ready = false;
+    this.connection = null;
     this.fault = null;
     socket.onopen = () => {
       socket.send(JSON.stringify(this.settings));
-      // What came since the last session is lost; this session's time begins where that one's ended.
+      // What came since the last connection is lost; this one's time begins where that one's ended.
       const early = this.early || [];
       this.early = null;
       const waiting = early.reduce((sum, block) => sum + this.frames(block), 0);
       this.offset = (this.captured - this.unsent - waiting) / this.rate;
-      this.ready = true;
-      for (const block of early) socket.send(block);
+      this.connection = this.account.begin();
+      for (const block of early) this.pass(block);
     };
     socket.onmessage = (event) => this.receive(JSON.parse(event.data));
     socket.onclose = () => this.closed(socket);
   }
 
   receive(record) {
+    this.connection?.record(record);
     if (record.type === "session") {
       this.attempt = 0;
+      this.begun = true;
       this.onState("open", "");
     }
     if (record.type === "error" && record.fatal) this.fault = record;
-    this.onRecord(record, this.offset || 0);
+    else this.onRecord(record, this.offset || 0);
   }
 
   closed(socket) {
     if (socket !== this.socket) return;
-    this.ready = false;
+    if (this.connection) this.connection.over = true;
+    this.connection = null;
     if (this.ended) {
-      this.onState("ended", "");
+      this.onState("ended", this.fault ? this.fault.message : "");
     } else if (this.fault && FINAL.has(this.fault.code)) {
       this.ended = true;
       this.onState("ended", this.fault.message);
     } else {
-      this.onState("lost", "");
+      this.onState("lost", this.fault ? this.fault.message : "");
       const wait = RETRY_MS[Math.min(this.attempt, RETRY_MS.length - 1)];
       this.attempt += 1;
       this.timer = setTimeout(() => this.connect(), wait);
@@ -70,24 +77,48 @@ export class Stream {
     return buffer.byteLength / this.frameBytes;
   }
 
+  // What the microphone gave.
   send(buffer) {
-    const frames = this.frames(buffer);
-    this.captured += frames;
     if (this.ended) return;
-    if (this.early && this.captured < this.rate * FULL_BUFFER_S) {
+    const frames = this.frames(buffer);
+    this.count(frames);
+    if (this.early && !this.unsent && this.captured < this.rate * FULL_BUFFER_S) {
       this.early.push(buffer);
-      return;
-    }
-    const open = this.ready && this.socket.readyState === WebSocket.OPEN;
-    if (!open || this.socket.bufferedAmount > this.frameBytes * this.rate * FULL_BUFFER_S) {
+    } else if (!this.open() || this.socket.bufferedAmount > this.frameBytes * this.rate * FULL_BUFFER_S) {
       this.unsent += frames;
-      return;
+    } else {
+      this.sendGap();
+      this.pass(buffer);
     }
-    if (this.unsent) {
-      this.socket.send(JSON.stringify({ type: "gap", samples: this.unsent }));
-      this.unsent = 0;
-    }
+  }
+
+  // What it would have given, had it not been interrupted. Sent at once: a server ends a stream on which nothing comes.
+  skip(frames) {
+    if (this.ended) return;
+    this.count(frames);
+    this.unsent += frames;
+    if (this.open()) this.sendGap();
+  }
+
+  count(frames) {
+    this.captured += frames;
+    this.account.captured += frames / this.rate;
+  }
+
+  open() {
+    return this.connection && this.socket.readyState === WebSocket.OPEN;
+  }
+
+  pass(buffer) {
     this.socket.send(buffer);
+    this.connection.send(this.frames(buffer) / this.rate);
+  }
+
+  sendGap() {
+    if (!this.unsent) return;
+    this.socket.send(JSON.stringify({ type: "gap", samples: this.unsent }));
+    this.connection.gap(this.unsent / this.rate);
+    this.unsent = 0;
   }
 
   // "stop" requests the summary; the socket closes after it, or after two seconds.
@@ -95,13 +126,15 @@ export class Stream {
     if (this.ended) return;
     this.ended = true;
     clearTimeout(this.timer);
-    if (this.ready && this.socket.readyState === WebSocket.OPEN) {
+    if (this.open()) {
+      this.sendGap();
       this.socket.send(JSON.stringify({ type: "stop" }));
       const socket = this.socket;
       setTimeout(() => socket.close(), 2000);
     } else {
+      this.socket.onclose = null; // a connection that cannot be made takes long to close
       this.socket.close();
-      this.onState("ended", "");
+      this.closed(this.socket);
     }
   }
 }
