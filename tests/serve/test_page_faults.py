@@ -218,6 +218,29 @@ def test_stop_wins_over_another_choice(browser: Any, server: Server) -> None:
     page.close()
 
 
+def test_the_place_that_our_own_lost_connection_holds(browser: Any, serve: MakeServer) -> None:
+    server = serve("--max-streams", "1", "--set", "stream.max_lag_s=60")
+    relay = Relay(server.port)
+    try:
+        page = Page(browser, relay.url).ready().toggle()
+        page.until(CAPTURED)
+        other = Page(browser, relay.url).ready().toggle()
+        other.until("document.querySelector('#fault').textContent.includes('all streams are taken')")
+        assert other.text("#toggle") == "Start"  # before its first session that is final
+        other.close()
+        relay.cut()
+        page.until("document.querySelector('#status').textContent.includes('all streams are taken')")
+        assert page.text("#toggle") == "Stop"
+        relay.let_go()
+        page.until(LISTENS)
+        page.until("/[1-9]\\.\\d s lost/.test(document.querySelector('#account').textContent)")
+        page.toggle().until(ENDED)
+        assert_complete(page)
+        page.close()
+    finally:
+        relay.close()
+
+
 def test_the_account_covers_all_connections(browser: Any, server: Server, relay: Relay) -> None:
     page = Page(browser, relay.url).ready().toggle()
     page.until("/[3-9]\\.\\d s captured/.test(document.querySelector('#account').textContent)")

@@ -2,7 +2,7 @@
 
 const RETRY_MS = [300, 700, 1500, 3000, 5000];
 const FULL_BUFFER_S = 1.5; // of audio that waits in the browser: beyond it blocks are left out, and counted
-const FINAL = new Set(["not_allowed", "unsupported", "unknown_model", "full", "bad_message", "wrong_order", "rate_limited"]);
+const FINAL = new Set(["not_allowed", "unsupported", "unknown_model", "bad_message", "wrong_order", "rate_limited"]);
 
 export class Stream {
   // account: an Account, which learns of every frame (a sample of each channel). begun: whether the server took a stream
@@ -56,13 +56,19 @@ export class Stream {
     else this.onRecord(record, this.offset || 0);
   }
 
+  // Whether the server would refuse the next attempt as well. "full" passes: after a lost connection the place that is
+  // taken may be our own, which the server still holds.
+  refused() {
+    return this.fault && (FINAL.has(this.fault.code) || (this.fault.code === "full" && !this.begun));
+  }
+
   closed(socket) {
     if (socket !== this.socket) return;
     if (this.connection) this.connection.over = true;
     this.connection = null;
     if (this.ended) {
       this.onState("ended", this.fault ? this.fault.message : "");
-    } else if (this.fault && FINAL.has(this.fault.code)) {
+    } else if (this.refused()) {
       this.ended = true;
       this.onState("ended", this.fault.message);
     } else {
