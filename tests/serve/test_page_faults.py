@@ -326,6 +326,27 @@ def test_what_the_account_counts(browser: Any, server: Server) -> None:
     page.close()
 
 
+def test_the_overlay_opens_no_other_microphone(browser: Any, server: Server) -> None:
+    page = kept(browser, server.url, "overlay?device=No%20Such")
+    page.until("document.querySelector('#fault').textContent === 'There is no microphone named No Such.'")
+    assert page.page.evaluate("window.contexts.length") == 0
+    assert page.page.evaluate("window.microphones.every((one) => one.readyState === 'ended')")
+    assert page.sent == []
+    page.close()
+
+
+def test_the_overlay_opens_the_microphone_that_is_named(browser: Any, server: Server) -> None:
+    page = kept(browser, server.url, "overlay?device=audio%20input%202")
+    page.until("window.microphones.some((one) => one.readyState === 'live' && one.label === 'Fake Audio Input 2')")
+    page.until(SPOKEN)
+    assert page.page.evaluate("window.microphones.filter((one) => one.readyState === 'live').length") == 1
+    page.page.evaluate("window.microphones.at(-1).dispatchEvent(new Event('ended'))")
+    page.until("document.querySelector('#fault').textContent.includes('gone')")
+    assert page.page.evaluate(BARS_SHOW_NOTHING)
+    assert page.text("#word") == "ready"
+    page.close()
+
+
 def test_the_overlay_loses_its_connection(browser: Any, serve: MakeServer) -> None:
     server = serve()
     page = kept(browser, server.url, "overlay")

@@ -113,3 +113,20 @@ export async function listMicrophones() {
   const devices = await navigator.mediaDevices.enumerateDevices();
   return devices.filter((device) => device.kind === "audioinput" && device.deviceId && device.deviceId !== "default");
 }
+
+// The id of the microphone whose name has this part. Browsers show names only to a page that may use the microphone.
+export async function findMicrophone(part) {
+  const inputs = async () => (await navigator.mediaDevices.enumerateDevices()).filter((device) => device.kind === "audioinput");
+  let devices = navigator.mediaDevices ? await inputs() : [];
+  if (!devices.some((device) => device.label)) {
+    const stream = await request(true);
+    try {
+      devices = await inputs();
+    } finally {
+      letGo(stream);
+    }
+  }
+  const found = devices.filter((device) => device.label.toLowerCase().includes(part.toLowerCase()));
+  if (!found.length) throw new MicrophoneError(`There is no microphone named ${part}.`);
+  return (found.find((device) => device.deviceId !== "default") || found[0]).deviceId;
+}

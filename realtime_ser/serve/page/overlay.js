@@ -1,16 +1,11 @@
 import { Listening } from "./listening.js";
+import { findMicrophone } from "./microphone.js";
 import { Bars, Word } from "./view.js";
 
 // ?device=NAME chooses a microphone by part of its name, ?model=NAME a model.
 const $ = (id) => document.getElementById(id);
 const token = new URLSearchParams(location.hash.slice(1)).get("token");
 const query = new URLSearchParams(location.search);
-
-async function findMicrophone(part) {
-  const devices = await navigator.mediaDevices.enumerateDevices();
-  return devices.find((one) => one.kind === "audioinput" && one.label.toLowerCase().includes(part.toLowerCase()))?.deviceId || "";
-}
-
 const device = query.get("device");
 // A browser (not OBS) requires a click before a page may process audio.
 const choose = { device: () => (device ? findMicrophone(device) : ""), model: () => model.name };
