@@ -356,3 +356,20 @@ def test_the_overlay_loses_its_connection(browser: Any, serve: MakeServer) -> No
     page.until("document.querySelector('#word').textContent === 'no connection'")
     assert page.page.evaluate(BARS_SHOW_NOTHING)
     page.close()
+
+
+TIMELINE = """async () => {
+  const { Timeline } = await import('/page/view.js');
+  const timeline = new Timeline(document.createElement('canvas'), [], {});
+  timeline.begin(10, 3);
+  timeline.window(11, 0, { state: 'speech', label: 'sad' });
+  timeline.window(11.25, 0, { state: 'speech', label: 'sad' });
+  timeline.window(14.25, 2, { state: 'no_speech', label: null });
+  return timeline.pieces.map(({ start, end, state }) => [start, end, state]);
+}"""
+
+
+def test_the_timeline_shows_a_loss_where_it_was(browser: Any, server: Server) -> None:
+    page = Page(browser, server.url).ready()
+    assert page.page.evaluate(TIMELINE) == [[10, 11.25, "speech"], [11.25, 13.25, "lost"], [13.25, 14.25, "no_speech"]]
+    page.close()

@@ -5,7 +5,7 @@ import { Bars, Level, Timeline, Word } from "./view.js";
 
 const $ = (id) => document.getElementById(id);
 const token = new URLSearchParams(location.hash.slice(1)).get("token");
-const state = { model: null, rate: null, hop: null, spoken: "", spokenAt: 0 };
+const state = { model: null, rate: null, spoken: "", spokenAt: 0 };
 const choose = { device: () => $("device").value, model: () => state.model.name };
 const listening = new Listening({ choose, token, onBlock, onSkipped, onRecord, onState });
 let page, bars, word, level, timeline;
@@ -46,7 +46,7 @@ function onRecord(record, offset) {
     showWindow(record, offset);
   } else if (record.type === "session") {
     state.rate = record.sample_rate;
-    state.hop = record.hop_s;
+    timeline.begin(offset, record.window_s);
   } else if (record.type === "event") {
     if (listening.kind === "open") status(record.message);
   } else if (record.type === "error") {
@@ -62,11 +62,7 @@ function showWindow(record, offset) {
     announce(record.state === "speech" ? record.label : $("word").textContent);
   }
   const end = offset + record.end_s;
-  const lost = record.lost_samples / state.rate;
-  const start = end - (state.hop || state.model.hop_s);
-  if (lost > 0) timeline.add(start - lost, start, "lost", null);
-  timeline.add(start, end, record.state, record.label);
-  timeline.follow(end);
+  timeline.window(end, record.lost_samples / state.rate, record);
   if (Math.round(end) % 5 === 0) timeline.describe("The last minute");
   $("account").textContent = listening.account.soFar();
 }
@@ -97,7 +93,7 @@ const SHOW = {
   opening() {
     fault("");
     status("Opening the microphone …");
-    timeline.pieces = [];
+    timeline.clear();
   },
   connecting() {
     status("Connecting …");

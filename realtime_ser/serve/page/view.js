@@ -121,10 +121,30 @@ export class Timeline {
     this.canvas = canvas;
     this.colours = colours;
     this.labels = Object.fromEntries(labels.map((label) => [label.name, label]));
-    this.pieces = [];
-    this.range = [-60, 0];
+    this.clear();
     new ResizeObserver(() => this.draw()).observe(canvas);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
+  }
+
+  clear() {
+    this.pieces = [];
+    this.range = [-60, 0];
+    this.begin(0, 0);
+  }
+
+  // A connection's audio begins at so many seconds; longest is a window's length.
+  begin(end, longest) {
+    Object.assign(this, { end, longest });
+  }
+
+  // A window of the running stream covers what came since the last one: first what was lost, then itself.
+  window(end, lost, { state, label }) {
+    const start = Math.max(this.end + lost, end - this.longest);
+    if (lost > 0) this.add(start - lost, start, "lost", null);
+    this.add(start, end, state, label);
+    this.end = end;
+    this.range = [end - 60, end];
+    this.draw();
   }
 
   add(start, end, state, label) {
@@ -132,11 +152,6 @@ export class Timeline {
     if (last && last.state === state && last.label === label && Math.abs(last.end - start) < 0.01) last.end = end;
     else this.pieces.push({ start, end, state, label });
     while (this.pieces.length && this.pieces[0].end < end - 70) this.pieces.shift();
-  }
-
-  follow(end) {
-    this.range = [end - 60, end];
-    this.draw();
   }
 
   whole(pieces, duration) {
