@@ -15,6 +15,7 @@ from server_process import Server
 
 from command import SAMPLE
 
+pytest.importorskip("uvicorn", reason="the 'serve' extra is not installed")
 pytestmark = pytest.mark.slow
 MakeServer = Callable[..., Server]
 SPEAKS = "['angry','calm','disgust','fearful','happy','neutral','sad','surprised']"
