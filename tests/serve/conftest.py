@@ -22,7 +22,13 @@ if all(importlib.util.find_spec(name) for name in EXTRA):
     from realtime_ser.serve.models import Models
     from realtime_ser.serve.session import ClientStream
 else:  # test_serve_extra.py says that the others are left out
-    collect_ignore_glob = ["test_browser.py", "test_page_faults.py", "test_protocol_page.py", "test_serve_session.py", "test_server*.py"]
+    collect_ignore_glob = [
+        "test_browser.py",
+        "test_page_faults.py",
+        "test_protocol_page.py",
+        "test_serve_session.py",
+        "test_server*.py",
+    ]
 
 
 @pytest.fixture(scope="session")
