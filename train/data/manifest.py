@@ -42,11 +42,12 @@ class Manifest:
     left_out: tuple[tuple[str, str], ...] = ()
     absent: tuple[str, ...] = ()
 
-    def key(self) -> str:
-        """Identity of the audio, for cache names: changes with any sample, path or order."""
+    def key(self, *fields: str) -> str:
+        """Identity of the audio, for cache names and runs: changes with any sample, path, order, or value of these fields."""
         digest = hashlib.sha256()
         for row in self.rows:
-            digest.update(f"{row.path}\0{row.sha256}\n".encode())
+            values = [row.path, row.sha256, *(getattr(row, name) for name in fields)]
+            digest.update(("\0".join(values) + "\n").encode())
         return digest.hexdigest()[:16]
 
     def where(self, **wanted: object) -> tuple[Row, ...]:

@@ -21,7 +21,7 @@ from train.data.corpora.readers import PLAIN
 from train.data.corpora.reserved import may_train
 from train.data.corpora.sounds import NOBODY
 from train.data.encoder_file import encoder_file, missing
-from train.data.manifest import Row
+from train.data.manifest import Manifest, Row
 from train.networks import convolutions_fit
 from train.networks.drawn import Drawing, Draws, learned, load_pool
 from train.networks.lessons import answers, only, shelves, to_answer
@@ -93,8 +93,8 @@ class School:
     def _one(self, rows: Sequence[Row], name: str, seed: int, threads: int) -> Waveform:
         recipe = self.recipe
         draws = self._draws(rows, seed, recipe)
-        encoder = encoder_file(self.paths.corpora)
-        return train(draws, recipe, encoder, self.folder(name, seed), digest=digest(rows), seed=seed, threads=threads)
+        encoder, known = encoder_file(self.paths.corpora), digest(rows, self.pool)
+        return train(draws, recipe, encoder, self.folder(name, seed), digest=known, seed=seed, threads=threads)
 
     def _draws(self, rows: Sequence[Row], seed: int, recipe: WaveformRecipe | ConvolutionsRecipe) -> Draws:
         return Draws(
@@ -112,9 +112,8 @@ class School:
         teacher, encoder = self.large(rows, name, threads=threads), encoder_file(self.paths.corpora)
         draws = self._draws(rows, number, recipe)
         folder = self.cnn_folder(name, number)
-        return convolutions_fit.train(
-            draws, recipe, teacher, encoder, folder, digest=digest(rows), seed=number, threads=threads
-        )
+        known = digest(rows, self.pool)
+        return convolutions_fit.train(draws, recipe, teacher, encoder, folder, digest=known, seed=number, threads=threads)
 
     def cnn_folder(self, name: str, number: int = 0) -> Path:
         """The folder of one of ``cnn``'s runs."""
@@ -142,7 +141,7 @@ class School:
         teaching = Teaching(shelf, self.pool.entries, soft, recipe, self._clips(recipe, rows))
         runs = self.paths.runs / system
         return [
-            fit_taught(teaching, recipe, runs / f"{name}-{seed}", seed=seed, identity=digest(rows))
+            fit_taught(teaching, recipe, runs / f"{name}-{seed}", seed=seed, identity=digest(rows, self.pool))
             for seed in range(number * recipe.networks, (number + 1) * recipe.networks)
         ]
 
@@ -169,7 +168,8 @@ class School:
         return np.asarray(np.load(file), np.float32)
 
 
-def digest(rows: Sequence[Row]) -> str:
-    """Which clips with a label a run learned from."""
-    paths = sorted(row.path for row in rows if row.emotion in LABELS)
-    return hashlib.sha256("\n".join(paths).encode()).hexdigest()[:16]
+def digest(rows: Sequence[Row], pool: Pool) -> str:
+    """What a run learned from: its clips with a label, and the pool, whose key covers readers and sounds too."""
+    acted = sorted((row for row in rows if row.emotion in LABELS), key=lambda row: row.path)
+    known = f"{Manifest(tuple(acted)).key('corpus', 'speaker', 'emotion')} {pool.folder.name}"
+    return hashlib.sha256(known.encode()).hexdigest()[:16]

@@ -22,6 +22,7 @@ from realtime_ser.errors import ConfigError
 from realtime_ser.features.normaliser import DEVIATION_DB
 from realtime_ser.records import FloatArray
 from train.atomic import replacing, write_text
+from train.data.cache import LIVE
 from train.data.corpora import LABELS
 from train.networks.lessons import Shelf
 from train.networks.loss import multiplies_bfloat16, schedule
@@ -196,7 +197,8 @@ def fit_taught(teaching: Teaching, recipe: Recipe, run: Path, *, seed: int, iden
     assert taught is not None
     torch.manual_seed(seed)
     rng = np.random.default_rng([seed, 1])
-    known = json.dumps([asdict(recipe), seed, identity], default=str, sort_keys=True)
+    # The computation of features may change while the settings do not.
+    known = json.dumps([asdict(recipe), seed, identity, LIVE], default=str, sort_keys=True)
     checkpoint = run / "checkpoint.pt"
     network: Any
     if teaching.vectors:
@@ -216,7 +218,7 @@ def fit_taught(teaching: Teaching, recipe: Recipe, run: Path, *, seed: int, iden
     if checkpoint.is_file():
         state = torch.load(checkpoint, weights_only=True)
         if state["identity"] != known:
-            raise ConfigError(f"{run} holds another run (other settings or clips); remove it or choose another --runs")
+            raise ConfigError(f"{run} holds another run (other settings, clips or labels); remove it or choose another --runs")
         network.load_state_dict(state["network"])
         mean.load_state_dict(state["mean"])
         optimiser.load_state_dict(state["optimiser"])

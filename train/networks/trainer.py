@@ -30,7 +30,7 @@ from train.data import cache as feature_cache
 from train.data import features
 from train.data.corpora import LABELS
 from train.data.features import HOP_S
-from train.data.manifest import Row
+from train.data.manifest import Manifest, Row
 from train.networks import curves
 from train.networks.loss import loss_of, schedule
 from train.networks.networks import Cnn, Mlp
@@ -126,8 +126,10 @@ def fit(
     # The number of networks that are averaged later does not affect the training of one.
     settings = former_dict(replace(recipe, networks=1, joined=None))
     del settings["joined_share"], settings["others_first"], settings["across"]
-    # The computation of features may change while the settings do not.
-    learned = [settings, seed, sorted(row.path for row in train), feature_cache.LIVE]
+    # Audio and labels may change behind the same paths, and the computation of features while the settings do not.
+    clips = Manifest(tuple(sorted(train, key=lambda row: row.path)))
+    told = clips.key("corpus", "speaker", "emotion", "intensity", "gender")
+    learned = [settings, seed, told, feature_cache.LIVE]
     if first is not None:
         learned.append(_digest(first))
     if across:
@@ -231,7 +233,7 @@ def _checked(checkpoint: Path, identity: str) -> dict[str, Any]:
     state: dict[str, Any] = torch.load(checkpoint, weights_only=True)
     if state["identity"] != identity:
         raise ConfigError(
-            f"{checkpoint.parent} holds another run (other settings or clips); remove it or choose another --runs"
+            f"{checkpoint.parent} holds another run (other settings, clips or labels); remove it or choose another --runs"
         )
     return state
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import soundfile
 from realtime_ser.errors import ConfigError
 from train.atomic import replacing, write_text
 from train.data import manifest
+from train.data.manifest import Manifest
 
 RATE = 16_000
 
@@ -58,6 +60,15 @@ def test_the_key_changes_with_the_audio(folder: Path) -> None:
     before = manifest.build(folder, progress=False).key()
     write(folder / "ravdess_speech", "03-01-03-01-01-01-02.wav", np.random.default_rng(1).normal(0, 0.1, RATE))
     assert manifest.build(folder, progress=False).key() != before
+
+
+def test_a_key_changes_with_the_labels_it_is_asked_for(folder: Path) -> None:
+    built = manifest.build(folder, progress=False)
+    first, *rest = built.rows
+    for name in ("corpus", "speaker", "emotion", "gender"):
+        changed = Manifest((replace(first, **{name: "another"}), *rest))
+        assert changed.key() == built.key()
+        assert changed.key(name) != built.key(name)
 
 
 def test_an_unchanged_file_is_not_read_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

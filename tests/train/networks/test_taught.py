@@ -139,6 +139,10 @@ def test_a_small_network_learns_and_ships(
         assert torch.equal(one, other)
     with pytest.raises(ConfigError, match="another run"):
         fit_taught(teaching, recipe, tmp_path / "run", seed=0, identity="other rows")
+    with monkeypatch.context() as patch:
+        patch.setattr("train.networks.taught.LIVE", {"version": 0})
+        with pytest.raises(ConfigError, match="another run"):
+            fit_taught(teaching, recipe, tmp_path / "run", seed=0, identity="rows")
     card = export(
         [trained], recipe.spec, tmp_path / "small.onnx", name="small", normalisation=normalisation(trained, recipe), nobody=True
     )

@@ -114,6 +114,13 @@ def test_another_runs_folder_is_not_mixed_up(data: Data, whole_run: Path) -> Non
         fit(data, data.rows, whole_run, seed=1, progress=False)
 
 
+@pytest.mark.parametrize("field", ["sha256", "corpus", "speaker", "emotion", "gender", "intensity"])
+def test_a_run_of_other_audio_or_labels_behind_the_same_paths_is_not_loaded(data: Data, whole_run: Path, field: str) -> None:
+    first, *rest = data.rows
+    with pytest.raises(ConfigError, match="holds another run"):
+        fit(data, [replace(first, **{field: "another"}), *rest], whole_run, seed=0, progress=False)
+
+
 def test_windows_across_are_another_run_and_leave_those_without_as_they_were(
     data: Data, whole_run: Path, whole: dict[str, torch.Tensor], tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -253,7 +254,7 @@ def test_each_repetition_of_large_has_networks_of_its_own(tmp_path: Path, monkey
 
     monkeypatch.setattr(school, "train", made_up)
     monkeypatch.setattr(school, "Draws", lambda *given, **also: None)
-    monkeypatch.setattr(school.School, "pool", None)
+    monkeypatch.setattr(school.School, "pool", SimpleNamespace(folder=tmp_path))
     large = school.School(Paths(tmp_path, tmp_path, tmp_path), (), WaveformRecipe(networks=2))
     assert large.large([], "all").gain.mean().item() == pytest.approx(0.5)
     assert large.large([], "all", number=1).gain.mean().item() == pytest.approx(2.5)
@@ -272,7 +273,7 @@ def test_pupils_learn_from_the_first_network_alone(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(school, "train", made_up)
     monkeypatch.setattr(school, "Draws", lambda *given, **also: None)
     monkeypatch.setattr(school, "answers", lambda teacher, pool, places: np.ones((1, 4, 9), np.float32))
-    monkeypatch.setattr(school.School, "pool", None)
+    monkeypatch.setattr(school.School, "pool", SimpleNamespace(folder=tmp_path))
     large = school.School(Paths(tmp_path, tmp_path, tmp_path), (), WaveformRecipe(networks=2))
     assert large._answers([], "all", [0], 1).shape == (1, 4, 9)
     assert asked == [0]
