@@ -30,7 +30,7 @@ from train.data.manifest import Row
 from train.workers import begin_worker
 
 # Preprocessing of the live path and the version of the code that applies it here: raise it when the code computes something
-# else. Goes into the keys of speech activity, frames and vectors, and into the identity of training runs.
+# else. Goes into the keys of speech activity, frames and vectors, and into the identity of the runs that learn from these.
 LIVE: Mapping[str, Any] = {
     "version": 16,
     "gate": former_dict(GateConfig()),
@@ -91,7 +91,10 @@ def file_of(cache: Path, kind: str, spec: FrontEndSpec | None, variant: Variant 
     if spec and spec.recipe not in STATISTICS:
         del settings[0]["frame_db"]  # has no effect there
     version: Any = LIVE if kind in _OF_STREAMS else 4
-    identity = json.dumps([version, kind, *settings, [(row.path, row.sha256) for row in rows]])
+    clips: list[tuple[str, ...]] = [(row.path, row.sha256) for row in rows]
+    if variant:  # its channel and its talkers go with the speaker
+        clips = [(*clip, row.speaker) for clip, row in zip(clips, rows, strict=True)]
+    identity = json.dumps([version, kind, *settings, clips])
     key = hashlib.sha256(identity.encode()).hexdigest()[:20]
     name = f"{kind}-{variant.name}" if variant else kind
     return cache / f"{name}-{key}.npz"

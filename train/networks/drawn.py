@@ -161,7 +161,9 @@ def load_pool(root: Path, rows: Sequence[Row], drawing: Drawing, encoder: Path, 
     encoder : ``whisper-tiny-en.npz``, which exists
     """
     load_audio(root, rows, cache, progress=progress)
-    known = json.dumps([asdict(drawing), Manifest(tuple(rows)).key(), _POOL_SHARES], sort_keys=True)
+    # The index keeps labels and speakers; a sound's "sentence" is its kind, which decides whether it is drawn.
+    clips = Manifest(tuple(rows)).key("corpus", "speaker", "emotion", "sentence")
+    known = json.dumps([asdict(drawing), clips, _POOL_SHARES], sort_keys=True)
     folder = cache / f"drawn-{hashlib.sha256(known.encode()).hexdigest()[:16]}"
     counts = [min(_PART, drawing.groups - first) for first in range(0, drawing.groups, _PART)]
     missing = [i for i in range(len(counts)) if not (folder / f"part-{i}" / INDEX).is_file()]

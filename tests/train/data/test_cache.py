@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,15 @@ def test_talk_behind_the_voice_reaches_the_features(tmp_path: Path) -> None:
     for start, end in zip(alone.offsets[:-1], alone.offsets[1:], strict=True):
         before, after = (10 ** (found.log_mel[:, start:end].astype(np.float64) / 10) for found in (alone, among))
         assert after.sum() > 1.5 * before.sum()
+
+
+def test_versions_of_another_speakers_clip_are_computed_anew() -> None:
+    """The channel and the talkers of a version go with the speaker."""
+    rows, spec, cache = clips(1, 2), FrontEndSpec("stacked"), Path()
+    other = [replace(rows[0], speaker="another"), rows[1]]
+    for kind in ("frames", "vectors"):
+        assert file_of(cache, kind, spec, BABBLE, other) != file_of(cache, kind, spec, BABBLE, rows)
+    assert file_of(cache, "activity", None, None, other) == file_of(cache, "activity", None, None, rows)
 
 
 def test_keys_change_with_what_the_stream_does_to_audio_and_otherwise_stay(monkeypatch: pytest.MonkeyPatch) -> None:

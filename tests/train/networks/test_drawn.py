@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -41,6 +43,19 @@ def test_a_pool_is_drawn_once_and_an_unfinished_part_again(
     with pytest.raises(FileNotFoundError):
         load_pool(cache.parent, rows, Drawing(61), cache.parent / "encoder.npz", cache, progress=False).tokens(pool.entries[0])
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize("change", [{"emotion": "happy"}, {"speaker": "tess-b"}, {"corpus": "emovo"}])
+def test_other_labels_of_the_same_audio_are_drawn_anew(
+    rows: list[Row], pool: Pool, change: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = pool.folder.parent
+    calls = []
+    monkeypatch.setattr(drawn, "draw_part", lambda *given: calls.append(given))
+    corrected = [replace(rows[0], **change), *rows[1:]]
+    again = load_pool(cache.parent, corrected, Drawing(60), cache.parent / "encoder.npz", cache, progress=False)
+    assert len(calls) == 1
+    assert again.folder != pool.folder
 
 
 def test_a_batchs_audio_is_that_of_its_tokens(rows: list[Row], pool: Pool) -> None:
