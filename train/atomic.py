@@ -1,10 +1,11 @@
-"""Atomic files: written to a temporary file beside the target, then moved onto it, so that a killed run leaves no partial
-file."""
+"""Atomic files and folders: written to a temporary one beside the target, then moved onto it, so that a killed run leaves
+nothing partial."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -47,6 +48,50 @@ def _replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def placing(folder: Path, last: str) -> Iterator[Path]:
+    """A temporary folder beside ``folder``, moved there when the block succeeds and removed when it fails.
+
+    What another process has put there meanwhile stays, and the temporary folder is discarded: two processes that compute the
+    same never write into each other's files.
+
+    Parameters
+    ----------
+    last : name of the file that the block writes last: a folder without it is not whole, and is replaced
+
+    Raises
+    ------
+    SinkError : full disk, no permission
+    """
+    try:
+        with _placing(folder, last) as temporary:
+            yield temporary
+    except OSError as error:
+        raise SinkError(f"cannot write {folder}: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def _placing(folder: Path, last: str) -> Iterator[Path]:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for left in folder.parent.glob(f".{folder.name}.*.part"):
+        # Left by a killed process, unless another process is filling it now.
+        with contextlib.suppress(OSError):
+            if time.time() - max(file.stat().st_mtime for file in (left, *left.iterdir())) > _STALE_S:
+                shutil.rmtree(left, ignore_errors=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        try:
+            temporary.rename(folder)
+        except OSError:
+            if not (folder / last).is_file():
+                shutil.rmtree(folder, ignore_errors=True)
+                temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
@@ -24,15 +24,15 @@ from tqdm import tqdm
 
 from realtime_ser.errors import ConfigError
 from realtime_ser.records import FloatArray
-from train.atomic import write_text
+from train.atomic import placing, write_text
 from train.data.audio import RATE, load_audio
 from train.data.corpora import LABELS
 from train.data.features import heard_sounds
 from train.data.manifest import Manifest, Row
 from train.data.responses import load_responses
-from train.networks.encoder import read_encoder
+from train.networks.encoder import Encoder, read_encoder
 from train.networks.pool import INDEX, Entry, Pool, pool_file
-from train.sampling.groups import ACTED, LENGTH_SHARES, LENGTHS_S, READ, SOUND, Groups, corpus_shares
+from train.sampling.groups import ACTED, LENGTH_SHARES, LENGTHS_S, READ, SOUND, Group, Groups, corpus_shares
 
 _PART = 1000  # groups drawn by one process at a time
 _POOL_SHARES = {"readers": 0.09, "sounds": 0.11}  # of the groups on disk; a recipe's own shares say how often they are used
@@ -189,7 +189,9 @@ def load_pool(root: Path, rows: Sequence[Row], drawing: Drawing, encoder: Path, 
 def draw_part(
     folder: Path, count: int, number: int, root: Path, rows: Sequence[Row], drawing: Drawing, encoder: Path, cache: Path
 ) -> None:
-    """Draw one part's groups; its index is written last, so that an unfinished part counts as missing."""
+    """Draw one part's groups into a folder of its own, which becomes the part when it is whole."""
+    if (folder / INDEX).is_file():
+        return  # another process was faster
     torch.set_num_threads(1)
     network = read_encoder(encoder).eval()
     groups = Groups(
@@ -201,12 +203,16 @@ def draw_part(
         heard=heard_sounds(root, rows, cache, progress=False),
         **_POOL_SHARES,
     )
-    folder.mkdir(parents=True, exist_ok=True)
+    with placing(folder, INDEX) as own:
+        _write_part(own, network, _some(groups, count))
+
+
+def _write_part(folder: Path, network: Encoder, groups: Iterable[Group]) -> None:
     files: dict[tuple[str, int], Any] = {}
     places: dict[int, int] = defaultdict(int)
     index = []
     try:
-        for group in _some(groups, count):
+        for group in groups:
             length = group.samples.shape[1]
             peaks = np.maximum(np.abs(group.samples).max(axis=1), np.float32(1e-6))
             steps = np.round(group.samples / peaks[:, np.newaxis] * 32767).astype(np.int16)
@@ -233,7 +239,7 @@ def draw_part(
     write_text(folder / INDEX, json.dumps(index))
 
 
-def _some(groups: Groups, count: int) -> Iterator[Any]:
+def _some(groups: Groups, count: int) -> Iterator[Group]:
     for _ in range(count):
         yield groups.draw()
 

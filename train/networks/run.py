@@ -63,7 +63,7 @@ class Run:
         same = shapes == {name: value.shape for name, value in found["network"].items()}
         if not same or (found["recipe"], found["digest"]) != (self.recipe, self.digest):
             raise ConfigError(
-                f"{self.folder} holds a run of another recipe, or of other clips or labels; move it away, or give --runs another folder"
+                f"{self.folder} holds a run of another recipe, or of other clips or labels; move it, or choose another --runs"
             )
         return found
 

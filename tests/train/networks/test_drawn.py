@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +13,9 @@ from realtime_ser.errors import ConfigError
 from train.data.manifest import Row
 from train.networks import drawn
 from train.networks.drawn import Drawing, Draws, learned, load_pool
+from train.networks.encoder import Encoder
 from train.networks.pool import Pool
-from train.sampling.groups import ACTED, NOBODY_PLACE, READ, SOUND
+from train.sampling.groups import ACTED, NOBODY_PLACE, READ, SOUND, Group, Groups
 
 RATE = 16000
 
@@ -56,6 +59,35 @@ def test_other_labels_of_the_same_audio_are_drawn_anew(
     again = load_pool(cache.parent, corrected, Drawing(60), cache.parent / "encoder.npz", cache, progress=False)
     assert len(calls) == 1
     assert again.folder != pool.folder
+
+
+def test_two_processes_that_draw_the_same_part_have_it_whole(
+    rows: list[Row], pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drawn, "read_encoder", lambda path: Encoder())
+    root, part = pool.folder.parent.parent, tmp_path / "part-0"
+    given = (part, 3, 0, root, tuple(rows), Drawing(3), root / "encoder.npz", pool.folder.parent)
+    real, before = drawn._some, []
+
+    def interrupted(groups: Groups, count: int) -> Iterator[Group]:
+        """The second process begins and ends while the first one is in the midst of the part."""
+        for number, group in enumerate(real(groups, count)):
+            if number == 2 and not before:
+                assert not part.exists()
+                before.append(number)
+                drawn.draw_part(*given)
+                first = Pool(tmp_path)
+                before.extend(first.samples(entry) for entry in first.entries)
+            yield group
+
+    monkeypatch.setattr(drawn, "_some", interrupted)
+    drawn.draw_part(*given)
+    after = Pool(tmp_path)
+    assert len(after.entries) == 3
+    for entry, samples in zip(after.entries, before[1:], strict=True):
+        np.testing.assert_array_equal(after.samples(entry), samples)
+        assert np.abs(samples).max(axis=1).all()
+    assert [path.name for path in tmp_path.iterdir()] == ["part-0"]
 
 
 def test_a_batchs_audio_is_that_of_its_tokens(rows: list[Row], pool: Pool) -> None:
