@@ -157,7 +157,8 @@ def load_pool(root: Path, rows: Sequence[Row], drawing: Drawing, encoder: Path, 
 
     Parameters
     ----------
-    rows : all that may train in any fold; readers serve as background speech, so that no tested voice is in another's window
+    rows : all that may train in any fold; only readers or the speaker talk in the background, so that no tested voice is in
+        another's window
     encoder : ``whisper-tiny-en.npz``, which exists
     """
     load_audio(root, rows, cache, progress=progress)

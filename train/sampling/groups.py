@@ -93,7 +93,7 @@ class Groups:
         acted: dict[str, dict[str, dict[str, list[int]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
         read: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
         self._sounds: list[int] = []
-        self._voices: list[int] = []
+        self._voices: list[int] = []  # readers, who serve as background speech because no fold tests them
         for i, row in enumerate(audio.rows):
             if row.emotion == NOBODY:
                 if row.sentence not in WITH_VOICES:
@@ -106,8 +106,6 @@ class Groups:
                 acted[row.corpus][row.speaker][row.emotion].append(i)
         chunks = {i: np.flatnonzero(speech).tolist() for i, speech in (heard or {}).items() if i in self._sounds}
         self._taken = [(i, places) for i, places in chunks.items() if places]
-        # Readers serve as background speech, because no fold tests them.
-        self._voices = self._voices or [i for i, row in enumerate(audio.rows) if row.emotion != NOBODY]
         self._acted = [[(who, list(moods.items())) for who, moods in voices.items()] for voices in acted.values()]
         self._corpora = list(acted)
         self._corpus_share = corpus_shares(audio.rows, self._corpora, power)
@@ -153,6 +151,7 @@ class Groups:
         if rng.random() < _ONE_MOOD:
             order = rng.choice(order[:2], self._size).tolist()
         order += rng.integers(len(moods), size=self._size - len(order)).tolist()
+        own = [clip for _, clips in moods for clip in clips]
         channel = self._channel()
         windows, target = [], []
         for place in order:
@@ -160,7 +159,7 @@ class Groups:
             clip, before = _one(clips, rng), None
             if length >= _ACROSS_FROM_S * RATE and rng.random() < _ACROSS:
                 before = _one(clips if rng.random() < _SAME else moods[rng.integers(len(moods))][1], rng)
-            windows.append(self._through(channel, self._window(clip, length, channel.speed, before)))
+            windows.append(self._through(channel, self._window(clip, length, channel.speed, before), own))
             target.append(LABELS.index(emotion))
         return self._group(windows, target, ACTED, self._corpora[number], speaker)
 
@@ -189,12 +188,17 @@ class Groups:
     def _channel(self) -> Channel:
         return Channel(self.rng, self._responses, float(self.rng.choice(_STRENGTHS, p=_STRENGTH_SHARES)))
 
-    def _through(self, channel: Channel, samples: FloatArray, *, speech: bool = True) -> FloatArray:
+    def _through(self, channel: Channel, samples: FloatArray, own: Sequence[int] = (), *, speech: bool = True) -> FloatArray:
+        """Samples through a channel.
+
+        Without readers the speaker's ``own`` clips talk behind an actor: a fold may test any other actor.
+        """
+
         def talk(length: int) -> FloatArray:
-            return self._piece(self._voices, length)
+            return self._piece(self._voices or own, length)
 
         def sound(length: int) -> FloatArray:
-            return self._piece(self._sounds or self._voices, length)
+            return self._piece(self._sounds or self._voices or own, length)
 
         return channel(samples, talk, sound, speech=speech)
 

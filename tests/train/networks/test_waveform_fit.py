@@ -84,6 +84,27 @@ def test_groups_are_of_one_voice_readers_or_sounds(audio: Audio) -> None:
     assert lengths == {16000, 24000, 32000, 40000, 48000}
 
 
+def test_without_readers_only_the_speaker_talks_behind_the_speaker(audio: Audio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fold learns from the groups of its own speakers, so that another's voice in them could be a tested one."""
+    actors = Audio(audio.rows[:6], audio.samples, audio.offsets[:7], audio.voice[:6])
+    used: list[int] = []
+    real = Audio.spoken
+
+    def noted(self: Audio, i: int, **around: int) -> np.ndarray:
+        used.append(i)
+        return real(self, i, **around)
+
+    monkeypatch.setattr(Audio, "spoken", noted)
+    groups = Groups(actors, Responses(), np.random.default_rng(3))
+    behind = 0
+    for _ in range(25):
+        used.clear()
+        group = groups.draw()
+        assert {audio.rows[i].speaker for i in used} == {group.speaker}
+        behind += len(used) > 2 * len(group.target)  # a window itself takes one clip or two
+    assert behind > 2
+
+
 @pytest.mark.slow
 def test_half_of_the_sounds_end_with_what_the_gate_takes_for_speech(audio: Audio) -> None:
     """Only the sound's first chunk is: such windows hold at most half a second more of it, after silence."""
