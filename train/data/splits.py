@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 
 from realtime_ser.errors import ConfigError
+from train.data.corpora.folder import OWN, UNNAMED
 from train.data.manifest import Row
 
 # EmoBox's published folds of RAVDESS (test actors; the other twenty train). Ma et al. 2024, https://arxiv.org/abs/2406.07162
@@ -136,11 +137,11 @@ def between(rows: Sequence[Row], train: Sequence[str], test: Sequence[str], *, d
 
     Raises
     ------
-    ConfigError : a corpus on both sides, or one that shares its speakers with the other side (RAVDESS speech and song)
+    ConfigError : a corpus on both sides, or one that shares its speakers with the other side; see ``family``
     """
-    families = {name.split("_")[0] if name.startswith("ravdess") else name for name in train}
+    families = {name.split("_")[0] for name in train}
     for name in test:
-        if (name.split("_")[0] if name.startswith("ravdess") else name) in families:
+        if name.split("_")[0] in families:
             raise ConfigError(f"{name} has its speakers on both sides; train and test on different corpora")
     rest = tuple(row for row in rows if row.corpus in train)
     fit, dev = hold_out(rest, dev_speakers, seed=seed)
@@ -168,7 +169,7 @@ def of_others(rows: Sequence[Row], test: Sequence[Row]) -> tuple[Row, ...]:
 
 
 def family(row: Row) -> str:
-    """Corpora of one family share their speakers: RAVDESS speech and song."""
+    """Corpora of one family share their speakers: RAVDESS speech and song, and a user's own folders."""
     return row.corpus.split("_")[0]
 
 
@@ -206,6 +207,8 @@ def make(protocol: str, rows: Sequence[Row], *, dev_speakers: int = 4, seed: int
 def audit(split: Split, *, speakers: bool = True, sentences: bool = False) -> list[str]:
     """Leaks between the test side and the rest, and between train and dev: one line each, none when the split is honest.
 
+    A user's clips without a speaker's name on one side and named speakers' on the other are one too.
+
     Parameters
     ----------
     speakers : a speaker on both sides is a leak; pass False only for splits by sentence
@@ -221,6 +224,17 @@ def audit(split: Split, *, speakers: bool = True, sentences: bool = False) -> li
             for value in shared:
                 what = f"the audio of {left[value].path}" if kind == "sha256" else f"{kind} {value}"
                 problems.append(f"{split.name}: {what} is in both {one} and {other}")
+        if speakers:
+            problems += _perhaps_the_same(split.name, {one: sides[one], other: sides[other]})
     if not split.train or not split.test:
         problems.append(f"{split.name}: {'nothing to train on' if not split.train else 'nothing to test on'}")
     return problems
+
+
+def _perhaps_the_same(name: str, sides: Mapping[str, Sequence[Row]]) -> list[str]:
+    own = {side: {row.speaker for row in rows if row.speaker.startswith(OWN)} for side, rows in sides.items()}
+    return [
+        f"{name}: {UNNAMED} is in {one} and may be {min(own[other] - {UNNAMED})}, who is in {other}; name all speakers"
+        for one, other in (tuple(sides), tuple(sides)[::-1])
+        if UNNAMED in own[one] - own[other] and own[other] - {UNNAMED}
+    ]

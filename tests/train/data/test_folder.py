@@ -33,10 +33,11 @@ def test_folders_are_labels_and_speakers(tmp_path: Path) -> None:
     assert {(clip.emotion, clip.speaker) for clip in found.clips} == {
         ("sad", "folder-ann"),
         ("angry", "folder-ann"),
-        ("angry", "folder-unnamed"),
     }
     reasons = dict(found.left_out)
-    assert reasons.keys() == {"folder/smug/4.wav", "folder/5.wav"}
+    assert reasons.keys() == {"folder/angry/3.wav", "folder/smug/4.wav", "folder/5.wav"}
+    # Its voice may be Ann's.
+    assert reasons["folder/angry/3.wav"].startswith("has no speaker's folder as folder/SADNESS/ann/1.wav has")
     assert reasons["folder/smug/4.wav"].startswith("unknown emotion 'smug'; known are angry, calm")
     assert "expected LABEL/file or LABEL/SPEAKER/file" in reasons["folder/5.wav"]
 
@@ -156,7 +157,7 @@ def test_a_table_names_label_speaker_and_more(tmp_path: Path) -> None:
     lines = [
         "path,label,speaker,sentence,gender",
         "a/1.wav,Happiness,ann,hello,F",
-        "2.wav,sad,,,",
+        "2.wav,sad,Bob,,",
         "3.txt,sad,bob,,",
         "../outside.wav,sad,bob,,",
         "b.wav,sad,bob,,robot",
@@ -164,19 +165,42 @@ def test_a_table_names_label_speaker_and_more(tmp_path: Path) -> None:
     (tmp_path / "folder_work" / "clips.csv").write_text("\n".join(lines), encoding="utf-8")
     found = scan(tmp_path)
     first, second = found.clips
-    assert (first.path, first.emotion, first.speaker) == ("folder_work/a/1.wav", "happy", "folder_work-ann")
+    assert (first.path, first.emotion, first.speaker) == ("folder_work/a/1.wav", "happy", "folder-ann")
     assert (first.sentence, first.gender, first.channel, first.corpus) == (
         "folder_work-hello",
         "female",
         "speech",
         "folder_work",
     )
-    assert (second.speaker, second.sentence) == ("folder_work-unnamed", "")
+    assert (second.speaker, second.sentence) == ("folder-bob", "")
     reasons = dict(found.left_out)
     assert "no audio file" in reasons["folder_work/clips.csv:4"]
     assert "no audio file" in reasons["folder_work/clips.csv:5"]
     assert "gender 'robot'" in reasons["folder_work/clips.csv:6"]
     assert reasons["folder_work/stray.wav"] == "not in clips.csv"
+
+
+def test_one_name_is_one_speaker_in_any_case_and_in_every_folder(tmp_path: Path) -> None:
+    touch(tmp_path, "folder/sad/Zoë/1.wav", "folder/happy/ZOE\u0308/2.wav", "folder_b/sad/zoë/1.wav", "folder_c/3.wav")
+    (tmp_path / "folder_c" / "clips.csv").write_text("path,label,speaker\n3.wav,sad,ZOË\n", encoding="utf-8")
+    assert {clip.speaker for clip in scan(tmp_path).clips} == {"folder-zoë"}
+
+
+def test_folders_without_names_are_one_speaker_together(tmp_path: Path) -> None:
+    touch(tmp_path, "folder/sad/1.wav", "folder_b/happy_2.wav")
+    assert {clip.speaker for clip in scan(tmp_path).clips} == {"folder-unnamed"}
+
+
+def test_a_table_that_names_some_speakers_is_refused(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"folder/{n}.wav" for n in range(4)))
+    table = tmp_path / "folder" / "clips.csv"
+    table.write_text("path,label,speaker\n0.wav,sad,ann\n1.wav,sad,\n2.wav,sad,bob\n3.wav,sad, \n")
+    found = scan(tmp_path, ["folder"])
+    assert not found.clips
+    (reason,) = [reason for path, reason in found.left_out if path == "folder/clips.csv"]
+    assert reason == "names no speaker in line 3 (and 1 more) but does in others; name the speaker in every line or in none"
+    table.write_text("path,label,speaker\n0.wav,sad,\n1.wav,sad,\n2.wav,sad,\n3.wav,sad,\n")
+    assert {clip.speaker for clip in scan(tmp_path, ["folder"]).clips} == {"folder-unnamed"}
 
 
 def test_what_is_not_there_or_listed_twice_is_left_out(tmp_path: Path) -> None:

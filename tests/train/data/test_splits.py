@@ -85,6 +85,20 @@ def test_identical_audio_under_two_names_is_a_leak() -> None:
     assert problems == [f"emobox-1: the audio of {copied.path} is in both train and test"]
 
 
+def test_a_voice_without_a_name_may_be_one_with_a_name() -> None:
+    rows = [row(name, n, corpus) for name, corpus in (("folder-unnamed", "folder"), ("folder-ann", "folder_b")) for n in (1, 2)]
+    for fold in splits.loso(rows, dev_speakers=0):
+        (problem,) = splits.audit(fold)
+        assert "folder-unnamed is in " in problem
+        assert "may be folder-ann, who is in " in problem
+        assert splits.audit(fold, speakers=False) == []
+    # Other corpora are of other people.
+    others = [replace(one, speaker="tess-1", corpus="tess") if one.corpus == "folder_b" else one for one in rows]
+    assert [problem for fold in splits.loso(others, dev_speakers=0) for problem in splits.audit(fold)] == []
+    with pytest.raises(ConfigError, match="both sides"):
+        splits.between(rows, ["folder"], ["folder_b"])
+
+
 def test_an_empty_side_is_a_problem() -> None:
     fold = splits.emobox(ravdess())[0]
     assert splits.audit(replace(fold, test=())) == ["emobox-1: nothing to test on"]

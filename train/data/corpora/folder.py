@@ -8,15 +8,16 @@ Either files whose folders or names contain the emotion, or a table ``clips.csv`
   ``channel``; see ``clip_table``. Its paths are relative to the folder; absolute paths of another machine are matched by their
   end.
 
-Labels are any corpus's words ("sad", "sadness", "SAD"). Without names of speakers the whole folder counts as one speaker, so
-that no split can put the same voice on both sides.
+Labels are any corpus's words ("sad", "sadness", "SAD"). No split may put the same voice on both sides. So a name is one speaker
+in any case and in every such folder, all folders without names are one speaker together, and where only some clips have a name
+the others are not read: their voices may be the named ones.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from train.data.corpora.clip import AUDIO, Clip, Corpus, UnknownNameError, audio_files
@@ -36,6 +37,9 @@ _PLAIN_NAMES = frozenset(
 )  # fmt: skip
 
 LeftOut = tuple[str, str]
+
+OWN = "folder-"  # begins a speaker's name in every such folder
+UNNAMED = f"{OWN}unnamed"
 
 
 def is_folder(name: str) -> bool:
@@ -61,7 +65,7 @@ def parse(path: Path) -> Clip:
             f" a {TABLES[0]}"
         )
     gender = gender_of(genders[0]) if genders else ""
-    return Clip(path.as_posix(), corpus, f"{corpus}-{_who(folders)}", label, "", "", gender, "speech")
+    return Clip(path.as_posix(), corpus, _speaker(folders[0] if folders else ""), label, "", "", gender, "speech")
 
 
 def _label(folders: list[str], stem: str) -> tuple[str, list[str]]:
@@ -86,8 +90,8 @@ def _label(folders: list[str], stem: str) -> tuple[str, list[str]]:
     raise UnknownNameError(f"nothing names its emotion; expected LABEL/file or LABEL/SPEAKER/file, or a {TABLES[0]}")
 
 
-def _who(folders: list[str]) -> str:
-    return folders[0] if folders else "unnamed"
+def _speaker(name: str) -> str:
+    return f"{OWN}{' '.join(_key(name).split())}" if name else UNNAMED
 
 
 def listed(root: Path, name: str) -> tuple[list[Clip], list[LeftOut]]:
@@ -111,6 +115,11 @@ def listed(root: Path, name: str) -> tuple[list[Clip], list[LeftOut]]:
                 clips.append(parse(relative))
             except UnknownNameError as error:
                 left_out.append((relative.as_posix(), str(error)))
+        named = next((clip.path for clip in clips if clip.speaker != UNNAMED), None)
+        if named:
+            reason = f"has no speaker's folder as {named} has, whose voice it may be; put it into its speaker's"
+            left_out += [(clip.path, reason) for clip in clips if clip.speaker == UNNAMED]
+            clips = [clip for clip in clips if clip.speaker != UNNAMED]
         if not clips:
             left_out += [
                 (f"{name}/{path.name}", f"not read; a table of clips is called {TABLES[0]}")
@@ -192,6 +201,7 @@ def _from_table(root: Path, name: str, file: Path) -> tuple[list[Clip], list[Lef
     table = f"{name}/{file.name}"
     try:
         lines = read_table(file)
+        _check_speakers(lines)
     except TableError as error:
         return [], [(table, str(error))]
     files = _Files(root / name)
@@ -214,6 +224,16 @@ def _from_table(root: Path, name: str, file: Path) -> tuple[list[Clip], list[Lef
     return list(clips.values()), left_out
 
 
+def _check_speakers(lines: Sequence[Line]) -> None:
+    """Refuse a table that names some speakers: the other lines may be of the same voices."""
+    blank = [line.number for line in lines if not line.values.get("speaker")]
+    if blank and len(blank) < len(lines):
+        more = f" (and {len(blank) - 1} more)" if len(blank) > 1 else ""
+        raise TableError(
+            f"names no speaker in line {blank[0]}{more} but does in others; name the speaker in every line or in none"
+        )
+
+
 def _unlisted(name: str, paths: Iterable[str], mentioned: set[str], table: str) -> list[LeftOut]:
     return [(f"{name}/{path}", f"not in {table}") for path in paths if f"{name}/{path}" not in mentioned]
 
@@ -226,7 +246,7 @@ def _clip(name: str, path: str, line: Line) -> Clip:
     return Clip(
         path=path,
         corpus=name,
-        speaker=f"{name}-{values.get('speaker') or 'unnamed'}",
+        speaker=_speaker(values.get("speaker", "")),
         emotion=label_of(values["label"]),
         sentence=f"{name}-{sentence}" if sentence else "",
         intensity=intensity_of(values.get("intensity", "")),
