@@ -87,7 +87,7 @@ def train(
     draws.rng = np.random.default_rng([seed, begun])
     rng = np.random.default_rng([seed, begun, 1])
     teacher.requires_grad_(False)
-    run.go(pupil, _parts(pupil, recipe), lambda: step_loss(pupil, teacher, draws, recipe, rng), found)
+    run.go(pupil, _parts(pupil, recipe), lambda: step_loss(pupil, teacher, draws, recipe, rng), found, (draws.rng, rng))
     draws.rng = np.random.default_rng([seed, recipe.steps])  # the same prior, whether trained at once or loaded
     begin_prior(network, draws, _LAST_BATCHES, lambda batch: heard(network, draws, batch))
     return network.eval()

@@ -73,6 +73,7 @@ class Run:
         parts: Sequence[tuple[Sequence[Tensor], float]],
         loss: Callable[[], Tensor],
         found: Mapping[str, Any] | None = None,
+        random: Sequence[np.random.Generator] = (),
     ) -> None:
         """Train to the end; the network then has the averaged weights.
 
@@ -81,6 +82,7 @@ class Run:
         parts : parameters, and the peak of their learning rate
         loss : of the next step
         found : the checkpoint that the network has been loaded from
+        random : what ``loss`` draws from, beside torch: a run that goes on draws what an unbroken one does
         """
         optimiser = torch.optim.AdamW([{"params": part, "lr": rate} for part, rate in parts], weight_decay=self.decay)
         average: dict[str, Tensor] | None = None
@@ -89,6 +91,7 @@ class Run:
             average, begun = found["average"], int(found["step"])
             if begun < self.steps:
                 optimiser.load_state_dict(found["optimiser"])
+                restore_random(found, random)
         history = json.loads((self.folder / HISTORY).read_text(encoding="utf-8")) if begun else []
         since, losses = time.perf_counter(), []
         for step in range(begun, self.steps):
@@ -110,7 +113,8 @@ class Run:
                 print(f"{self.folder.name}: step {done} of {self.steps}, loss {mean:.3f}, {seconds:.0f} s", flush=True)
                 since, losses = time.perf_counter(), []
             if done % _EVERY == 0 or done == self.steps:
-                self._keep({"network": network.state_dict(), "optimiser": optimiser.state_dict(), "average": average}, done)
+                state = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "average": average}
+                self._keep(state | random_state(random), done)
                 write_text(self.folder / HISTORY, json.dumps(history) + "\n")
         network.load_state_dict(average or network.state_dict())
 
@@ -118,6 +122,19 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         with replacing(self.folder / FILE) as temporary:
             torch.save({**state, "step": step, "recipe": self.recipe, "digest": self.digest}, temporary)
+
+
+def random_state(generators: Sequence[np.random.Generator]) -> dict[str, Any]:
+    """The states of torch's generator and of numpy's, for a checkpoint."""
+    return {"torch": torch.get_rng_state(), "numpy": json.dumps([each.bit_generator.state for each in generators])}
+
+
+def restore_random(found: Mapping[str, Any], generators: Sequence[np.random.Generator]) -> None:
+    """Set the generators as a checkpoint has them; one of an earlier version has none, and they stay as they are."""
+    if "numpy" in found:
+        torch.set_rng_state(found["torch"])
+        for each, state in zip(generators, json.loads(found["numpy"]), strict=True):
+            each.bit_generator.state = state
 
 
 def averaged(average: dict[str, Tensor] | None, network: nn.Module, decay: float) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import copy
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -28,8 +28,10 @@ from train.networks.lessons import Shelf
 from train.networks.loss import multiplies_bfloat16, schedule
 from train.networks.networks import Cnn, Mlp
 from train.networks.pool import Entry
+from train.networks.run import random_state, restore_random
 from train.recipe import Recipe
 from train.sampling.batches import Batch, FrameBatches, VectorBatches
+from train.sampling.draws import Epoch
 from train.sampling.groups import ACTED, READ, SOUND
 from train.sampling.masking import mask_batch
 
@@ -64,7 +66,7 @@ class Teaching:
         taught = recipe.taught
         assert taught is not None
         self._shelves, self._recipe, self._taught = [shelf for shelf in shelves if len(shelf.place)], recipe, taught
-        self._clips, self._epoch = clips, cast("Iterator[Batch]", iter(()))
+        self._clips, self._epoch = clips, cast("Epoch[Batch] | None", None)
         self._size = answers.shape[1]
         self.vectors = self._shelves[0].x.ndim == 3
         share = 1 - taught.clips if clips is not None and self.vectors else 1.0
@@ -117,12 +119,27 @@ class Teaching:
         """Windows of the clips alone, where there are any; as ``draw``."""
         if self._clips is None:
             return self._drawn(rng)
-        batch = next(self._epoch, None)
+        batch = next(self._epoch, None) if self._epoch is not None else None
         if batch is None:
             self._epoch = self._clips.epoch(rng)
             batch = next(self._epoch)
         smoothing = self._recipe.label_smoothing
         return batch.x, F.one_hot(batch.target, CLASSES) * (1 - smoothing) + smoothing / CLASSES
+
+    def begin(self) -> None:
+        """Begin the clips' epochs anew, for another network."""
+        self._epoch = None
+
+    def state(self) -> dict[str, Any] | None:
+        """Where it is in an epoch of the clips; None: in none."""
+        return self._epoch.state() if self._epoch is not None else None
+
+    def restore(self, state: Mapping[str, Any] | None, rng: np.random.Generator) -> None:
+        """Go on where this was the state; draws from ``rng``, whose own state is to be restored after that."""
+        self.begin()
+        if state is not None and self._clips is not None:
+            self._epoch = self._clips.epoch(rng)
+            self._epoch.restore(state)
 
     def _drawn(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         number = int(rng.choice(len(self._shelves), p=self._shelf_share))
@@ -196,6 +213,7 @@ def fit_taught(teaching: Teaching, recipe: Recipe, run: Path, *, seed: int, iden
     taught = recipe.taught
     assert taught is not None
     torch.manual_seed(seed)
+    teaching.begin()
     rng = np.random.default_rng([seed, 1])
     # The computation of features may change while the settings do not.
     known = json.dumps([asdict(recipe), seed, identity, LIVE], default=str, sort_keys=True)
@@ -223,7 +241,9 @@ def fit_taught(teaching: Teaching, recipe: Recipe, run: Path, *, seed: int, iden
         mean.load_state_dict(state["mean"])
         optimiser.load_state_dict(state["optimiser"])
         begun, history = int(state["step"]), json.loads(state["history"])
-        rng = np.random.default_rng([seed, begun])
+        rng = np.random.default_rng([seed, begun])  # for a checkpoint of an earlier version
+        teaching.restore(state.get("clips"), rng)
+        restore_random(state, [rng])
     pairs = list(zip(mean.state_dict().values(), network.state_dict().values(), strict=True))
     averages = [pair for pair in pairs if pair[0].is_floating_point()]
     losses: list[float] = []
@@ -249,6 +269,7 @@ def fit_taught(teaching: Teaching, recipe: Recipe, run: Path, *, seed: int, iden
         if done % _EVERY == 0 or done == taught.steps:
             run.mkdir(parents=True, exist_ok=True)
             state = {"network": network.state_dict(), "mean": mean.state_dict(), "optimiser": optimiser.state_dict()}
+            state |= {"clips": teaching.state(), **random_state([rng])}
             with replacing(checkpoint) as temporary:
                 torch.save({**state, "identity": known, "step": done, "history": json.dumps(history)}, temporary)
             write_text(run / "history.json", json.dumps(history, indent=1))

@@ -72,7 +72,7 @@ def train(
         network.load_state_dict(found["network"])
         begun = int(found["step"])
         if begun < recipe.steps:
-            draws.rng = np.random.default_rng([seed, begun])
+            draws.rng = np.random.default_rng([seed, begun])  # for a checkpoint of an earlier version
     blocks, top = _parts(network)
     rng = np.random.default_rng([seed, begun, 1])
     run.go(
@@ -80,6 +80,7 @@ def train(
         [(blocks, recipe.rate), (top, recipe.head_rate)],
         lambda: step_loss(network, draws.draw(), recipe, rng),
         found,
+        (draws.rng, rng),
     )
     return network.eval()
 

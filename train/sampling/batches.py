@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from realtime_ser.records import FloatArray
 from train.data.features import HOP_S, MIN_WINDOW_S, WINDOW_S, Frames, Vectors
 from train.data.manifest import Row
 from train.recipe import Masking, NormRecipe
-from train.sampling.draws import draws, targets
+from train.sampling.draws import Epoch, draws, targets
 from train.sampling.masking import channel_batch, mask_batch
 from train.sampling.past import COLD, Past
 from train.sampling.windows import Earlier, valid_ends, window_across
@@ -102,29 +102,30 @@ class FrameBatches:
         self._band = speech_band(spec)
         hop = round(HOP_S * spec.sample_rate / spec.hop_length)
         self._lengths = np.arange(spec.frames_in(MIN_WINDOW_S), spec.frames_in(WINDOW_S) + 1, hop)
+        # Streams have mostly full windows: draw these much more often than each shorter length.
+        chance = np.ones(len(self._lengths))
+        chance[-1] = FULL
+        self._length_chance = chance / chance.sum()
 
     @property
     def clips(self) -> int:
         """Approximate number of clips per epoch."""
         return min(len(self.rows), self.most or len(self.rows))
 
-    def epoch(self, rng: np.random.Generator) -> Iterator[Batch]:
+    def epoch(self, rng: np.random.Generator) -> Epoch[Batch]:
         """Draw every clip about once."""
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        order = draws(self.rows, rng, self.corpus_power, self.most)
-        # Streams have mostly full windows: draw these much more often than each shorter length.
-        chance = np.ones(len(self._lengths))
-        chance[-1] = FULL
-        for first in range(0, max(1, len(order) - self.size // 2), self.size):
-            chosen = order[first : first + self.size]
-            length = int(rng.choice(self._lengths, p=chance / chance.sum()))
-            version = rng.choice(len(self._chances), size=len(chosen), p=self._chances)
-            x = torch.from_numpy(
-                np.stack([self._window(int(i), int(v), length, rng) for i, v in zip(chosen, version, strict=True)])
-            )
-            x = x - x.amax((1, 2), keepdim=True)
-            x = self._normalised(x, chosen, version, rng, generator) if self.norm else self._plain(x, generator)
-            yield Batch(mask_batch(x, self.masking, generator), self.target[chosen], self.side[chosen])
+        return Epoch(self._batch, draws(self.rows, rng, self.corpus_power, self.most), self.size, rng, generator)
+
+    def _batch(self, chosen: npt.NDArray[np.int64], rng: np.random.Generator, generator: torch.Generator) -> Batch:
+        length = int(rng.choice(self._lengths, p=self._length_chance))
+        version = rng.choice(len(self._chances), size=len(chosen), p=self._chances)
+        x = torch.from_numpy(
+            np.stack([self._window(int(i), int(v), length, rng) for i, v in zip(chosen, version, strict=True)])
+        )
+        x = x - x.amax((1, 2), keepdim=True)
+        x = self._normalised(x, chosen, version, rng, generator) if self.norm else self._plain(x, generator)
+        return Batch(mask_batch(x, self.masking, generator), self.target[chosen], self.side[chosen])
 
     def _plain(self, x: Tensor, generator: torch.Generator) -> Tensor:
         x = channel_batch(x, self.masking, generator)
@@ -238,20 +239,21 @@ class VectorBatches:
         """Approximate number of clips per epoch."""
         return len(self.rows)
 
-    def epoch(self, rng: np.random.Generator) -> Iterator[Batch]:
+    def epoch(self, rng: np.random.Generator) -> Epoch[Batch]:
         """Draw every clip about ``per_clip`` times."""
         order = np.concatenate([draws(self.rows, rng, self.corpus_power) for _ in range(self.per_clip)])
-        for first in range(0, max(1, len(order) - self.size // 2), self.size):
-            chosen = order[first : first + self.size]
-            version = rng.choice(len(self._chances), size=len(chosen), p=self._chances)
-            # The detector may find no speech in some variants of a clip.
-            spoken = self._count[version, chosen] > 0
-            chosen, version = chosen[spoken], version[spoken]
-            windows = self._first[version, chosen] + (rng.random(len(chosen)) * self._count[version, chosen]).astype(int)
-            x = self.X[windows]
-            if self.norm:
-                x = self._normalised(x, chosen, version, rng)
-            yield Batch(x, self.target[chosen], self.side[chosen])
+        return Epoch(self._batch, order, self.size, rng)
+
+    def _batch(self, chosen: npt.NDArray[np.int64], rng: np.random.Generator, _: torch.Generator) -> Batch:
+        version = rng.choice(len(self._chances), size=len(chosen), p=self._chances)
+        # The detector may find no speech in some variants of a clip.
+        spoken = self._count[version, chosen] > 0
+        chosen, version = chosen[spoken], version[spoken]
+        windows = self._first[version, chosen] + (rng.random(len(chosen)) * self._count[version, chosen]).astype(int)
+        x = self.X[windows]
+        if self.norm:
+            x = self._normalised(x, chosen, version, rng)
+        return Batch(x, self.target[chosen], self.side[chosen])
 
     def _normalised(
         self, x: Tensor, chosen: npt.NDArray[np.int64], version: npt.NDArray[np.int64], rng: np.random.Generator

@@ -139,11 +139,13 @@ def test_a_run_goes_on_where_it_stopped(teacher: Waveform, tmp_path: Path, monke
     stem, block = "network.encoder.conv2.weight", "network.encoder.blocks.0.up.weight"
     assert torch.equal(before["network"][stem], after["network"][stem])
     assert not torch.equal(before["network"][block], after["network"][block])
-    # Loaded again it is the same, its prior included.
+    # Loaded again it is the same, its prior included; and so is one that was trained in one go.
     again = train(draws(), RECIPE, teacher, encoder, folder)
     assert not again.training
+    whole = train(draws(), RECIPE, teacher, encoder, tmp_path / "whole")
     for name, value in network.state_dict().items():
         assert torch.equal(again.state_dict()[name], value), name
+        assert torch.equal(whole.state_dict()[name], value), name
     assert float(network.get_buffer("deviation").min()) > 0
     with pytest.raises(ConfigError, match="another recipe"):
         train(draws(), replace(RECIPE, label=0.1), teacher, encoder, folder)

@@ -196,7 +196,8 @@ def test_a_run_goes_on_where_it_stopped(audio: Audio, tmp_path: Path, monkeypatc
     recipe = WaveformRecipe(steps=4, groups=2)
 
     class MadeUp:
-        rng = np.random.default_rng(0)
+        def __init__(self) -> None:
+            self.rng = np.random.default_rng(0)
 
         def draw(self) -> Batch:
             return _batch(self.rng)
@@ -234,6 +235,14 @@ def test_a_run_goes_on_where_it_stopped(audio: Audio, tmp_path: Path, monkeypatc
     assert torch.equal(before["network"]["encoder.blocks.0.qkv.weight"], after["network"]["encoder.blocks.0.qkv.weight"])
     assert not torch.equal(before["network"]["encoder.blocks.1.qkv.weight"], after["network"]["encoder.blocks.1.qkv.weight"])
     assert not network.training
+    whole = train(draws(), recipe, encoder, tmp_path / "whole")  # with the same batches, pasts and dropout in every step
+    for name, value in whole.state_dict().items():
+        assert torch.equal(network.state_dict()[name], value), name
+    # A checkpoint of an earlier version, without the generators.
+    (tmp_path / "old").mkdir()
+    torch.save({name: value for name, value in before.items() if name not in ("torch", "numpy")}, tmp_path / "old" / run.FILE)
+    (tmp_path / "old" / run.HISTORY).write_text("[]")
+    assert not torch.equal(train(draws(), recipe, encoder, tmp_path / "old").head.weight, network.head.weight)
     with pytest.raises(ConfigError, match="another recipe"):
         train(draws(), replace(recipe, dropout=0.1), encoder, tmp_path / "run")
     with pytest.raises(ConfigError, match="other clips"):

@@ -91,6 +91,26 @@ def test_the_same_seed_draws_the_same_batches() -> None:
     assert all(torch.equal(a.x, b.x) for a, b in zip(first, second, strict=True))
 
 
+def test_an_epoch_goes_on_in_its_midst() -> None:
+    rows = [row(i, "sad") for i in range(20)]
+    frames, vectors = made(20, 250, 0, 250), Vectors(np.arange(20, dtype=np.float32)[:, None], np.arange(20), np.ones(20, bool))
+    for batches in (
+        FrameBatches(rows, range(20), [frames], SPEC, Masking(), 4),
+        VectorBatches(rows, range(20), [vectors], 4, 2),
+    ):
+        rng = np.random.default_rng(5)
+        epoch = batches.epoch(rng)
+        next(epoch)
+        where, drawn = epoch.state(), rng.bit_generator.state
+        rest = list(epoch)
+        other = batches.epoch(rng)
+        other.restore(where)
+        rng.bit_generator.state = drawn
+        again = list(other)
+        assert len(rest) > 2
+        assert all(torch.equal(a.x, b.x) and torch.equal(a.target, b.target) for a, b in zip(rest, again, strict=True))
+
+
 def test_rare_emotions_are_drawn_as_often_as_common_ones() -> None:
     rows = [row(i, "sad") for i in range(90)] + [row(100 + i, "neutral") for i in range(30)]
     rng = np.random.default_rng(0)
