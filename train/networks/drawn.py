@@ -152,6 +152,14 @@ def learned(pool: Pool, rows: Sequence[Row]) -> list[Entry]:
     return [entry for entry in pool.entries if entry.kind != ACTED or (entry.corpus, entry.speaker) in speakers]
 
 
+def pool_folder(rows: Sequence[Row], drawing: Drawing, cache: Path) -> Path:
+    """Where the groups lie, under a key of what is drawn, from which audio and with which labels."""
+    # The index keeps labels and speakers; a sound's "sentence" is its kind, which decides whether it is drawn.
+    clips = Manifest(tuple(rows)).key("corpus", "speaker", "emotion", "sentence")
+    known = json.dumps([asdict(drawing), clips, _POOL_SHARES], sort_keys=True)
+    return cache / f"drawn-{hashlib.sha256(known.encode()).hexdigest()[:16]}"
+
+
 def load_pool(root: Path, rows: Sequence[Row], drawing: Drawing, encoder: Path, cache: Path, *, progress: bool = True) -> Pool:
     """Draw the groups, or the parts of them that are missing, and open them.
 
@@ -162,10 +170,7 @@ def load_pool(root: Path, rows: Sequence[Row], drawing: Drawing, encoder: Path, 
     encoder : ``whisper-tiny-en.npz``, which exists
     """
     load_audio(root, rows, cache, progress=progress)
-    # The index keeps labels and speakers; a sound's "sentence" is its kind, which decides whether it is drawn.
-    clips = Manifest(tuple(rows)).key("corpus", "speaker", "emotion", "sentence")
-    known = json.dumps([asdict(drawing), clips, _POOL_SHARES], sort_keys=True)
-    folder = cache / f"drawn-{hashlib.sha256(known.encode()).hexdigest()[:16]}"
+    folder = pool_folder(rows, drawing, cache)
     counts = [min(_PART, drawing.groups - first) for first in range(0, drawing.groups, _PART)]
     missing = [i for i in range(len(counts)) if not (folder / f"part-{i}" / INDEX).is_file()]
     given = [(folder / f"part-{i}", counts[i], i, root, tuple(rows), drawing, encoder, cache) for i in missing]

@@ -68,8 +68,12 @@ class School:
         encoder = encoder_file(self.paths.corpora)
         if not encoder.is_file():
             raise ConfigError(missing(encoder))
-        drawing = Drawing(self.recipe.drawn, self.recipe.size, power=self.recipe.corpus_power)
-        return load_pool(self.paths.corpora, (*self.acted, *self.beside), drawing, encoder, self.paths.cache)
+        return load_pool(self.paths.corpora, (*self.acted, *self.beside), self.drawing, encoder, self.paths.cache)
+
+    @property
+    def drawing(self) -> Drawing:
+        """How these windows are drawn."""
+        return Drawing(self.recipe.drawn, self.recipe.size, power=self.recipe.corpus_power)
 
     def folder(self, name: str, seed: int = 0) -> Path:
         """The folder of one of ``large``'s runs."""
