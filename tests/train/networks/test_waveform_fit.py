@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,13 +17,12 @@ from train.data.corpora import LABELS
 from train.data.features import CHUNK
 from train.data.manifest import Row
 from train.data.responses import Responses, load_responses
-from train.networks import run, school, waveform_fit
+from train.networks import run, waveform_fit
 from train.networks.drawn import Batch
 from train.networks.encoder import Encoder
 from train.networks.run import cycle
 from train.networks.waveform import Waveform
 from train.networks.waveform_fit import blended, past_shares, train
-from train.paths import Paths
 from train.recipe import WaveformRecipe
 from train.sampling.channel import Channel
 from train.sampling.groups import ACTED, NOBODY_PLACE, READ, SOUND, Groups
@@ -270,40 +268,3 @@ def test_a_blend_is_the_mean_of_its_networks() -> None:
     torch.testing.assert_close(mean.state_dict()[layer], (one.state_dict()[layer] + two.state_dict()[layer]) / 2)
     assert torch.equal(one.gain, torch.ones_like(one.gain))  # neither is changed
     assert torch.equal(blended([one]).head.weight, one.head.weight)
-
-
-def test_each_repetition_of_large_has_networks_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trained: list[tuple[str, int]] = []
-
-    def made_up(draws: object, recipe: object, encoder: Path, folder: Path, *, seed: int, **rest: object) -> Waveform:
-        trained.append((folder.name, seed))
-        network = Waveform(Encoder())
-        with torch.no_grad():
-            network.gain.fill_(seed)
-        return network
-
-    monkeypatch.setattr(school, "train", made_up)
-    monkeypatch.setattr(school, "Draws", lambda *given, **also: None)
-    monkeypatch.setattr(school.School, "pool", SimpleNamespace(folder=tmp_path))
-    large = school.School(Paths(tmp_path, tmp_path, tmp_path), (), WaveformRecipe(networks=2))
-    assert large.large([], "all").gain.mean().item() == pytest.approx(0.5)
-    assert large.large([], "all", number=1).gain.mean().item() == pytest.approx(2.5)
-    assert trained == [("all", 0), ("all-seed-1", 1), ("all-seed-2", 2), ("all-seed-3", 3)]
-    assert [folder.name for folder in large.folders("all", 1)] == ["all-seed-2", "all-seed-3"]
-
-
-def test_pupils_learn_from_the_first_network_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
-
-    def made_up(draws: object, recipe: object, encoder: Path, folder: Path, *, seed: int, **rest: object) -> Waveform:
-        folder.mkdir(parents=True)
-        asked.append(seed)
-        return Waveform(Encoder())
-
-    monkeypatch.setattr(school, "train", made_up)
-    monkeypatch.setattr(school, "Draws", lambda *given, **also: None)
-    monkeypatch.setattr(school, "answers", lambda teacher, pool, places: np.ones((1, 4, 9), np.float32))
-    monkeypatch.setattr(school.School, "pool", SimpleNamespace(folder=tmp_path))
-    large = school.School(Paths(tmp_path, tmp_path, tmp_path), (), WaveformRecipe(networks=2))
-    assert large._answers([], "all", [0], 1).shape == (1, 4, 9)
-    assert asked == [0]
