@@ -8,8 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from train.data import encoder_file
 from train.data.corpora import CORPORA
 from train.data.corpora.folder import is_folder
+from train.data.corpora.readers import READERS
 from train.data.manifest import Row
 from train.settings import TrainSettings
 
@@ -25,6 +27,7 @@ TESTED = {
     "random": "a random split, speakers known",
 }
 SHARE_ALIKE = "CC BY-NC-SA 4.0"
+_NOT_OF_TAUGHT = ("front_end", "epochs", "side", "joined", "joined_share", "others_first")  # see ``Recipe.taught``
 _FAILURES = (
     "in a stream's first half minute it has hardly adapted to voice and microphone: scores are then as low as for single clips",
     "a voice that shows one emotion for minutes becomes in part the normal that the model compares with",
@@ -78,19 +81,22 @@ def headline(
     return f"{uar:.1f} % UAR, {emotions} emotions, {tested(scores)}"
 
 
-def licence(corpora: Sequence[str]) -> str:
-    """Licence of the weights that follows from the corpora's licences."""
+def licence(corpora: Sequence[str], *, encoder: bool = False) -> str:
+    """Licence of the weights that follows from the corpora's licences.
+
+    ``encoder`` : the network, or its teacher, begins with the speech encoder, whose licence is in the card's ``notice``
+    """
     terms = {name: CORPORA[name].licence for name in corpora if not is_folder(name)}
     if SHARE_ALIKE in terms.values():
         return SHARE_ALIKE
     if not terms:
-        return "its owner's: trained on own recordings alone"
+        return "its owner's: trained on own recordings" + (" and the encoder in its notice" if encoder else " alone")
     return "see its training data: " + "; ".join(f"{name}: {text}" for name, text in terms.items())
 
 
 def known_failures(corpora: Sequence[str]) -> list[str]:
     """Known limits of the model."""
-    spoken = {CORPORA[name].language for name in corpora if not is_folder(name)} - {""}
+    spoken = {CORPORA[name].language for name in corpora if not is_folder(name) and name not in READERS} - {""}
     languages = ", ".join(sorted(spoken))
     first = [f"trained on actors ({languages}); spontaneous speech and other languages are guesses"] if languages else []
     if any(map(is_folder, corpora)):
@@ -111,28 +117,48 @@ def facts(
 
     Parameters
     ----------
+    rows : that it learned from; of a system that ``large`` teaches, readers and sounds included
     scores, strangers : results of ``evaluate`` for a protocol's folds and for leave-one-corpus-out, or None before it ran
     seconds : duration of the training
     command : reproduces the bundle
     """
     recipe = settings.recipe(system)
+    taught = recipe.taught
+    unused = ("front_end",) if taught is None else _NOT_OF_TAUGHT
     corpora = sorted({row.corpus for row in rows})
-    return {
+    training: dict[str, Any] = {
+        "corpora": corpora,
+        "clips": len(rows),
+        "speakers": speakers(rows),
+        "seed": settings.seed,
+        **({"epochs": recipe.epochs} if taught is None else {"steps": taught.steps}),
+        "seconds": round(seconds),
+        "command": command,
+        "commit": commit(),
+        "recipe": {key: value for key, value in asdict(recipe).items() if key not in unused},
+    }
+    about: dict[str, Any] = {
         "description": _DESCRIPTIONS[system],
         "headline": headline(scores, strangers),
-        "licence": licence(corpora),
-        "training": {
-            "corpora": corpora,
-            "clips": len(rows),
-            "speakers": len({row.speaker for row in rows}),
-            "seed": settings.seed,
-            "epochs": recipe.epochs,
-            "seconds": round(seconds),
-            "command": command,
-            "commit": commit(),
-            "recipe": {key: value for key, value in asdict(recipe).items() if key != "front_end"},
-        },
+        "licence": licence(corpora, encoder=taught is not None),
+    }
+    if taught is not None:
+        training["teacher"] = {"model": "large", "encoder": encoder_facts(), "recipe": asdict(settings.large)}
+        about["notice"] = encoder_file.notice()
+    return {
+        **about,
+        "training": training,
         "scores": dict(scores or {}),
         "strangers": dict(strangers or {}),
         "known_failures": known_failures(corpora),
     }
+
+
+def speakers(rows: Sequence[Row]) -> int:
+    """How many people speak in the clips; in sounds nobody does."""
+    return len({row.speaker for row in rows if row.corpus != "sounds"})
+
+
+def encoder_facts() -> dict[str, str]:
+    """Which encoder ``large`` and ``cnn`` begin with."""
+    return {"file": encoder_file.FILE, "sha256": encoder_file.NPZ_SHA256, "from": encoder_file.ADDRESS}

@@ -8,7 +8,7 @@ from typing import Any
 
 from train.data import encoder_file
 from train.data.manifest import Row
-from train.networks.card import commit, headline, known_failures, licence
+from train.networks.card import commit, encoder_facts, headline, known_failures, licence, speakers
 from train.recipe import ConvolutionsRecipe, WaveformRecipe
 
 _POOLED = "mean and deviation of what leaves them, relative to the stream's running mean, and one linear layer"
@@ -48,17 +48,17 @@ def facts(
     return {
         "description": DESCRIPTIONS[system],
         "headline": headline(scores, cross, strangers),
-        "licence": licence(corpora),
+        "licence": licence(corpora, encoder=True),
         "notice": encoder_file.notice(encoder_file.STEM if system == "cnn" else encoder_file.BLOCKS),
         "training": {
             "corpora": corpora,
             "clips": len(rows),
-            "speakers": len({row.speaker for row in rows if row.corpus != "sounds"}),
+            "speakers": speakers(rows),
             "seed": seed,
             "seconds": round(seconds),
             "command": f"python -m train export --system {system}",
             "commit": commit(),
-            "encoder": {"file": encoder_file.FILE, "sha256": encoder_file.NPZ_SHA256, "from": encoder_file.ADDRESS},
+            "encoder": encoder_facts(),
             "recipe": asdict(recipe),
         },
         "unseen": {

@@ -14,6 +14,7 @@ from train.data.manifest import Row
 from train.evaluation.folds import Job, scored
 from train.networks import ensemble
 from train.networks.card import facts
+from train.networks.school import School
 from train.paths import Paths
 from train.release.measured import take_measured
 from train.settings import Setup
@@ -36,7 +37,7 @@ def ship(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job) -> Card:
     about = facts(
         system,
         settings,
-        rows,
+        (*rows, *data.beside) if isinstance(data, School) else rows,
         folds.get("scores"),
         cross.get("scores"),
         sum(_seconds(history) for history in ensemble.histories(data, settings, system, paths.runs, "all")),

@@ -65,7 +65,9 @@ def _bundle(card: Mapping[str, Any]) -> str:
     if vote:
         lines += _without_vote(card, strangers, scores)
     if card.get("notice"):
-        lines += ["", f"It begins with {card['notice']}."]
+        teacher = training.get("teacher")
+        who = f"Its teacher `{teacher['model']}`" if teacher else "It"
+        lines += ["", f"{who} begins with {card['notice']}."]
     lines += ["", "Known failures:", "", *(f"- {item}" for item in card.get("known_failures", ())), ""]
     return "\n".join(lines)
 

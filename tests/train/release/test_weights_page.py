@@ -107,6 +107,9 @@ def test_what_was_never_trained_on_comes_first(tmp_path: Path) -> None:
     assert "85.7 / 0.3 %" in page
     assert "windows with an emotion | 1.27 %" in page
     assert "It begins with Some encoder: MIT licence." in page
+    taught = {**card, "training": {**CARD["training"], "teacher": {"model": "large"}}}  # type: ignore[dict-item]
+    (tmp_path / "tiny.json").write_text(json.dumps(taught), encoding="utf-8")
+    assert "Its teacher `large` begins with Some encoder: MIT licence." in write_page(tmp_path).read_text(encoding="utf-8")
 
 
 def test_a_vote_is_told_and_which_scores_are_without_it(tmp_path: Path) -> None:

@@ -55,3 +55,4 @@ LIBRISPEECH = Corpus(
     size="261 clips, one a reader",
     by_hand="take train-clean-100 from {url} and put a clip of each reader, by its own name, into {folder}",
 )
+READERS = (SPEECHOCEAN.name, LIBRISPEECH.name)
