@@ -67,7 +67,8 @@ def _parser() -> argparse.ArgumentParser:
                 "--dev-speakers", type=int, default=0, metavar="N", help="hold N speakers out, to watch their UAR"
             )
         if run in (fit, evaluate, tune):
-            what = "train these folds instead" if run is fit else "use these folds only (not without --stream)"
+            what = "use these folds only; of mlp and logmel with --stream or --bars, of large and cnn also to print scores"
+            what = {fit: "train these folds instead", tune: "use these folds only"}.get(run, what)
             verb.add_argument("--fold", type=int, nargs="+", default=[], metavar="N", help=what)
         if run in (evaluate, tune):
             verb.add_argument("--output", type=Path, default=Paths.output, metavar="DIR")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from realtime_ser.errors import ConfigError
 from train import prepare as preparing
+from train.asked import check_evaluate
 from train.data import manifest
 from train.data.corpora import corpora_folder
 from train.paths import Paths
@@ -92,6 +93,7 @@ def fit(options: argparse.Namespace) -> None:
 def evaluate(options: argparse.Namespace) -> None:
     """One network per fold, streamed through the engine; writes scores-PROTOCOL.json into the system's runs.
 
+    With --fold the scores of large or cnn are printed only: export and card read those of all folds.
     With --stream: conversations, steady speech, sounds and spoilt audio instead, written into --output. With --everyday,
     --sounds or --strangers: the bundle's answers on readers, on sounds and on a corpus outside the training data. With --bars:
     all of that, spoilt audio and conversations of the same people, beside the bars. With --profile: scores of runs that start
@@ -102,9 +104,7 @@ def evaluate(options: argparse.Namespace) -> None:
     from train.evaluation.elsewhere import shares
     from train.evaluation.streaming import verbs as streaming
 
-    wrong = options.system not in ON_AUDIO or options.bundle
-    if (options.vote and wrong) or (options.elsewhere and (wrong or options.seeds > 1)):
-        raise ConfigError("--vote and --elsewhere take --system large or cnn and no --bundle, and --elsewhere takes one seed")
+    check_evaluate(options)
     paths, setup = _requested(options)
     if options.profile:
         _remembered(options)

@@ -151,7 +151,7 @@ def score(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] 
 
     Parameters
     ----------
-    only : numbers of folds, from 1 on; none: all
+    only : numbers of folds, from 1 on, whose scores are printed and not written; none: all
     """
     began = time.perf_counter()
     folds = some(folds_of(protocol, shop.acted), only)
@@ -160,15 +160,25 @@ def score(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] 
         return shop.bundle(shop.network(fold.train, fold.name, number), repeated(fold.name, number))
 
     apart, joined = played(shop, folds, seeds, bundle)
-    command = f"python -m train evaluate --system {shop.system} --protocol {protocol}{of_seeds(seeds)}"
+    command = f"python -m train evaluate --system {shop.system} --protocol {protocol}{of_seeds(seeds)}{of_folds(only)}"
     written = {
         "scores": table(protocol, folds, apart, joined, command),
         **_temperatures(apart[0], joined[0], shop.recipe.cold),
         "recipe": asdict(shop.recipe),
         "seconds": time.perf_counter() - began,
     }
-    write_text(scores_file(shop, protocol), json.dumps(written, indent=2) + "\n")
+    keep(shop, protocol, written, only)
     return written
+
+
+def keep(shop: Workshop, protocol: str, written: Mapping[str, Any], only: Sequence[int]) -> None:
+    """Write scores for ``written_scores``; print those of some folds alone, which no card may take for all."""
+    file = scores_file(shop, protocol)
+    if only:
+        print(json.dumps(written["scores"], indent=2))
+        print(f"fold {' '.join(map(str, only))} alone: not written into {file}")
+        return
+    write_text(file, json.dumps(written, indent=2) + "\n")
 
 
 def played(
@@ -200,6 +210,11 @@ def repeated(name: str, number: int) -> str:
 def of_seeds(seeds: int) -> str:
     """The end of a command that repeats a score."""
     return f" --seeds {seeds}" if seeds > 1 else ""
+
+
+def of_folds(only: Sequence[int]) -> str:
+    """The end of a command that takes some folds."""
+    return f" --fold {' '.join(map(str, only))}" if only else ""
 
 
 def table(

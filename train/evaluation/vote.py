@@ -16,7 +16,7 @@ from train.data.corpora import LABELS
 from train.data.splits import Split
 from train.evaluation import scores as scoring
 from train.evaluation.folds import Job, scored
-from train.evaluation.large import Workshop, folds_of, of_seeds, played, repeated, scores_file, some, table, written_scores
+from train.evaluation.large import Workshop, folds_of, keep, of_folds, of_seeds, played, repeated, some, table, written_scores
 from train.networks import ensemble
 from train.networks.waveform_bundle import write_bundle
 
@@ -83,7 +83,7 @@ def score(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] 
     Parameters
     ----------
     seeds : number of repetitions of both networks
-    only : numbers of folds, from 1 on; none: all
+    only : numbers of folds, from 1 on, whose scores are printed and not written; none: all
 
     Raises
     ------
@@ -97,13 +97,13 @@ def score(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] 
     else:
         temperature = float(written_scores(shop, "cross-vote").get("temperature", 1.0))
     apart, joined = ([[scoring.tempered(clips, temperature) for clips in seed] for seed in part] for part in (apart, joined))
-    command = f"python -m train evaluate --system {shop.system} --protocol {protocol} --vote{of_seeds(seeds)}"
+    command = f"python -m train evaluate --system {shop.system} --protocol {protocol} --vote{of_seeds(seeds)}{of_folds(only)}"
     written = {
         "scores": {**table(protocol, folds, apart, joined, command), "vote": {"model": VOTER, "share": shop.settings.vote}},
         "temperature": round(temperature, 4),
         "seconds": time.perf_counter() - began,
     }
-    write_text(scores_file(shop, f"{protocol}-vote"), json.dumps(written, indent=2) + "\n")
+    keep(shop, f"{protocol}-vote", written, only)
     return written
 
 

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
+import numpy as np
 import pytest
 
 from realtime_ser.errors import ConfigError
 from realtime_ser.model.classifier import load_model
 from train.__main__ import main
-from train.data.manifest import Row
-from train.evaluation.large import folds_of
+from train.data import manifest
+from train.data.corpora import LABELS
+from train.data.manifest import Manifest, Row
+from train.evaluation import large, vote
+from train.evaluation.large import Workshop, folds_of
+from train.evaluation.scores import Clips
+from train.paths import Paths
 
 
 def _row(corpus: str, speaker: str) -> Row:
@@ -26,6 +34,45 @@ def test_folds_leave_a_corpus_out_and_no_other_protocol_is_known() -> None:
     assert [row.corpus for row in folds[1].train] == ["tess", "emodb"]
     with pytest.raises(ConfigError, match="by emobox and cross"):
         folds_of("random", rows)
+
+
+def _answered(card: Path, root: Path, rows: Sequence[Row]) -> tuple[Clips, Clips]:
+    """Every clip as "angry", which it is."""
+    windows = tuple(np.eye(len(LABELS), dtype=np.float32)[:1] for _ in rows)
+    clips = Clips(tuple(rows), windows, tuple(np.ones(1, np.float32) for _ in rows))
+    return clips, clips
+
+
+@pytest.mark.parametrize("module", [large, vote])
+def test_scores_of_some_folds_are_printed_and_leave_those_of_all(
+    module: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = (_row("tess", "tess-a"), _row("emovo", "emovo-a"), _row("emodb", "emodb-a"))
+    shop = Workshop(Paths(tmp_path, cache=tmp_path, runs=tmp_path / "runs"), rows, rows)
+    manifest.save(Manifest(rows), shop.paths.manifest)
+    monkeypatch.setattr(large, "both_ways", _answered)
+    monkeypatch.setattr(Workshop, "network", lambda *_: None)
+    monkeypatch.setattr(Workshop, "bundle", lambda *_: Path("x"))
+    monkeypatch.setattr(vote, "fold_bundle", lambda *_: Path("x"))
+    monkeypatch.setattr(vote, "_untempered", lambda path: path)
+    name = "cross" if module is large else "cross-vote"
+    module.score(shop, "cross")
+    every = large.written_scores(shop, name)
+    assert set(every["scores"]["corpora"]) == {"tess", "emovo", "emodb"}
+    capsys.readouterr()
+    module.score(shop, "cross", only=[2])
+    said = capsys.readouterr().out
+    assert "--fold 2" in said
+    assert "fold 2 alone: not written" in said
+    assert large.written_scores(shop, name) == every
+
+
+@pytest.mark.parametrize("given", [[], ["--bundle", "mlp"], ["--bundle", "mlp", "--bars"], ["--system", "large", "--everyday"]])
+def test_folds_that_would_be_ignored_are_refused(given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", *given, "--fold", "1"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("train: --fold takes --stream, --bars, or --system large or cnn, and no --bundle")
+    assert error.count("\n") == 1
 
 
 def test_without_the_encoder_it_says_how_to_get_it(
