@@ -184,7 +184,7 @@ def export(options: argparse.Namespace) -> None:
     paths, setup = _requested(options)
     job = folds.Job(options.system, options.protocol, options.threads)
     if options.system in ON_AUDIO:
-        card = large_release.ship(_workshop(options), setup.live, paths.weights)
+        card = large_release.ship(_workshop(options), paths.weights)
     else:
         card = ship(paths, setup, preparing.rows_in_use(paths, setup.train), job)
     print(write_page(paths.weights))
@@ -231,7 +231,7 @@ def _workshop(options: argparse.Namespace) -> Workshop:
 
     paths, setup = _requested(options)
     rows = preparing.rows_in_use(paths, setup.train)
-    return Workshop(paths, manifest.load(paths.manifest).rows, rows, setup.train, options.threads, options.system)
+    return Workshop(paths, manifest.load(paths.manifest).rows, rows, setup.train, options.threads, options.system, setup)
 
 
 def _remembered(options: argparse.Namespace) -> None:
@@ -271,7 +271,7 @@ def _unseen(options: argparse.Namespace) -> None:
     if options.sounds:
         print(nobody.report(nobody.sounds(classifier, shop.corpora, shop.tested("sounds"), live)))
     if options.strangers:
-        print(json.dumps(large.strangers(classifier, shop), indent=1))
+        print(json.dumps(large.strangers(classifier, shop, live), indent=1))
 
 
 def _requested(options: argparse.Namespace) -> tuple[Paths, Setup]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from realtime_ser.config import resource
+from realtime_ser.config import Config, load_config, resource
 from realtime_ser.errors import ConfigError
 from realtime_ser.model.classifier import load_model
 from train.atomic import write_text
@@ -74,7 +74,8 @@ def bars_file(runs: Path, name: str) -> Path:
 def of_bundle(paths: Paths, setup: Setup, rows: Sequence[Row], bundle: str, wanted: Wanted) -> dict[str, Any]:
     """Measure a bundle on people and sounds that it never learned from; print the table; returns what the file holds.
 
-    Parts that were measured before stay, where they are of the same network and of no other ``neutral_share``.
+    Parts that were measured before stay, where they are of the same network and settings. Figures of other settings than the
+    shipped ones are printed and not written: a card claims what its bundle does as it is shipped.
 
     Raises
     ------
@@ -85,7 +86,11 @@ def of_bundle(paths: Paths, setup: Setup, rows: Sequence[Row], bundle: str, want
     if not set(card.labels) <= set(LABELS):
         raise ConfigError(f"{card.name} has the labels {', '.join(card.labels)}; only labels among our eight are scored")
     acted = _acted(rows, wanted.corpus)
-    command = f"python -m train evaluate --bundle {_named(bundle, card.path)} --bars"
+    settings = of_engine(setup.live)
+    shipped = settings == of_engine(load_config())
+    asked = f"evaluate --bundle {_named(bundle, card.path)} --bars"
+    asked += f" --corpus {wanted.corpus}" if wanted.corpus != large.STRANGERS else ""
+    command = f"python -m train {asked}" if shipped else setup.command(asked)
     live, root, seed = setup.live, paths.corpora, setup.train.seed
     reserved = test_only(rows)
     few = partial(wanted.few, seed=seed)
@@ -98,10 +103,10 @@ def of_bundle(paths: Paths, setup: Setup, rows: Sequence[Row], bundle: str, want
         "conversation": lambda: talk(fold, root, live, clips=wanted.clips or 0, seed=seed),
     }
     share = live.smoothing.neutral_share
-    found = _kept(read_bars(paths.runs, card.name, card.identity), share, wanted.corpus)
+    found = _kept(read_bars(paths.runs, card.name, card.identity), settings, wanted.corpus) if shipped else {}
     learned = sorted(set((card.raw.get("training") or {}).get("corpora", ())) & {wanted.corpus})
     found |= {"model": card.name, "identity": card.identity, "command": command, "neutral_share": share}
-    found |= {"tested_on": wanted.corpus, "learned_from_it": bool(learned)}
+    found |= {"settings": settings, "tested_on": wanted.corpus, "learned_from_it": bool(learned)}
     if learned:
         print(f"{card.name} was trained on {wanted.corpus}: these are NOT scores for people it never met", file=sys.stderr)
     bounded = {"bounded_to": wanted.clips} if wanted.clips else {}
@@ -109,9 +114,12 @@ def of_bundle(paths: Paths, setup: Setup, rows: Sequence[Row], bundle: str, want
         print(f"{card.name}: {part} ...", file=sys.stderr, flush=True)
         found[part] = {**measures[part](), **bounded}
         found["share_costs"] = cost_of_share(found.get("corpus", {}), share)
-        # After each part: a run that is ended keeps what it has.
-        write_text(bars_file(paths.runs, card.name), json.dumps(found, indent=1) + "\n")
-    _show(found, card.raw, card.name, bars_file(paths.runs, card.name))
+        if shipped:
+            # After each part: a run that is ended keeps what it has.
+            write_text(bars_file(paths.runs, card.name), json.dumps(found, indent=1) + "\n")
+    _show(found, card.raw, card.name, str(bars_file(paths.runs, card.name)) if shipped else "of other settings, not kept")
+    if not shipped:
+        print(command)
     return found
 
 
@@ -140,15 +148,29 @@ def of_folds(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job, wanted: 
         found[part] = dict(measures[part]())
     file = bars_file(paths.runs, f"{job.system}-folds")
     write_text(file, json.dumps(found, indent=1) + "\n")
-    _show(found, {}, job.system, file)
+    _show(found, {}, job.system, str(file))
     return found
 
 
-def read_bars(runs: Path, name: str, identity: str | None = None) -> dict[str, Any]:
-    """What ``of_bundle`` wrote; empty where it has not run, or of another ``Card.identity``."""
+def read_bars(runs: Path, name: str, identity: str | None = None, settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What ``of_bundle`` wrote; empty where it has not run, or of another ``Card.identity`` or other settings.
+
+    Parameters
+    ----------
+    settings : what ``of_engine`` returns; None: any. A file that has none is of a time before they were written, and is taken
+    """
     file = bars_file(runs, name)
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return found if identity is None or found.get("identity") == identity else {}
+    other = settings is not None and found.get("settings", settings) != settings
+    return {} if other or (identity is not None and found.get("identity") != identity) else found
+
+
+def of_engine(live: Config) -> dict[str, Any]:
+    """The settings that decide what a stream shows, as JSON has them."""
+    found: dict[str, Any] = json.loads(
+        json.dumps({"stream": asdict(live.stream), "gate": asdict(live.gate), "smoothing": asdict(live.smoothing)})
+    )
+    return found
 
 
 def _named(bundle: str, card: Path) -> str:
@@ -158,16 +180,24 @@ def _named(bundle: str, card: Path) -> str:
     return card.name if Path(bundle).is_absolute() else bundle
 
 
-def _kept(before: Mapping[str, Any], share: float | None, corpus: str) -> dict[str, Any]:
-    """What was measured before and holds at this share of neutral: all but labels that were counted at another."""
-    if before.get("tested_on") != corpus:
+def _kept(before: Mapping[str, Any], settings: Mapping[str, Any], corpus: str) -> dict[str, Any]:
+    """What was measured before and holds with these settings.
+
+    Where the share of neutral alone differs, that is all but labels that were counted at another.
+    """
+    if before.get("tested_on") != corpus or _but_share(before.get("settings", settings)) != _but_share(settings):
         return {}
+    share = settings["smoothing"]["neutral_share"]
     gone: set[str] = set()
     if before.get("neutral_share") != share:
         gone = {"sounds", "conversation"}
         if ("none" if share is None else f"{share:g}") not in before.get("everyday", {}).get("by_share", {}):
             gone.add("everyday")
     return {key: part for key, part in before.items() if key not in gone}
+
+
+def _but_share(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {**settings, "smoothing": {**settings["smoothing"], "neutral_share": None}}
 
 
 def _acted(rows: Sequence[Row], corpus: str) -> list[Row]:
@@ -204,9 +234,9 @@ def audio_folds(shop: large.Workshop, job: Job, only: Sequence[int]) -> list[Fol
     return found
 
 
-def _show(found: Mapping[str, Any], card: Mapping[str, Any], model: str, file: Path) -> None:
+def _show(found: Mapping[str, Any], card: Mapping[str, Any], model: str, where: str) -> None:
     rows = targets(found, card, model)
     for row in rows:
         print(row)
     counted = [row.met for row in rows if row.met is not None]
-    print(f"{model}: {sum(counted)} of {len(counted)} bars met; {file}")
+    print(f"{model}: {sum(counted)} of {len(counted)} bars met; {where}")

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from realtime_ser.config import Config
 from realtime_ser.errors import ConfigError
 from realtime_ser.model.classifier import Classifier
 from train.atomic import write_text
@@ -25,7 +26,7 @@ from train.networks.waveform import Waveform
 from train.networks.waveform_bundle import write_bundle
 from train.paths import Paths
 from train.recipe import ConvolutionsRecipe, WaveformRecipe
-from train.settings import TrainSettings
+from train.settings import Setup, TrainSettings
 
 EVERYDAY = ("speechocean", "librispeech")
 STRANGERS = "ased"
@@ -46,6 +47,7 @@ class Workshop:
     paths : the folders
     rows : the whole manifest
     acted : the clips in use
+    setup : for the commands that cards and scores name; None: the shipped settings
     """
 
     paths: Paths
@@ -54,6 +56,11 @@ class Workshop:
     settings: TrainSettings = field(default_factory=TrainSettings)
     threads: int = 1
     system: str = LARGE
+    setup: Setup | None = None
+
+    def command(self, options: str) -> str:
+        """The shell command that reproduces a run; see ``Setup.command``."""
+        return (self.setup or Setup(self.settings)).command(options)
 
     @property
     def corpora(self) -> Path:
@@ -160,7 +167,7 @@ def score(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] 
         return shop.bundle(shop.network(fold.train, fold.name, number), repeated(fold.name, number))
 
     apart, joined = played(shop, folds, seeds, bundle)
-    command = f"python -m train evaluate --system {shop.system} --protocol {protocol}{of_seeds(seeds)}{of_folds(only)}"
+    command = shop.command(f"evaluate --system {shop.system} --protocol {protocol}{of_seeds(seeds)}{of_folds(only)}")
     written = {
         "scores": table(protocol, folds, apart, joined, command),
         **_temperatures(apart[0], joined[0], shop.recipe.cold),
@@ -246,13 +253,13 @@ def _temperatures(apart: Sequence[scoring.Clips], joined: Sequence[scoring.Clips
     return {"temperature": round(known, 4), "cold": round(cold * begun / known, 4)}
 
 
-def strangers(classifier: Classifier, shop: Workshop, seed: int = 0) -> Mapping[str, Any]:
-    """``ased``, which no model here ever learned from, cold and known; percent."""
+def strangers(classifier: Classifier, shop: Workshop, config: Config | None = None, seed: int = 0) -> Mapping[str, Any]:
+    """``ased``, which no model here ever learned from, cold and known; percent. ``config`` : of the engine."""
     rows = [row for row in shop.tested(STRANGERS) if row.emotion in LABELS]
     if not rows:
         raise ConfigError(f"no clip of {STRANGERS} in the manifest; see `python -m train get {STRANGERS}`")
-    cold = scoring.stream_clips(classifier, shop.corpora, rows)
-    known = scoring.stream_clips(classifier, shop.corpora, rows, by_speaker=True, seed=seed)
+    cold = scoring.stream_clips(classifier, shop.corpora, rows, config=config)
+    known = scoring.stream_clips(classifier, shop.corpora, rows, config=config, by_speaker=True, seed=seed)
     four = {"cold": scoring.among(cold, scoring.FOUR), "known": scoring.among(known, scoring.FOUR)}
     return {
         "corpus": STRANGERS,

@@ -97,9 +97,12 @@ def score(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] 
     else:
         temperature = float(written_scores(shop, "cross-vote").get("temperature", 1.0))
     apart, joined = ([[scoring.tempered(clips, temperature) for clips in seed] for seed in part] for part in (apart, joined))
-    command = f"python -m train evaluate --system {shop.system} --protocol {protocol} --vote{of_seeds(seeds)}{of_folds(only)}"
+    asked = f"evaluate --system {shop.system} --protocol {protocol} --vote{of_seeds(seeds)}{of_folds(only)}"
     written = {
-        "scores": {**table(protocol, folds, apart, joined, command), "vote": {"model": VOTER, "share": shop.settings.vote}},
+        "scores": {
+            **table(protocol, folds, apart, joined, shop.command(asked)),
+            "vote": {"model": VOTER, "share": shop.settings.vote},
+        },
         "temperature": round(temperature, 4),
         "seconds": time.perf_counter() - began,
     }

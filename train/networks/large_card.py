@@ -28,6 +28,7 @@ def facts(
     *,
     seed: int,
     seconds: float,
+    command: str,
     strangers: Mapping[str, Any] | None = None,
     cross: Mapping[str, Any] | None = None,
     scores: Mapping[str, Any] | None = None,
@@ -40,6 +41,7 @@ def facts(
     ----------
     rows : that it learned from, readers and sounds included
     seconds : that training took
+    command : reproduces the bundle
     strangers : a corpus never trained on, which gives the headline: the worst honest figure
     cross, scores : leave-one-corpus-out, and the folds of a protocol, of networks trained in the same way
     everyday, sounds : of the test parts
@@ -56,7 +58,7 @@ def facts(
             "speakers": speakers(rows),
             "seed": seed,
             "seconds": round(seconds),
-            "command": f"python -m train export --system {system}",
+            "command": command,
             "commit": commit(),
             "encoder": encoder_facts(),
             "recipe": asdict(recipe),

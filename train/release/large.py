@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from realtime_ser.config import Config
+from realtime_ser.config import load_config
 from realtime_ser.model.card import Card
 from realtime_ser.model.classifier import load_model
-from train.evaluation.bars import read_bars
+from train.evaluation.bars import of_engine, read_bars
 from train.evaluation.everyday import everyday
 from train.evaluation.large import EVERYDAY, Workshop, strangers, written_scores
 from train.evaluation.nobody import sounds
@@ -20,11 +20,11 @@ from train.networks.waveform_bundle import write_bundle
 from train.release.measured import put_on_card
 
 
-def ship(shop: Workshop, live: Config, weights: Path) -> Card:
+def ship(shop: Workshop, weights: Path) -> Card:
     """Train on everybody, or load that run; write the bundle with its card.
 
     Its scores on what it never learned from are those of ``evaluate --bars``, where that has measured this very network;
-    otherwise they are measured here.
+    otherwise they are measured here, as the program runs by default.
     """
     network = shop.network(shop.acted, "all")
     runs = shop.paths.runs
@@ -42,6 +42,7 @@ def ship(shop: Workshop, live: Config, weights: Path) -> Card:
             recipe,
             (*shop.acted, *shop.school.beside),
             seed=0,
+            command=shop.command(f"export --system {shop.system}"),
             seconds=sum(entry["seconds"] for history in histories for entry in history),
             cross=(voted[0] or cross).get("scores"),
             scores=(voted[1] or folds).get("scores"),
@@ -61,7 +62,8 @@ def ship(shop: Workshop, live: Config, weights: Path) -> Card:
         )
 
     card = write()
-    if read_bars(runs, shop.system, card.identity):
+    live = load_config()
+    if read_bars(runs, shop.system, card.identity, of_engine(live)):
         return put_on_card(card.path, runs)
     classifier = load_model(card.path)
     return write(

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from realtime_ser.bench.hop import hop_ms
-from realtime_ser.config import Config
+from realtime_ser.config import Config, load_config
 from realtime_ser.errors import ConfigError
 from realtime_ser.model.card import Card, read_card
 from realtime_ser.model.classifier import load_model
 from train.atomic import write_text
-from train.evaluation.bars import PARTS, bars_file, read_bars
+from train.evaluation.bars import PARTS, bars_file, of_engine, read_bars
 from train.networks.card import headline
 
 ABOUT = "learned from all speakers of all corpora named here: scores are of corpora and parts that it never learned from"
@@ -33,13 +33,15 @@ def put_on_card(path: Path, runs: Path) -> Card:
 
     Raises
     ------
-    ConfigError : there are no figures of this very network
+    ConfigError : there are no figures of this very network, as the program runs it by default
     """
     card = read_card(path)
-    found = read_bars(runs, card.name, card.identity)
+    found = read_bars(runs, card.name, card.identity, of_engine(load_config()))
     if not found:
         wanted = f"python -m train evaluate --bundle {path} --bars"
-        raise ConfigError(f"{bars_file(runs, card.name)} has nothing of this network; run `{wanted}` first")
+        raise ConfigError(
+            f"{bars_file(runs, card.name)} has nothing of this network with the shipped settings; run `{wanted}` first"
+        )
     raw = dict(card.raw)
     unseen = {"about": ABOUT, **dict(raw.get("unseen") or {}), **_for_card(found)}
     raw["unseen"] = unseen

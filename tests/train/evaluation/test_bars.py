@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from synthetic import write_ravdess
 
 from bundles import RATE, Samples, write_stream_bundle
 from realtime_ser.audio.high_pass import high_passed
+from realtime_ser.config import Config, GateConfig, SmoothingConfig
+from realtime_ser.errors import ConfigError
 from realtime_ser.model.card import read_card
 from train.__main__ import main
 from train.data import manifest
@@ -21,7 +24,9 @@ from train.evaluation import bars, scores
 from train.evaluation.strangers import adaptation, by_share
 from train.evaluation.streaming.conditions import low_frequencies
 from train.evaluation.targets import Target, targets
-from train.release.measured import take_measured
+from train.paths import Paths
+from train.release.measured import put_on_card, take_measured
+from train.settings import load_setup
 
 
 def _row(name: str, emotion: str, speaker: str = "s1") -> Row:
@@ -168,10 +173,50 @@ def test_from_a_bundle_to_its_card_and_the_pictures(
 def test_a_changed_share_of_neutral_keeps_what_does_not_depend_on_it() -> None:
     before = {name: {"x": 1} for name in bars.PARTS} | {"tested_on": "ased", "neutral_share": None}
     before["everyday"] = {"by_share": {"none": {}, "0.5": {}}}
-    assert bars._kept(before, None, "ased") == before
-    assert set(bars.PARTS) & set(bars._kept(before, 0.5, "ased")) == {"corpus", "spoilt", "everyday"}
-    assert set(bars.PARTS) & set(bars._kept(before, 0.55, "ased")) == {"corpus", "spoilt"}
-    assert bars._kept(before, None, "emovo") == {}
+
+    def settings(share: float | None, **gate: float) -> dict[str, Any]:
+        return bars.of_engine(Config(gate=GateConfig(**gate), smoothing=SmoothingConfig(neutral_share=share)))
+
+    for known in (before, before | {"settings": settings(None)}):  # files of earlier times have no settings
+        assert bars._kept(known, settings(None), "ased") == known
+        assert set(bars.PARTS) & set(bars._kept(known, settings(0.5), "ased")) == {"corpus", "spoilt", "everyday"}
+        assert set(bars.PARTS) & set(bars._kept(known, settings(0.55), "ased")) == {"corpus", "spoilt"}
+        assert bars._kept(known, settings(None), "emovo") == {}
+    assert bars._kept(known, settings(None, min_speech_s=0.3), "ased") == {}
+
+
+def test_figures_of_other_settings_are_printed_with_their_command_and_go_onto_no_card(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = write_stream_bundle(tmp_path, name="mine")
+    paths = Paths(tmp_path, runs=tmp_path / "runs")
+    rows = [_row("a", "sad"), _row("b", "nobody")]
+    monkeypatch.setattr(bars, "strangers", lambda *_, command, **__: {"command": command})
+    monkeypatch.setattr(bars, "cost_of_share", lambda *_: None)
+    monkeypatch.setattr(bars, "targets", lambda *_: [])
+    monkeypatch.setattr("train.release.measured.headline", lambda *_: "h")
+
+    def measure(*changes: str) -> dict[str, Any]:
+        setup = load_setup(changes=changes)
+        return bars.of_bundle(paths, setup, rows, str(bundle), bars.Wanted(("corpus",), "made"))
+
+    measure()
+    file = bars.bars_file(paths.runs, "mine")
+    before = file.read_text()
+    assert json.loads(before)["corpus"]["command"].endswith("--bars --corpus made")
+    capsys.readouterr()
+    for change in ("gate.min_speech_s=0.5", "smoothing.neutral_share=0.6", "stream.hop_s=0.5"):
+        told = f"--bars --corpus made --set {change}"
+        assert measure(change)["corpus"]["command"].endswith(told)
+        said = capsys.readouterr().out
+        assert "of other settings, not kept" in said
+        assert told in said
+        assert file.read_text() == before
+    put_on_card(bundle, paths.runs)
+    other = bars.of_engine(Config(gate=GateConfig(min_speech_s=0.5)))
+    file.write_text(json.dumps({**json.loads(before), "settings": other}))
+    with pytest.raises(ConfigError, match="nothing of this network with the shipped settings"):
+        put_on_card(bundle, paths.runs)
 
 
 def test_pictures_of_nothing_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
