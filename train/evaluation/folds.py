@@ -18,6 +18,7 @@ from train.data.manifest import Row
 from train.evaluation import calibration
 from train.evaluation import scores as scoring
 from train.evaluation.both_ways import both_ways
+from train.evaluation.digests import digests, read_scores
 from train.evaluation.scores import Clips
 from train.evaluation.streaming.robustness import Fold
 from train.networks import ensemble
@@ -86,6 +87,7 @@ def score(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job, count: int 
         table["by_speaker"] = {"protocol": _BY_SPEAKER, **scoring.scores(knowing)}
     written: dict[str, Any] = {
         "corpora": _corpora(settings),
+        "digest": digests(paths, rows, settings, job.system),
         "scores": table,
         "temperature": scoring.best_temperature(scoring.join(seeds[0])),
         "fold_temperatures": dict(zip([fold.name for fold in folds], temperatures[0], strict=True)),
@@ -113,7 +115,7 @@ def listeners(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job, only: S
         raise ConfigError("--stream and tune take protocols within a corpus, such as emobox")
     settings = setup.train
     chosen = _numbered(_honest_folds(job, settings, rows), only, job.protocol)
-    known = scored(paths, settings, job)
+    known = scored(paths, settings, rows, job)
     if "fold_temperatures" not in known:
         known = score(paths, setup, rows, job)
     data = ensemble.load_data(paths, rows, settings, job.system)
@@ -213,11 +215,14 @@ def _temperatures(folds: Sequence[Clips]) -> list[float]:
     return [scoring.best_temperature(scoring.join([part for part in folds if part is not one])) for one in folds]
 
 
-def scored(paths: Paths, settings: TrainSettings, job: Job) -> dict[str, Any]:
-    """The results of ``score``; empty where it has not run, or with other corpora."""
-    file = _scores_file(paths, job)
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    return found if found.get("corpora") == _corpora(settings) else {}
+def scored(paths: Paths, settings: TrainSettings, rows: Sequence[Row], job: Job) -> dict[str, Any]:
+    """The results of ``score``; empty where it has not run, or with other corpora, clips or another recipe.
+
+    ``rows`` : the clips in use
+    """
+    wanted, corpora = digests(paths, rows, settings, job.system), _corpora(settings)
+    found = read_scores(_scores_file(paths, job), wanted, older={"corpora": corpora})
+    return found if found.get("corpora") == corpora else {}
 
 
 def _corpora(settings: TrainSettings) -> dict[str, list[str]]:

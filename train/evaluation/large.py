@@ -21,6 +21,7 @@ from train.data.manifest import Row
 from train.data.splits import Split
 from train.evaluation import scores as scoring
 from train.evaluation.both_ways import both_ways
+from train.evaluation.digests import digests, read_scores
 from train.networks.school import LARGE, School
 from train.networks.waveform import Waveform
 from train.networks.waveform_bundle import write_bundle
@@ -30,6 +31,7 @@ from train.settings import Setup, TrainSettings
 
 EVERYDAY = ("speechocean", "librispeech")
 STRANGERS = "ased"
+VOTER, VOTED = "mlp", "-vote"  # the end of the name of scores with its vote
 _CLIPS = "each clip streamed through the engine; its windows answer together, each weighed by its speech"
 _CROSS = (
     "leave-one-corpus-out: nothing of the tested corpus was learned. stream: a speaker's clips in random order as one stream;"
@@ -81,6 +83,11 @@ class Workshop:
     def nobody_from(self) -> float:
         """From which probability on the system says that nobody speaks."""
         return self.settings.nobody_from.of(self.system)
+
+    def digest(self, scored: str) -> dict[str, str]:
+        """Of the scores of a protocol; with "-vote" after it, of those with the vote."""
+        voter = VOTER if scored.endswith(VOTED) else None
+        return digests(self.paths, self.acted, self.settings, self.system, voter)
 
     def tested(self, *corpora: str) -> list[Row]:
         """The test parts of these corpora."""
@@ -172,6 +179,7 @@ def score(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] 
         "scores": table(protocol, folds, apart, joined, command),
         **_temperatures(apart[0], joined[0], shop.recipe.cold),
         "recipe": asdict(shop.recipe),
+        "digest": shop.digest(protocol),
         "seconds": time.perf_counter() - began,
     }
     keep(shop, protocol, written, only)
@@ -279,7 +287,6 @@ def scores_file(shop: Workshop, protocol: str) -> Path:
 
 
 def written_scores(shop: Workshop, protocol: str) -> Mapping[str, Any]:
-    """What ``score`` wrote; empty where it has not run."""
-    file = scores_file(shop, protocol)
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return found
+    """What ``score`` wrote; empty where it has not run, or of other clips or another recipe; see ``digests.read_scores``."""
+    recipe = json.loads(json.dumps(asdict(shop.recipe)))
+    return read_scores(scores_file(shop, protocol), shop.digest(protocol), older={"recipe": recipe})

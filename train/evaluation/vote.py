@@ -16,11 +16,21 @@ from train.data.corpora import LABELS
 from train.data.splits import Split
 from train.evaluation import scores as scoring
 from train.evaluation.folds import Job, scored
-from train.evaluation.large import Workshop, folds_of, keep, of_folds, of_seeds, played, repeated, some, table, written_scores
+from train.evaluation.large import (
+    VOTER,
+    Workshop,
+    folds_of,
+    keep,
+    of_folds,
+    of_seeds,
+    played,
+    repeated,
+    some,
+    table,
+    written_scores,
+)
 from train.networks import ensemble
 from train.networks.waveform_bundle import write_bundle
-
-VOTER = "mlp"
 
 
 def vote_of(voter: Card, share: float, temperature: float = 1.0) -> Mapping[str, Any]:
@@ -42,7 +52,7 @@ def fold_bundle(shop: Workshop, fold: Split, number: int = 0) -> Path:
     ConfigError : leave-one-corpus-out, which fits these temperatures, has not been scored
     """
     own, settings = written_scores(shop, "cross"), shop.settings
-    other = scored(shop.paths, settings, Job(VOTER, "cross"))
+    other = scored(shop.paths, settings, shop.acted, Job(VOTER, "cross"))
     for system, found in ((shop.system, own), (VOTER, other)):
         if not found:
             raise ConfigError(
@@ -104,6 +114,7 @@ def score(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] 
             "vote": {"model": VOTER, "share": shop.settings.vote},
         },
         "temperature": round(temperature, 4),
+        "digest": shop.digest(f"{protocol}-vote"),
         "seconds": time.perf_counter() - began,
     }
     keep(shop, f"{protocol}-vote", written, only)

@@ -27,7 +27,7 @@ def ship(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job) -> Card:
     users are strangers to the network: on unseen actors of a corpus that it knows it is surer than on them.
     """
     settings, system = setup.train, job.system
-    folds, cross = scored(paths, settings, job), scored(paths, settings, replace(job, protocol="cross"))
+    folds, cross = (scored(paths, settings, rows, each) for each in (job, replace(job, protocol="cross")))
     if not folds and not cross:
         scoring = setup.command(f"evaluate --system {system} --protocol {job.protocol}")
         print(f"train: without `{scoring}` before it the bundle is not calibrated and has no scores", file=sys.stderr)

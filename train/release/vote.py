@@ -15,7 +15,8 @@ from train.data.manifest import Row
 from train.evaluation import scores as scoring
 from train.evaluation.both_ways import both_ways
 from train.evaluation.folds import Job, folds_of, scored
-from train.evaluation.vote import VOTER, vote_of
+from train.evaluation.large import VOTER
+from train.evaluation.vote import vote_of
 from train.networks import ensemble
 from train.paths import Paths
 from train.settings import Setup
@@ -52,7 +53,7 @@ def _temperature(paths: Paths, setup: Setup, rows: tuple[Row, ...], path: Path, 
     if corpus in (card.raw.get("training") or {}).get("corpora", ()):
         raise ConfigError(f"{card.name} learned from {corpus}, so it says nothing about strangers; give another corpus")
     found = [fold for fold in folds_of("cross", rows, settings, VOTER) if fold.name == f"cross-{corpus}"]
-    known = scored(paths, settings, job)
+    known = scored(paths, settings, rows, job)
     if not found or not known:
         command = f"evaluate --system {VOTER} --protocol cross"
         raise ConfigError(f"no scores of a {VOTER} that did not learn from {corpus}; run `{command}`")

@@ -41,7 +41,7 @@ def test_the_temperature_is_the_one_for_strangers(
 ) -> None:
     trained = _Trained()
 
-    def found(paths: Paths, settings: object, job: Job) -> dict[str, Any]:
+    def found(paths: Paths, settings: object, rows: object, job: Job) -> dict[str, Any]:
         return {"temperature": scored[job.protocol], "scores": {}} if job.protocol in scored else {}
 
     monkeypatch.setattr(shipping, "scored", found)
