@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from realtime_ser.errors import ConfigError
-from train.settings import ON_AUDIO
+from train.settings import ON_AUDIO, TrainSettings
 
 
 def check_evaluate(options: argparse.Namespace) -> None:
@@ -24,4 +24,18 @@ def check_evaluate(options: argparse.Namespace) -> None:
         raise ConfigError(
             "--fold takes --stream, --bars, or --system large or cnn, and no --bundle: without them all folds are scored, each"
             " at a temperature from the others"
+        )
+
+
+def check_fit(options: argparse.Namespace, settings: TrainSettings) -> None:
+    """Of ``fit``.
+
+    Raises
+    ------
+    ConfigError : speakers are to be watched by a system that watches nobody
+    """
+    if options.dev_speakers and (options.system in ON_AUDIO or settings.recipe(options.system).taught is not None):
+        raise ConfigError(
+            f"--dev-speakers is for mlp and logmel with `taught: null`: {options.system} learns for a fixed number of steps and"
+            " watches nobody"
         )

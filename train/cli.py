@@ -64,7 +64,11 @@ def _parser() -> argparse.ArgumentParser:
             )
         if run is fit:
             verb.add_argument(
-                "--dev-speakers", type=int, default=0, metavar="N", help="hold N speakers out, to watch their UAR"
+                "--dev-speakers",
+                type=int,
+                default=0,
+                metavar="N",
+                help="hold N speakers out, to watch their UAR (`taught: null`)",
             )
         if run in (fit, evaluate, tune):
             what = "use these folds only; of mlp and logmel with --stream or --bars, of large and cnn also to print scores"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from realtime_ser.errors import ConfigError
 from train import prepare as preparing
-from train.asked import check_evaluate
+from train.asked import check_evaluate, check_fit
 from train.data import manifest
 from train.data.corpora import corpora_folder
 from train.paths import Paths
@@ -73,14 +73,14 @@ def fit(options: argparse.Namespace) -> None:
     from train.evaluation import folds, large
 
     paths, setup = _requested(options)
+    check_fit(options, setup.train)
     if options.system in ON_AUDIO:
         large.fit(_workshop(options), options.protocol, seeds=options.seeds, only=options.fold)
         return
-    rows = preparing.rows_in_use(paths, setup.train)
     folds.fit(
         paths,
         setup.train,
-        rows,
+        preparing.rows_in_use(paths, setup.train),
         options.system,
         protocol=options.protocol,
         only=options.fold,

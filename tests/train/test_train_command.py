@@ -133,6 +133,17 @@ def test_a_verb_without_its_manifest_says_what_to_run(corpus: Path, tmp_path: Pa
     assert "python -m train prepare" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("system", ["mlp", "large", "cnn"])
+def test_speakers_that_nobody_would_watch_are_refused(
+    system: str, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["--corpora", str(corpus), "--cache", str(tmp_path), "--runs", str(tmp_path)]
+    assert main(["fit", *common, "--system", system, "--dev-speakers", "2"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("train: --dev-speakers is for mlp and logmel with `taught: null`")
+    assert told.count("\n") == 1
+
+
 FULL = """
 import resource
 import sys

@@ -94,7 +94,13 @@ class Workshop:
         return [row for row in test_only(self.rows) if row.corpus in corpora]
 
     def network(self, rows: Sequence[Row], name: str, number: int = 0) -> Waveform:
-        """Train on acted rows, and on what lies beside them, or load those runs; ``number`` is the repetition's."""
+        """Train on acted rows, and on what lies beside them, or load those runs.
+
+        Parameters
+        ----------
+        number : of the repetition, each with seeds of its own; ``train.seed`` counts as so many before it
+        """
+        number += self.settings.seed
         if not rows:
             raise ConfigError("no clip of the corpora in use is in the manifest; run `python -m train prepare`")
         if self.system == LARGE:
@@ -103,7 +109,8 @@ class Workshop:
 
     def folders(self, name: str) -> list[Path]:
         """The folders of the runs that a network is made of."""
-        return self.school.folders(name) if self.system == LARGE else [self.school.cnn_folder(name)]
+        seed = self.settings.seed
+        return self.school.folders(name, seed) if self.system == LARGE else [self.school.cnn_folder(name, seed)]
 
     def bundle(self, network: Waveform, name: str, temperature: float = 1.0) -> Path:
         """Write a fold's bundle into its run's folder; returns the card."""

@@ -129,18 +129,18 @@ def _untempered(path: Path) -> Path:
     return path
 
 
-def shipped_vote(shop: Workshop, weights: Path) -> Mapping[str, Any] | None:
+def shipped_vote(shop: Workshop, weights: Path, labels: Sequence[str] = LABELS) -> Mapping[str, Any] | None:
     """The ``vote`` of the card that ships, with the ``mlp`` that lies beside it.
 
-    None where there is none, it knows fewer labels, or ``score`` has not fitted the mean's temperature: the system then
-    answers alone.
+    None where there is none, it has other labels than these, or ``score`` has not fitted the mean's temperature: the system
+    then answers alone.
     """
     beside, found = weights / f"{VOTER}.json", written_scores(shop, "cross-vote")
     if not shop.settings.vote or not found or not beside.is_file():
         return None
     voter = read_card(beside)
-    if voter.labels != LABELS:
-        few = f"{beside} knows {len(voter.labels)} labels of {len(LABELS)}"
+    if voter.labels != tuple(labels):
+        few = f"{beside} has {len(voter.labels)} labels and {shop.system} {len(labels)}"
         print(f"train: {few}, so {shop.system} answers alone", file=sys.stderr)
         return None
     return vote_of(voter, shop.settings.vote, float(found["temperature"]))

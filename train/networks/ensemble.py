@@ -99,7 +99,8 @@ def train(
     ----------
     data : what ``load_data`` returned for the system
     runs : each network has its folder ``PART/NAME-SEED`` in it
-    number : of the repetition: each uses as many further seeds as there are networks
+    number : of the repetition: each uses as many further seeds as there are networks. ``train.seed`` comes before them: of a
+        taught system it counts as so many repetitions, and the teacher stays the same
     dev : clips whose UAR is recorded during training, without influence on it
     test : their test clips; other clips of these corpora are excluded from training too
     """
@@ -107,7 +108,7 @@ def train(
     rows = [row for row in rows if row.emotion in LABELS]
     if isinstance(data, School):
         recipe = settings.recipe(system)
-        networks = data.taught(system, recipe, rows, name, number=number, threads=threads)
+        networks = data.taught(system, recipe, rows, name, number=settings.seed + number, threads=threads)
         section, said = normalisation(networks[0], recipe), settings.nobody_from.of(system)
         return Ensemble(tuple(networks), recipe.spec, section, nobody=True, nobody_from=said)
     trained = {}
@@ -152,7 +153,8 @@ def _taught_by_others(data: Data, kept_apart: Sequence[Row], settings: TrainSett
 def histories(data: Mapping[str, Data] | School, settings: TrainSettings, system: str, runs: Path, name: str) -> list[Path]:
     """The histories of the networks of one set of clips, first repetition."""
     if isinstance(data, School):
-        own = [runs / system / f"{name}-{i}" for i in range(settings.recipe(system).networks)]
+        count = settings.recipe(system).networks
+        own = [runs / system / f"{name}-{settings.seed * count + i}" for i in range(count)]
         return [folder / "history.json" for folder in (data.folder(name), *own)]
     return [
         runs / part / f"{name}-{i}" / "history.json" for part, learned in data.items() for i in range(learned.recipe.networks)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import nn
 
 from realtime_ser.model.card import Card, read_card
 from realtime_ser.model.classifier import Classifier
@@ -33,6 +36,7 @@ def write_bundle(
     cold: float = 1.0,
     int8: bool = True,
     nobody_from: float = 0.0,
+    labels: Sequence[str] = LABELS,
     facts: Mapping[str, Any] | None = None,
 ) -> Card:
     """Write the bundle; returns its card.
@@ -42,12 +46,14 @@ def write_bundle(
     path : ``.../NAME.onnx``; the card lies beside it
     temperature, memory_s, cold : see ``WaveformGraph``
     nobody_from : least probability of "nobody" at which a window is no speech, where it is the largest
+    labels : outputs that the bundle has, of ``LABELS`` and in their order
     facts : further keys of the card, such as ``vote``, whose bundle must lie in the same folder
 
     Raises
     ------
     ModelError : the graph in float differs from torch by more than 1e-4, or the bundle does not load
     """
+    network = with_labels(network, labels)
     with replacing(path) as temporary:
         write_graph(WaveformGraph(network, temperature, memory_s, cold), temporary, int8=int8)
     card = {
@@ -58,9 +64,9 @@ def write_bundle(
         "normalisation": None,
         "window_s": WINDOW_S,
         "min_window_s": MIN_WINDOW_S,
-        "labels": list(LABELS),
+        "labels": list(labels),
         "input": {"name": INPUTS[0], "shape": [1, "n"]},
-        "output": {"name": OUTPUTS[0], "shape": [2, len(LABELS) + 1], "kind": "probabilities"},
+        "output": {"name": OUTPUTS[0], "shape": [2, len(labels) + 1], "kind": "probabilities"},
         "stream": {
             "state": INPUTS[1],
             "next_state": OUTPUTS[1],
@@ -82,6 +88,19 @@ def write_bundle(
     card["latency_ms"] = round(_window_ms(classifier, network), 3)
     write_text(path.with_suffix(".json"), json.dumps(card, indent=2) + "\n")
     return read_card(path.with_suffix(".json"))
+
+
+def with_labels(network: Waveform, labels: Sequence[str]) -> Waveform:
+    """The network with these outputs alone, and nobody: what it never learned has no share of the answer."""
+    if tuple(labels) == LABELS:
+        return network
+    places = [*map(LABELS.index, labels), len(LABELS)]
+    fewer = copy.deepcopy(network)
+    fewer.head = nn.Linear(network.head.in_features, len(places))
+    with torch.no_grad():
+        fewer.head.weight.copy_(network.head.weight[places])
+        fewer.head.bias.copy_(network.head.bias[places])
+    return fewer.train(network.training)
 
 
 def _window_ms(classifier: Classifier, network: Waveform, repeats: int = 40) -> float:

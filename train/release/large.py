@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ from typing import Any
 from realtime_ser.config import load_config
 from realtime_ser.model.card import Card
 from realtime_ser.model.classifier import load_model
+from train.data.corpora import LABELS
 from train.evaluation.bars import of_engine, read_bars
 from train.evaluation.everyday import everyday
-from train.evaluation.large import EVERYDAY, Workshop, strangers, written_scores
+from train.evaluation.large import EVERYDAY, STRANGERS, Workshop, strangers, written_scores
 from train.evaluation.nobody import sounds
 from train.evaluation.vote import shipped_vote
 from train.networks.large_card import facts
@@ -29,7 +31,8 @@ def ship(shop: Workshop, weights: Path) -> Card:
     network = shop.network(shop.acted, "all")
     runs = shop.paths.runs
     cross, folds = written_scores(shop, "cross"), written_scores(shop, "emobox")
-    vote = shipped_vote(shop, weights)
+    labels = [label for label in LABELS if any(row.emotion == label for row in shop.acted)]
+    vote = shipped_vote(shop, weights, labels)
     # The card's scores are of what answers; of the graph alone it has the means.
     voted = [written_scores(shop, f"{name}-vote") if vote else {} for name in ("cross", "emobox")]
     path, recipe = weights / f"{shop.system}.onnx", shop.recipe
@@ -41,7 +44,7 @@ def ship(shop: Workshop, weights: Path) -> Card:
             shop.system,
             recipe,
             (*shop.acted, *shop.school.beside),
-            seed=0,
+            seed=shop.settings.seed,
             command=shop.command(f"export --system {shop.system}"),
             seconds=sum(entry["seconds"] for history in histories for entry in history),
             cross=(voted[0] or cross).get("scores"),
@@ -58,6 +61,7 @@ def ship(shop: Workshop, weights: Path) -> Card:
             memory_s=recipe.memory_s,
             cold=float(fitted["cold"]),
             nobody_from=shop.nobody_from,
+            labels=labels,
             facts=about,
         )
 
@@ -66,11 +70,17 @@ def ship(shop: Workshop, weights: Path) -> Card:
     if read_bars(runs, shop.system, card.identity, of_engine(live)):
         return put_on_card(card.path, runs)
     classifier = load_model(card.path)
-    return write(
-        strangers=strangers(classifier, shop),
-        everyday=everyday(classifier, shop.corpora, shop.tested(*EVERYDAY), live, (None, live.smoothing.neutral_share)),
-        sounds=sounds(classifier, shop.corpora, shop.tested("sounds"), live),
-    )
+    measured: dict[str, Mapping[str, Any]] = {}
+    if shop.tested(STRANGERS):
+        measured["strangers"] = strangers(classifier, shop)
+    else:
+        print(f"train: no clip of {STRANGERS}, so the card has no score of people never met", file=sys.stderr)
+    if readers := shop.tested(*EVERYDAY):
+        shares = (None, live.smoothing.neutral_share)
+        measured["everyday"] = everyday(classifier, shop.corpora, readers, live, shares)
+    if silent := shop.tested("sounds"):
+        measured["sounds"] = sounds(classifier, shop.corpora, silent, live)
+    return write(**measured)
 
 
 def _alone(cross: Mapping[str, Any], folds: Mapping[str, Any]) -> dict[str, float]:

@@ -81,7 +81,7 @@ def test_folds_temperature_and_what_ships(
     (weights / "mlp.json").write_text(json.dumps({**few, "labels": few["labels"][:4]}))
     capsys.readouterr()
     assert main([*export, "large"]) == 0
-    assert "knows 4 labels of 8" in capsys.readouterr().err
+    assert "has 4 labels and large 8" in capsys.readouterr().err
     (weights / "mlp.json").write_text(json.dumps(few))
     assert main([*export, "large"]) == 0
     shipped = load_model(weights / "large.json")

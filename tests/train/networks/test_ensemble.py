@@ -16,9 +16,11 @@ from realtime_ser.features.front_end import FrontEnd
 from realtime_ser.features.normaliser import RunningNormaliser
 from realtime_ser.model.classifier import Classifier
 from train.data.manifest import Row
-from train.networks.ensemble import join_parts, parts_of, train
+from train.networks.ensemble import histories, join_parts, parts_of, train
+from train.networks.school import School
 from train.networks.trainer import build, normalisation
-from train.recipe import NormRecipe, Recipe
+from train.paths import Paths
+from train.recipe import NormRecipe, Recipe, Taught
 from train.settings import TrainSettings, train_settings
 
 CNN = Recipe({"recipe": "stacked"}, {"widths": [4, 6, 8, 8], "embedding": 16}, norm=NormRecipe())
@@ -144,3 +146,21 @@ def test_windows_across_are_of_the_networks_that_begin_from_nothing(tmp_path: Pa
     ours = {name: share for name, share in shares.items() if not name.startswith("first")}
     assert ours == {"fold-0": 0.5, "fold-1": 0.0, "fold-2": 0.5, "fold-3": 0.0, "all-0": 0.5, "all-1": 0.0}
     assert shares["first-tess"] == 0.0
+
+
+def test_the_seed_of_the_settings_is_that_of_a_taught_network_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[int] = []
+
+    def noted(*_: object, number: int, threads: int) -> list[torch.nn.Module]:
+        seeds.append(number)
+        return [torch.nn.Identity()]
+
+    monkeypatch.setattr(School, "taught", noted)
+    monkeypatch.setattr("train.networks.ensemble.normalisation", lambda *_: None)
+    school = School(Paths(tmp_path, runs=tmp_path), ())
+    taught = replace(MLP, taught=Taught())
+    for seed, number in ((0, 0), (0, 2), (5, 0), (5, 2)):
+        train(school, [], TrainSettings(seed=seed, mlp=taught), "mlp", tmp_path, "all", number=number)
+    assert seeds == [0, 2, 5, 7]
+    found = histories(school, TrainSettings(seed=5, mlp=taught), "mlp", tmp_path, "all")
+    assert [path.parent.name for path in found] == ["all", "all-5"], "the teacher's, and its own"
