@@ -13,7 +13,7 @@ from train.evaluation.streaming import report
 from train.evaluation.streaming import tune as tuning
 from train.evaluation.streaming.robustness import Fold
 from train.paths import Paths
-from train.settings import Setup
+from train.settings import ON_AUDIO, Setup
 
 
 def evaluate(
@@ -37,11 +37,23 @@ def evaluate(
     """
     folds = folds or listeners(paths, setup, rows, job, only)
     about = (
-        f"{job.protocol}: each fold's network is scored only on speakers outside its training data, at a temperature from"
-        f" the other folds. Folds: {', '.join(fold.name for fold in folds)}."
+        f"{job.protocol}: each fold's network is scored only on speakers outside its training data,"
+        f" {_tempered(job.system, folds)}. Folds: {', '.join(fold.name for fold in folds)}."
     )
     command = f"evaluate --system {job.system} --protocol {job.protocol} --stream{_chosen(only)} --clips {clips}"
     _report(paths, setup, rows, folds, job.system, about, command, clips)
+
+
+def _tempered(system: str, folds: Sequence[Fold]) -> str:
+    """How the folds' answers were calibrated; see ``bars.audio_folds`` for large and cnn."""
+    if system not in ON_AUDIO:
+        return "at a temperature from the other folds"
+    if any(fold.classifier.voter is None for fold in folds):
+        return "without a fitted temperature"
+    return (
+        "with the vote, at the temperatures that ship: one for all corpora, fitted on leave-one-corpus-out, where these"
+        " speakers were played to networks that had learned from the other corpora alone"
+    )
 
 
 def evaluate_bundle(

@@ -6,6 +6,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from realtime_ser.model.classifier import load_model
 from train.data.corpora import LABELS
 from train.data.manifest import Row
 from train.evaluation.scores import Clips
-from train.evaluation.streaming import report, tune
+from train.evaluation.streaming import report, tune, verbs
 from train.evaluation.streaming.robustness import Fold, first_seconds, interval, point, streamed, subset, windows
 from train.evaluation.streaming.tune import Trial
 from train.networks.export import export
@@ -154,3 +155,11 @@ def test_overrides_give_the_settings_back() -> None:
     assert "hmm" in tune.named(config)
     assert "gate.vad" in tune.named(config)
     assert "gate.slowed_threshold null" in tune.named(replace(config, gate=replace(config.gate, slowed_threshold=None)))
+
+
+def test_the_report_says_where_the_temperatures_are_from() -> None:
+    alone, voted = (Fold("f", SimpleNamespace(voter=voter), ()) for voter in (None, object()))  # type: ignore[arg-type]
+    assert verbs._tempered("mlp", [alone]) == "at a temperature from the other folds"
+    for system in ("large", "cnn"):
+        assert verbs._tempered(system, [alone]) == "without a fitted temperature"
+        assert "one for all corpora, fitted on leave-one-corpus-out" in verbs._tempered(system, [voted])
