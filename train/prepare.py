@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from realtime_ser.errors import ConfigError
 from train.data import manifest, splits
 from train.data.corpora import CORPORA, LABELS
+from train.data.corpora.reserved import NEVER
 from train.data.manifest import Manifest, Row
 from train.data.select import select
 from train.paths import Paths
@@ -19,8 +20,9 @@ def prepare(paths: Paths, settings: TrainSettings) -> Manifest:
 
     Raises
     ------
-    ConfigError : no clip is usable, or none of the corpora in use has a label of the models
+    ConfigError : no clip is usable, none of the corpora in use has a label of the models, or one of them is for tests only
     """
+    _refuse_reserved(settings)
     found = manifest.build(paths.corpora, memory=paths.cache / "manifest.known.json")
     manifest.save(found, paths.manifest)
     print(manifest.summary(found))
@@ -49,8 +51,9 @@ def rows_in_use(paths: Paths, settings: TrainSettings) -> tuple[Row, ...]:
 
     Raises
     ------
-    ConfigError : no manifest, or no such clip in it
+    ConfigError : no manifest, no such clip in it, or a corpus in use that is for tests only
     """
+    _refuse_reserved(settings)
     found = manifest.load(paths.manifest)
     rows = tuple(row for row in found.where(corpus=settings.use) if row.emotion in LABELS)
     if not rows:
@@ -81,6 +84,12 @@ def audit(
     return len(folds), problems
 
 
+def _refuse_reserved(settings: TrainSettings) -> None:
+    reserved = [name for name in settings.use if name in NEVER]
+    if reserved:
+        raise ConfigError(f"train.use names {', '.join(reserved)}, a test of strangers: nothing is trained or calibrated on it")
+
+
 def _none_in_use(rows: Sequence[Row], settings: TrainSettings) -> str:
     """Why none of the manifest's clips can be used for training, and what to do."""
     used = Counter(row.emotion for row in rows if row.corpus in settings.use)
@@ -90,6 +99,7 @@ def _none_in_use(rows: Sequence[Row], settings: TrainSettings) -> str:
     there = sorted({row.corpus for row in rows})
     if not there:
         return "nothing to learn: the manifest is empty; run `python -m train prepare`"
+    there = [name for name in there if name not in NEVER] or there
     return (
         f"nothing to learn: train.use is {', '.join(settings.use)}, of which there is no clip; there are clips of"
         f" {', '.join(there)}: use them with --set 'train.use=[{', '.join(there)}]'"

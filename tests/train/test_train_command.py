@@ -144,6 +144,16 @@ def test_speakers_that_nobody_would_watch_are_refused(
     assert told.count("\n") == 1
 
 
+@pytest.mark.parametrize("verb", [["prepare"], ["audit"], ["export", "--system", "mlp"], ["fit", "--system", "large"]])
+def test_the_test_of_strangers_never_trains(
+    verb: list[str], corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["--corpora", str(corpus), "--cache", str(tmp_path), "--set", "train.use=[ravdess_speech, ased]"]
+    assert main([*verb, *common]) == 2
+    told = "train: train.use names ased, a test of strangers: nothing is trained or calibrated on it\n"
+    assert capsys.readouterr().err == told
+
+
 FULL = """
 import resource
 import sys

@@ -133,12 +133,33 @@ def test_the_test_parts_never_train() -> None:
         "speechocean": ["000150001", "000160001", "000100002"],
         "librispeech": ["103-1240-0000", "200-1-0000", "105-1-0000"],
         "ased": ["n2-01-01-01-05"],
-        "sounds": [f"esc_rain_{i}-1-A" for i in range(6)],
+        "sounds": [
+            "esc_baby_cry_1-187207-A", "esc_baby_cry_1-211527-A", "esc_rain_1-17367-A", "esc_rain_1-21189-A", "esc_rain_6-1-A",
+            "esc_rain_11-1-A",
+        ],
         "emovo": ["gio-f1-b1"],
-    }
+    }  # fmt: skip
     clips = [CORPORA[name].parse(Path(name) / f"{stem}.opus") for name, stems in names.items() for stem in stems]
     kept = {Path(clip.path).stem for clip in reserved.test_only(clips)}
     assert kept == {
-        "000150001", "000100002", "200-1-0000", "105-1-0000", "n2-01-01-01-05", "esc_rain_0-1-A", "esc_rain_4-1-A",
+        "000150001", "000100002", "200-1-0000", "105-1-0000", "n2-01-01-01-05", "esc_baby_cry_1-187207-A", "esc_rain_1-17367-A",
+        "esc_rain_11-1-A",
     }  # fmt: skip
     assert {Path(clip.path).stem for clip in reserved.may_train(clips)} == {Path(clip.path).stem for clip in clips} - kept
+
+
+def test_a_sound_is_reserved_whichever_others_are_there() -> None:
+    names = reserved._SOUNDS.read_text(encoding="utf-8").split()
+    clips = [CORPORA["sounds"].parse(Path("sounds") / f"{name}.opus") for name in names]
+    every = reserved.test_only(clips)
+    assert [clip.path for clip in every] == [clip.path for clip in sorted(clips, key=lambda clip: clip.path)[::4]]
+    assert (len(clips), len(every)) == (389, 98)
+    for fewer in (clips[1:], clips[::-3], clips[:7]):
+        assert reserved.test_only(fewer) == [clip for clip in fewer if clip in every]
+
+
+@pytest.mark.slow
+@pytest.mark.corpus
+def test_the_listed_sounds_are_those_of_the_corpus(corpora: Path) -> None:
+    names = [Path(clip.path).stem for clip in scan(corpora, ["sounds"]).clips]
+    assert names == reserved._SOUNDS.read_text(encoding="utf-8").split()

@@ -113,7 +113,7 @@ def test_from_a_bundle_to_its_card_and_the_pictures(
 ) -> None:
     corpora, runs = tmp_path / "corpora", tmp_path / "runs"
     rng = np.random.default_rng(0)
-    clips = {"librispeech/100-1-0000": talk[: 3 * RATE], "sounds/esc_rain_1-1-A": rng.normal(0, 0.05, 2 * RATE)}
+    clips = {"librispeech/100-1-0000": talk[: 3 * RATE], "sounds/esc_rain_1-17367-A": rng.normal(0, 0.05, 2 * RATE)}
     for speaker in range(1, 4):
         for place, emotion in enumerate("nhsa"):
             for take in range(2):
