@@ -65,6 +65,7 @@ TRAIN_ORDER = (
     "explore",
     "evaluation",
     "release",
+    "asked",
     "verbs",
     "cli",
     "__main__",

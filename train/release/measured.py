@@ -42,6 +42,9 @@ def put_on_card(path: Path, runs: Path) -> Card:
         raise ConfigError(
             f"{bars_file(runs, card.name)} has nothing of this network with the shipped settings; run `{wanted}` first"
         )
+    if "settings" not in found:
+        file = bars_file(runs, card.name)
+        print(f"train: {file} does not name its settings; its figures are taken for those of the shipped ones", file=sys.stderr)
     raw = dict(card.raw)
     unseen = {"about": ABOUT, **dict(raw.get("unseen") or {}), **_for_card(found)}
     raw["unseen"] = unseen

@@ -213,6 +213,10 @@ def test_figures_of_other_settings_are_printed_with_their_command_and_go_onto_no
         assert told in said
         assert file.read_text() == before
     put_on_card(bundle, paths.runs)
+    assert capsys.readouterr().err == ""
+    file.write_text(json.dumps({key: part for key, part in json.loads(before).items() if key != "settings"}))
+    put_on_card(bundle, paths.runs)
+    assert "does not name its settings" in capsys.readouterr().err
     other = bars.of_engine(Config(gate=GateConfig(min_speech_s=0.5)))
     file.write_text(json.dumps({**json.loads(before), "settings": other}))
     with pytest.raises(ConfigError, match="nothing of this network with the shipped settings"):
