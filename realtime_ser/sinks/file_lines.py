@@ -11,7 +11,7 @@ import sys
 from typing import NoReturn
 
 from realtime_ser.errors import SinkError
-from realtime_ser.sinks.files import WholeFile, create, sink_error
+from realtime_ser.sinks.files import WholeFile, begin, open_untouched, sink_error
 from realtime_ser.text import printable
 
 
@@ -20,6 +20,8 @@ class Lines:
 
     Each line goes to the system in one call and none waits in a buffer, so a killed process leaves whole lines, closing cannot
     fail on what was left over, and a reader sees a line at once. When a disk fills up in mid-line, that line is taken back.
+
+    What an earlier file holds is there until the first line; without a line it stays, and a new file disappears.
 
     Parameters
     ----------
@@ -37,12 +39,13 @@ class Lines:
         self.path = "standard output" if self._stdout else self.path
         self._fd: int | None = None
         self._size = 0
+        self._new = self._begun = False
         self._whole = WholeFile(self.path) if whole and not self._stdout else None
         try:
             if self._whole is not None:
                 self._fd = self._whole.open()
             else:
-                self._fd = self._stdout_fd() if self._stdout else create(self.path)
+                self._fd, self._new = (self._stdout_fd(), False) if self._stdout else open_untouched(self.path)
             self._regular = self._fd is not None and not self._stdout and stat.S_ISREG(os.fstat(self._fd).st_mode)
         except OSError as error:
             raise sink_error(self.path, error) from error
@@ -63,6 +66,9 @@ class Lines:
                 sys.stdout.write(line + "\n")
                 sys.stdout.flush()
             else:
+                if self._regular and not self._begun and self._whole is None:
+                    begin(self._fd)
+                self._begun = True
                 self._write_all(self._fd, (line + "\n").encode("utf-8", "replace"))
         except OSError as error:
             self._fail(error)
@@ -85,6 +91,8 @@ class Lines:
             return
         try:
             os.close(self._fd)
+            if self._new and not self._begun:
+                os.unlink(self.path)  # noqa: PTH108 (a text)
         except OSError as error:
             raise sink_error(self.path, error) from error
 

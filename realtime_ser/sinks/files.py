@@ -43,12 +43,47 @@ def create(path: str | os.PathLike[str], flags: int = os.O_WRONLY) -> int:
     ------
     OSError : as ``os.open``
     """
-    fd = os.open(path, flags | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0), 0o600)
+    fd = os.open(path, flags | os.O_CREAT | os.O_TRUNC | _plain(), 0o600)
+    _make_private(fd)
+    return fd
+
+
+def open_untouched(path: str | os.PathLike[str]) -> tuple[int, bool]:
+    """Open a file for writing without a change to what it holds; returns the descriptor, and whether the file is new.
+
+    ``begin`` empties it. Where there is no file, one is created that only its owner may read.
+
+    Raises
+    ------
+    OSError : as ``os.open``
+    """
+    flags = os.O_WRONLY | os.O_CREAT | _plain()
+    try:
+        return os.open(path, flags | os.O_EXCL, 0o600), True
+    except FileExistsError:
+        return os.open(path, flags, 0o600), False
+
+
+def begin(fd: int) -> None:
+    """Empty a regular file that ``open_untouched`` opened, and make it as private as a new one.
+
+    Raises
+    ------
+    OSError : as ``os.ftruncate``
+    """
+    os.ftruncate(fd, 0)
+    _make_private(fd)
+
+
+def _plain() -> int:
+    return getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+def _make_private(fd: int) -> None:
     # Windows has no such modes; somebody else's file, which we may only write, keeps its own.
     if hasattr(os, "fchmod") and stat.S_ISREG(os.fstat(fd).st_mode):
         with contextlib.suppress(OSError):
             os.fchmod(fd, 0o600)
-    return fd
 
 
 class WholeFile:

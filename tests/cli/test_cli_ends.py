@@ -27,6 +27,31 @@ def test_one_bad_file_of_two_loses_nothing_of_the_other(tmp_path: Path) -> None:
     assert rows[-1]["windows"] > 80
 
 
+@pytest.mark.fast_cases(2)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["replay", "nope.wav"],
+        ["replay", "notes.txt", "nope.wav"],
+        ["replay", str(SAMPLE), "--channel", "2"],
+        ["monitor", "-d", "no such device"],
+    ],
+)
+def test_a_source_that_does_not_open_leaves_earlier_outputs(arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no audio")
+    outputs = {"--jsonl": "o.jsonl", "--csv": "o.csv", "--report": "o.html", "-o": "o.rttm", "--record": "o.flac"}
+    if "notes.txt" in arguments:
+        del outputs["--record"]  # takes one recording
+    for name in outputs.values():
+        (tmp_path / name).write_text("worth keeping")
+    result = realtime_ser(*arguments, *(word for pair in outputs.items() for word in pair), cwd=tmp_path)
+    assert result.returncode in (1, 2), result.stderr
+    assert {(tmp_path / name).read_text() for name in outputs.values()} == {"worth keeping"}
+    fresh = realtime_ser(*arguments, "--jsonl", "new.jsonl", "--csv", "new.csv", "--report", "new.html", cwd=tmp_path)
+    assert fresh.returncode in (1, 2)
+    assert not list(tmp_path.glob("new.*"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

@@ -25,7 +25,7 @@ from realtime_ser.errors import SinkError
 from realtime_ser.records import Block, Notice, Session
 from realtime_ser.sinks import console as plain
 from realtime_ser.sinks import file_lines as lines
-from realtime_ser.sinks import recorder
+from realtime_ser.sinks import files, recorder
 from realtime_ser.sinks.console import PlainSink
 from realtime_ser.sinks.jsonl import JsonlSink
 from realtime_ser.sinks.recorder import RecorderSink
@@ -135,8 +135,10 @@ def test_text_is_not_translated_on_windows(windows: pytest.MonkeyPatch, tmp_path
     real = os.open
     windows.setattr(os, "O_BINARY", 1 << 30, raising=False)
     windows.setattr(os, "open", lambda path, flags, *mode: asked.append(flags) or real(path, flags & ~(1 << 30), *mode))
-    os.close(lines.create(tmp_path / "x"))
-    assert asked[0] & 1 << 30
+    os.close(files.create(tmp_path / "x"))
+    os.close(files.open_untouched(tmp_path / "y")[0])
+    assert all(flags & 1 << 30 for flags in asked)
+    assert len(asked) == 2
 
 
 def test_a_reader_that_left_on_windows(windows: pytest.MonkeyPatch, monkeypatch: pytest.MonkeyPatch) -> None:

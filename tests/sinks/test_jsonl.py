@@ -77,6 +77,19 @@ def test_what_is_unknown_is_null_and_nan_is_never_written(tmp_path):
     assert rows[2]["seconds_by_label"] == {"a": None}
 
 
+def test_an_earlier_file_is_there_until_the_first_line_and_a_new_one_only_with_it(tmp_path):
+    earlier, new = tmp_path / "earlier", tmp_path / "new"
+    earlier.write_text("worth keeping\n" * 100)
+    earlier.chmod(0o644)
+    for path in (earlier, new):
+        JsonlSink(path).close()
+    assert earlier.read_text() == "worth keeping\n" * 100
+    assert stat.S_IMODE(earlier.stat().st_mode) == 0o644
+    assert not new.exists()
+    assert [row["type"] for row in lines_of(earlier, SESSION)] == ["session"]
+    assert stat.S_IMODE(earlier.stat().st_mode) == 0o600
+
+
 @given(st.text(), st.text())
 def test_any_name_is_one_valid_harmless_line(tmp_path_factory, name, message):
     path = tmp_path_factory.mktemp("j") / "out.jsonl"

@@ -118,8 +118,11 @@ def test_a_stream_without_a_summary_is_still_told(tmp_path, stream):
     assert "the sum is right" in text
 
 
-def test_nothing_heard_is_a_page_too(tmp_path):
-    assert "no audio" in report(tmp_path / "o.html", [])
+def test_a_run_that_never_began_leaves_an_earlier_page(tmp_path):
+    (tmp_path / "o.html").write_text("worth keeping")
+    assert report(tmp_path / "o.html", []) == "worth keeping"
+    ReportSink(tmp_path / "new.html").close()
+    assert not (tmp_path / "new.html").exists()
 
 
 @pytest.mark.slow
@@ -191,11 +194,12 @@ def test_a_bad_place_is_said_before_the_run(tmp_path):
         ReportSink(tmp_path)
 
 
-def test_a_device_is_written_to_and_never_replaced():
+def test_a_device_is_written_to_and_never_replaced(stream):
     sink = ReportSink("/dev/full")
+    sink.write(stream(4)[0])
     with pytest.raises(SinkError, match="No space left"):
         sink.close()
-    ReportSink("/dev/null").close()
+    report(Path("/dev/null"), stream(4))
     assert Path("/dev/null").is_char_device()
 
 

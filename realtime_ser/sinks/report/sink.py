@@ -18,7 +18,8 @@ _ROWS = 1000
 
 
 class ReportSink:
-    """Gathers a run in bounded memory and writes the page when it is closed: whole or not at all.
+    """Gathers a run in bounded memory and writes the page when it is closed: whole or not at all. A run that never began writes
+    nothing.
 
     Parameters
     ----------
@@ -70,6 +71,9 @@ class ReportSink:
         if self._closed:
             return
         self._closed = True
+        if self._session is None:
+            self._file.discard()
+            return
         self._finish()
         source = self._source or "no audio"
         parts = [heading(max(1, self._sessions), self._seconds, source, channels=self._channels)]
@@ -78,11 +82,8 @@ class ReportSink:
             parts.append(overview(self._rows, self._streams - len(self._rows)))
         for name, part in self._parts:
             parts += [title(name), part] if several else [part]
-        generator = "realtime-ser"
-        if self._session is not None:
-            # One run has one model.
-            parts.append(card(self._session))
-            generator += f" {printable(self._session.version)}"
+        parts.append(card(self._session))  # one run has one model
+        generator = f"realtime-ser {printable(self._session.version)}"
         text = page(parts, f"Emotion in speech: {printable(source)}", generator)
         self._file.save(valid(text).encode())
 
