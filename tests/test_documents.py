@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -66,6 +68,13 @@ def test_the_readme_keeps_its_limits() -> None:
     assert len(lines) <= 120
     long = [number for number, line in enumerate(lines, 1) if len(line) > 160 and not line.startswith("|")]
     assert not long, f"lines over 160 characters: {long}"
+
+
+def test_the_picture_of_the_dashboard_has_the_scores_of_the_shipped_card() -> None:
+    text = html.unescape((DOCS / "images" / "dashboard.svg").read_text(encoding="utf-8")).replace("\xa0", " ")
+    card = json.loads((ROOT / "weights" / "mlp.json").read_text(encoding="utf-8"))
+    assert card["headline"] in text, "run: python docs/images/dashboard.py"
+    assert "realtime-ser demo" in text
 
 
 def test_a_decision_is_short_and_has_its_parts() -> None:

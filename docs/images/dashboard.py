@@ -1,4 +1,4 @@
-"""Draws dashboard.svg: the screen 17.5 s into the shipped sample, replayed in real time.
+"""Draws dashboard.svg: the screen of ``realtime-ser demo`` after 17.5 s.
 
 Run ``python docs/images/dashboard.py``.
 """
@@ -53,7 +53,7 @@ def main() -> None:
         run(source, engine, SinkGroup([CellSink(cell)]), config, duration_s=UNTIL_S)
     console = Console(width=WIDTH, height=HEIGHT, record=True, file=io.StringIO(), force_terminal=True)
     console.print(view(cell.take(), WIDTH, HEIGHT))
-    picture = console.export_svg(title="realtime-ser replay demo.flac")
+    picture = console.export_svg(title="realtime-ser demo")
     # rich names fonts on a server; a viewer's own monospaced font does, and nothing is fetched.
     picture = re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)
     Path(__file__).with_suffix(".svg").write_text(picture, encoding="utf-8")

@@ -42,6 +42,7 @@ class Command:
     examples : what follows ``realtime-ser`` on two lines at the end of its help
     native : libraries print to file descriptor 2 in it
     interruptible : a signal ends it in order, with its summary
+    more : sentences after ``help`` in its own help
     """
 
     name: str
@@ -51,6 +52,7 @@ class Command:
     examples: tuple[str, str]
     native: bool = False
     interruptible: bool = False
+    more: str = ""
 
 
 class Commands:
@@ -75,11 +77,12 @@ class Commands:
         options: Sequence[AddOptions] = (),
         native: bool = False,
         interruptible: bool = False,
+        more: str = "",
     ) -> Callable[[Run], Run]:
         """Make the decorated function a command; see ``Command``."""
 
         def register(run: Run) -> Run:
-            self._commands[name] = Command(name, help, run, tuple(options), examples, native, interruptible)
+            self._commands[name] = Command(name, help, run, tuple(options), examples, native, interruptible, more)
             return run
 
         return register
@@ -104,7 +107,7 @@ class Commands:
             own = parsers[command.name] = groups[above].add_parser(
                 last,
                 help=command.help,
-                description=f"{command.help[:1].upper()}{command.help[1:]}.",
+                description=f"{command.help[:1].upper()}{command.help[1:]}. {command.more}".rstrip(),
                 epilog=_examples(command.examples),
                 formatter_class=_Formatter,
             )

@@ -23,7 +23,13 @@ INTERRUPTED = 130
 
 
 def run_sources(
-    sources: Sequence[Source], options: argparse.Namespace, config: Config, inputs: list[tuple[str, Place]], *, live: bool
+    sources: Sequence[Source],
+    options: argparse.Namespace,
+    config: Config,
+    inputs: list[tuple[str, Place]],
+    *,
+    live: bool,
+    about: str = "",
 ) -> int:
     """Run sources one after the other through one engine into one set of sinks; returns the exit code.
 
@@ -33,6 +39,7 @@ def run_sources(
     options, config : what the user chose
     inputs : (what it is, where) of the files that the sources read; none of them may be an output
     live : the source is a microphone
+    about : a line for the person at the terminal; of a microphone, empty means how far to trust the model
 
     Raises
     ------
@@ -50,7 +57,7 @@ def run_sources(
     if voice is not None:
         inputs = [*inputs, ("profile", voice.path)]
     inputs = [*inputs, *files_read(options, model)]
-    sinks = open_outputs(options, config, inputs, live=live, about=_about(model, config) if live else "")
+    sinks = open_outputs(options, config, inputs, live=live, about=about or (_about(model, config) if live else ""))
     status = 0
     try:
         for source in sources:

@@ -33,7 +33,7 @@ class Setting:
     ----------
     key : as ``--set`` takes it
     value : what a run would use; None where the model or the system decides
-    source : "default", the path of the file, or the option that set it
+    source : "default", the path of the file, or the option or command that set it
     """
 
     key: str
@@ -47,7 +47,7 @@ def settings(path: str | Path | None = None, overrides: Sequence[tuple[str, str]
     Parameters
     ----------
     path : a YAML file laid over the shipped defaults, or None
-    overrides : (option, ``section.key=value``), laid over both
+    overrides : (what sets it, ``section.key=value``), laid over both
 
     Raises
     ------
@@ -59,14 +59,14 @@ def settings(path: str | Path | None = None, overrides: Sequence[tuple[str, str]
     sources: dict[str, str] = {}
     if path is not None:
         sources |= {key: str(path) for key, _ in _flat(read_yaml(Path(path)))}
-    for option, override in overrides:
-        sources |= {key: option for key, _ in _flat(parse_override(override))}
+    for setter, override in overrides:
+        sources |= {key: setter for key, _ in _flat(parse_override(override))}
     return [Setting(key, value, sources.get(key, "default")) for key, value in _flat(config.as_dict())]
 
 
 def overrides(options: argparse.Namespace) -> list[tuple[str, str]]:
-    """What the options set beside ``--config``: (option, ``section.key=value``), in the order in which they count."""
-    found = [("--set", override) for override in options.set]
+    """What the command and its options set beside ``--config``: (what sets it, ``section.key=value``); later ones count."""
+    found = [*getattr(options, "preset", []), *(("--set", override) for override in options.set)]
     for option, name, key in _NAMED:
         value = getattr(options, name, None)
         if value is not None:

@@ -181,6 +181,18 @@ def test_demo_runs_each_model(model: str) -> None:
     assert sum(row["state"] == "speech" for row in of_type(rows, "window")) > 20
 
 
+def test_demo_says_the_setting_that_it_changes() -> None:
+    short = ("demo", "--speed", "max", "--duration", "3")
+    said = realtime_ser(*short, "-v")
+    assert "\nsmoothing.neutral_share=null, because the sample is acted" in said.stdout
+    assert "smoothing.neutral_share: None (from demo)" in said.stderr
+    own = realtime_ser(*short, "-v", "--set", "smoothing.neutral_share=0.45")
+    assert "acted" not in own.stdout
+    assert "smoothing.neutral_share: 0.45 (from --set)" in own.stderr
+    assert "smoothing.neutral_share=null is set" in realtime_ser("help", "demo").stdout
+    assert records(realtime_ser(*short, "--jsonl", "-").stdout)[0]["config"]["smoothing"]["neutral_share"] is None
+
+
 @pytest.mark.slow
 def test_plain_lines_where_there_is_no_terminal() -> None:
     result = realtime_ser("demo", "--speed", "max")

@@ -14,9 +14,11 @@ from realtime_ser.errors import ConfigError
 
 if TYPE_CHECKING:
     from realtime_ser.audio.raw import Raw
+    from realtime_ser.config import Config
     from realtime_ser.sinks.same_file import Place
 
 commands = Commands()
+_ACTED = "smoothing.neutral_share=null"
 
 
 @commands.add(
@@ -46,11 +48,14 @@ def _monitor(options: argparse.Namespace) -> int:
     interruptible=True,
 )
 def _replay(options: argparse.Namespace) -> int:
+    return _replayed(options, chosen_config(options))
+
+
+def _replayed(options: argparse.Namespace, config: Config, about: str = "") -> int:
     from realtime_ser.audio.ffmpeg import find_ffmpeg
     from realtime_ser.audio.folder import find_files
     from realtime_ser.audio.open import STANDARD_INPUT, open_source
 
-    config = chosen_config(options)
     raw = _raw(options)
     found = find_files(options.files, with_ffmpeg=find_ffmpeg() is not None)
     if (note := found.note()) is not None:
@@ -70,7 +75,7 @@ def _replay(options: argparse.Namespace) -> int:
         scenario = load_scenario(options.faults)
         files = [FaultySource(file, scenario) for file in files]
         inputs.append(("file of faults", options.faults))
-    return run_sources(files, options, config, inputs, live=False)
+    return run_sources(files, options, config, inputs, live=False, about=about)
 
 
 @commands.add(
@@ -80,14 +85,15 @@ def _replay(options: argparse.Namespace) -> int:
     examples=("demo", "demo --speed max --report demo.html"),
     native=True,
     interruptible=True,
+    more=f"It is acted and labels expect ordinary speech, so\n{_ACTED} is set here, unless --set or --config says otherwise.",
 )
 def _demo(options: argparse.Namespace) -> int:
     options.files = [str(SAMPLE)]
     options.raw = options.rate = options.channels = None
-    if options.config is None:
-        # The sample is acted, and not ordinary speech as the default share of neutral expects. A later --set still counts.
-        options.set = ["smoothing.neutral_share=null", *options.set]
-    return _replay(options)
+    options.preset = [("demo", _ACTED)] if options.config is None else []
+    config = chosen_config(options)
+    acted = options.config is None and config.smoothing.neutral_share is None
+    return _replayed(options, config, f"{_ACTED}, because the sample is acted; replay leaves it as it is" if acted else "")
 
 
 def _raw(options: argparse.Namespace) -> Raw | None:
