@@ -9,11 +9,17 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from realtime_ser.config import resource
+from realtime_ser.audio.source import Source
+from realtime_ser.config import load_config, resource
+from realtime_ser.engine.engine import Engine
+from realtime_ser.model.classifier import load_model
+from realtime_ser.pipeline.run import run
 from realtime_ser.records import Estimate, Health, Notice, Segment, Session, Summary
+from realtime_ser.sinks.group import SinkGroup
 from realtime_ser.sinks.json_records import to_json
 
 ROOT = Path(__file__).parents[1]
@@ -75,6 +81,19 @@ def test_the_picture_of_the_dashboard_has_the_scores_of_the_shipped_card() -> No
     card = json.loads((ROOT / "weights" / "mlp.json").read_text(encoding="utf-8"))
     assert card["headline"] in text, "run: python docs/images/dashboard.py"
     assert "realtime-ser demo" in text
+
+
+def test_the_example_of_a_source_runs(bundles: dict[str, Path]) -> None:
+    page = (DOCS / "how-to" / "add-a-source.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(example, names)
+    config = load_config()
+    with names["Tone"]() as source:
+        summary = run(source, Engine(load_model(bundles["flatstats"]), config), SinkGroup([]), config)
+    assert summary.health.captured == 16000
+    members = [name for name in Source.__annotations__ if f"`{name}`" not in page]
+    assert not members, f"the page does not name {members}"
 
 
 def test_a_decision_is_short_and_has_its_parts() -> None:
