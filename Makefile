@@ -12,7 +12,9 @@ help:            ## this list
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "realtime-ser needs Python 3.10 or later; set PYTHON=")'
-	$(PYTHON) -m venv $(VENV)
+	@# Debian's Python makes half an environment without python3-venv, and every later call would take it for a whole one.
+	$(PYTHON) -m venv $(VENV) || { test ! -f $(VENV)/pyvenv.cfg || rm -rf $(VENV); \
+		echo "no virtual environment; on Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
 
 $(VENV)/live: $(BIN)/python pyproject.toml .ci/constraints.txt
 	$(PIP) --editable .
