@@ -24,6 +24,11 @@ def printable(text: str) -> str:
     return _INVISIBLE.sub("\ufffd", _CONTROL.sub("\ufffd", valid(text)))
 
 
+def to_install(extra: str) -> str:
+    """How to install an extra, as the end of a message. The project is on no package index."""
+    return f"in the clone of realtime-ser: pip install '.[{extra}]'"
+
+
 def one_line(message: object, longest: int | None = None) -> str:
     """A foreign message for use in one of ours: printable, each run of white space one blank.
 

@@ -75,6 +75,12 @@ def test_tests_that_a_page_names_exist(page: Path) -> None:
     assert not [name for name in named if not (ROOT / name).is_file()]
 
 
+def test_nobody_is_told_to_install_from_an_index_that_does_not_have_it() -> None:
+    files = [*pages(), *(ROOT / "realtime_ser").rglob("*.py")]
+    wrong = re.compile(r"""pip install (--?[\w-]+ )*["']?realtime-ser""")
+    assert not [str(file) for file in files if wrong.search(file.read_text(encoding="utf-8"))]
+
+
 def test_the_readme_keeps_its_limits() -> None:
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) <= 120

@@ -17,7 +17,7 @@ from realtime_ser.batch.judge import Judged, failed, judge_from, settings
 from realtime_ser.batch.result import make_row
 from realtime_ser.batch.run import Answers, Batch, Pool
 from realtime_ser.errors import ConfigError, SourceError
-from realtime_ser.text import one_line
+from realtime_ser.text import one_line, to_install
 
 _RETRIES = 2
 _BATCH = 8  # recordings of a task: what is judged again when a worker dies
@@ -62,7 +62,7 @@ def on_ray(batch: Batch, address: str | None, jobs: int | None) -> Pool:
         import ray
         import ray.data
     except ImportError as error:
-        raise ConfigError("--ray needs Ray: pip install 'realtime-ser[ray]', or use --jobs N on this machine") from error
+        raise ConfigError(f"--ray needs Ray, or use --jobs N on this machine; {to_install('ray')}") from error
 
     def pool(recordings: Sequence[Recording]) -> Answers:
         if any(recording.path == STDIN for recording in recordings):

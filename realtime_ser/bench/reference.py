@@ -1,6 +1,6 @@
 """The librosa baseline: features of the whole window at every hop, then the model. Only ``bench`` imports this.
 
-It needs librosa and torch, which the live path never imports: install ``realtime-ser[bench]``.
+It needs librosa and torch, which the live path never imports: install the extra ``bench``.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from realtime_ser.errors import ConfigError
 from realtime_ser.features.spec import STATISTICS
 from realtime_ser.model.classifier import Classifier
 from realtime_ser.records import FloatArray
+from realtime_ser.text import to_install
 
 _MFCC, _CHROMA, _MEL = 128, 12, 128  # the classic vector of 268 values
-_MISSING = "--against-librosa needs {}: pip install 'realtime-ser[bench]'"
+_MISSING = f"--against-librosa needs {{}}; {to_install('bench')}"
 _DEFAULT_N_FFT, _DEFAULT_HOP = 2048, 512  # librosa's
 
 Way = Callable[[FloatArray], object]

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator
 
 from realtime_ser.errors import ConfigError
+from realtime_ser.text import to_install
 
 SHELLS = ("bash", "zsh", "fish", "tcsh", "powershell")
 
@@ -20,7 +21,7 @@ def completion(parser: argparse.ArgumentParser, shell: str) -> str:
     try:
         import shtab
     except ImportError as error:
-        raise ConfigError("shell completion needs shtab: python -m pip install 'realtime-ser[completion]'") from error
+        raise ConfigError(f"shell completion needs shtab; {to_install('completion')}") from error
     if shell not in shtab.SUPPORTED_SHELLS:
         raise ConfigError(f"shtab {shtab.__version__} does not know {shell}: python -m pip install --upgrade shtab")
     for action in _actions(parser):

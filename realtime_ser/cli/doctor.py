@@ -224,7 +224,7 @@ def check_models(config: Config) -> Iterator[Check]:
     from realtime_ser.bench.hop import hop_ms
     from realtime_ser.model.classifier import find_card, list_bundles, load_model
 
-    remedy = "reinstall the package: python -m pip install --force-reinstall realtime-ser"
+    remedy = "reinstall the package, in the clone of realtime-ser: pip install --force-reinstall ."
     bundles = list_bundles()
     if not bundles:
         yield Check("models", False, "no model bundle is installed", remedy)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from realtime_ser.errors import ConfigError
 from realtime_ser.serve.limits import Limits
+from realtime_ser.text import to_install
 
 if TYPE_CHECKING:
     from realtime_ser.config import Config
@@ -84,7 +85,7 @@ def run_serve(options: argparse.Namespace, config: Config) -> int:
         name = str(error.name or error).partition(".")[0]
         if name == "realtime_ser":
             raise
-        raise ConfigError(f"serve needs {name}, which is not installed: pip install 'realtime-ser[serve]'") from error
+        raise ConfigError(f"serve needs {name}, which is not installed; {to_install('serve')}") from error
     limits = Limits(**{item.name: getattr(options, f"limit_{item.name}") for item in dataclasses.fields(Limits)})
     serve(
         ServerOptions(

@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 from realtime_ser.errors import ConfigError, SinkError
 from realtime_ser.records import Estimate, Notice, Record, Session
 from realtime_ser.sinks.text import number
-from realtime_ser.text import one_line, printable, valid
+from realtime_ser.text import one_line, printable, to_install, valid
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _PASSWORD = "REALTIME_SER_MQTT_PASSWORD"
@@ -296,5 +296,5 @@ def _paho() -> Any:
         if not hasattr(client, "CallbackAPIVersion"):
             raise ImportError("paho-mqtt 1")
     except ImportError as error:
-        raise ConfigError("--mqtt needs paho-mqtt 2, which is not installed: pip install 'realtime-ser[mqtt]'") from error
+        raise ConfigError(f"--mqtt needs paho-mqtt 2, which is not installed; {to_install('mqtt')}") from error
     return client

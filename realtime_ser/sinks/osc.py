@@ -14,7 +14,7 @@ from typing import Any
 
 from realtime_ser.errors import ConfigError, SinkError
 from realtime_ser.records import Estimate, Notice, Record, Session
-from realtime_ser.text import one_line, printable
+from realtime_ser.text import one_line, printable, to_install
 
 _ROOT = "/realtime_ser"
 # OSC addresses are ASCII, and these have a meaning in their patterns: blank # * , / ? [ ] { }.
@@ -176,5 +176,5 @@ def _message_builder() -> Any:
     try:
         from pythonosc.osc_message_builder import OscMessageBuilder
     except ImportError as error:
-        raise ConfigError("--osc needs python-osc, which is not installed: pip install 'realtime-ser[osc]'") from error
+        raise ConfigError(f"--osc needs python-osc, which is not installed; {to_install('osc')}") from error
     return OscMessageBuilder

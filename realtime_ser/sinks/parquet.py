@@ -13,7 +13,7 @@ from realtime_ser.records import Estimate, Record, Session
 from realtime_ser.sinks.csv_file import Cell, window_columns, window_row
 from realtime_ser.sinks.files import WholeFile, sink_error
 from realtime_ser.sinks.json_records import to_json
-from realtime_ser.text import one_line, printable, valid
+from realtime_ser.text import one_line, printable, to_install, valid
 
 _ROWS = 8192
 
@@ -28,7 +28,7 @@ def check_pyarrow() -> None:
     try:
         import pyarrow.parquet  # noqa: F401
     except ImportError as error:
-        raise ConfigError("Parquet needs pyarrow, which is not installed: pip install 'realtime-ser[formats]'") from error
+        raise ConfigError(f"Parquet needs pyarrow, which is not installed; {to_install('formats')}") from error
 
 
 class ParquetTable:

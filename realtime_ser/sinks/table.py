@@ -170,6 +170,6 @@ OUTPUTS = (
         "-o",
         repeats=True,
     ),
-    Output("--osc", "HOST:PORT", "labels as Open Sound Control (needs realtime-ser[osc])", _osc, _check_osc, sends=True),
-    Output("--mqtt", "URL", "labels to an MQTT broker, mqtt://HOST (needs realtime-ser[mqtt])", _mqtt, _check_mqtt, sends=True),
+    Output("--osc", "HOST:PORT", "labels as Open Sound Control (needs the 'osc' extra)", _osc, _check_osc, sends=True),
+    Output("--mqtt", "URL", "labels to an MQTT broker, mqtt://HOST (needs the 'mqtt' extra)", _mqtt, _check_mqtt, sends=True),
 )

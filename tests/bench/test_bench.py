@@ -147,11 +147,11 @@ def test_missing_extra_is_said_before_measuring(
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     assert cli(["bench", "--against-librosa"]) == ConfigError.exit_code
-    assert f"needs {package}: pip install 'realtime-ser[bench]'" in capsys.readouterr().err
+    assert f"needs {package}; in the clone of realtime-ser: pip install '.[bench]'" in capsys.readouterr().err
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not HAS_RIVALS, reason="needs librosa and torch: pip install 'realtime-ser[bench]'")
+@pytest.mark.skipif(not HAS_RIVALS, reason="needs librosa and torch: pip install '.[bench]'")
 @pytest.mark.filterwarnings("ignore")  # librosa's and torch's own
 def test_speedup_is_the_ratio_of_the_two_medians() -> None:
     figures = run_bench(load_config(), against_librosa=True, effort=QUICK)

@@ -101,7 +101,7 @@ def test_without_pyarrow_one_line_says_what_to_install(tmp_path: Path) -> None:
     result = realtime_ser(*run, env={"PYTHONPATH": str(tmp_path / "site")})
     assert result.returncode == 2
     assert result.stderr.count("\n") == 1
-    assert "pip install 'realtime-ser[formats]'" in result.stderr
+    assert "pip install '.[formats]'" in result.stderr
     assert not out.exists()
 
 

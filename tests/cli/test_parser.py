@@ -249,4 +249,4 @@ def test_completion_without_its_package_says_what_to_install(tmp_path: Path) -> 
     (tmp_path / "shtab.py").write_text("raise ImportError('not here')\n")
     result = realtime_ser("completion", "zsh", env={"PYTHONPATH": os.fspath(tmp_path)})
     assert result.returncode == 2
-    assert "pip install 'realtime-ser[completion]'" in result.stderr
+    assert "pip install '.[completion]'" in result.stderr

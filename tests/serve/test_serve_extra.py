@@ -9,5 +9,5 @@ import pytest
 
 @pytest.mark.parametrize("name", ["starlette", "uvicorn", "websockets", "prometheus_client"])
 def test_the_extra_is_installed(name: str) -> None:
-    pytest.importorskip(name, reason=f"{name} is not installed: the server is not tested; pip install 'realtime-ser[serve]'")
+    pytest.importorskip(name, reason=f"{name} is not installed: the server is not tested; pip install '.[serve]'")
     importlib.import_module(name)

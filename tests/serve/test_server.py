@@ -191,7 +191,7 @@ def test_without_the_extra_one_line_names_it() -> None:
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 2
     assert result.stderr.splitlines() == [
-        "realtime-ser: serve needs uvicorn, which is not installed: pip install 'realtime-ser[serve]'"
+        "realtime-ser: serve needs uvicorn, which is not installed; in the clone of realtime-ser: pip install '.[serve]'"
     ]
 
 

@@ -209,5 +209,5 @@ def test_a_missing_extra_is_one_line(option: str, value: str, module: str, extra
     result = realtime_ser("demo", "--jsonl", out, option, value, env={"PYTHONPATH": str(tmp_path / "site")})
     assert result.returncode == 2
     assert result.stderr.count("\n") == 1
-    assert f"pip install 'realtime-ser[{extra}]'" in result.stderr
+    assert f"in the clone of realtime-ser: pip install '.[{extra}]'" in result.stderr
     assert not out.exists()
