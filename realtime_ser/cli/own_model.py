@@ -91,7 +91,8 @@ def add_model(
     return [
         f"card: {card}: {raw['output']['kind']} of {len(labels)} labels; {shape}",
         checked,
-        f"{NO_SCORE}; to measure it as the shipped ones are: python -m train evaluate --bundle {card}",
+        f"{NO_SCORE}; to measure it as the shipped ones are, with their corpora and after python -m train prepare: "
+        f"python -m train evaluate --bundle {card} --bars && python -m train card --bundle {card}",
         f"to use it: realtime-ser monitor --model {card}",
     ]
 

@@ -41,7 +41,9 @@ def test_a_network_becomes_a_bundle_that_a_run_can_use(tmp_path: Path) -> None:
     assert "logits of 4 labels; 16000 Hz, samples standardised, windows of 1 to 3 s" in card
     assert checked.startswith("checked on demo.flac: 9")
     assert "no score" in score
-    assert f"evaluate --bundle {tmp_path / 'mine.json'}" in score
+    own = tmp_path / "mine.json"
+    assert f"after python -m train prepare: python -m train evaluate --bundle {own} --bars && " in score
+    assert score.endswith(f"python -m train card --bundle {own}")
     assert use == f"to use it: realtime-ser monitor --model {tmp_path / 'mine.json'}"
     rows = records(realtime_ser("replay", SAMPLE, "--speed", "max", "--model", tmp_path / "mine.json", "--jsonl", "-").stdout)
     assert rows[0]["labels"] == LABELS
