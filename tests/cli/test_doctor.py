@@ -62,6 +62,7 @@ def test_digital_silence_is_a_missing_permission_or_a_mute():
     assert check.ok is False
     assert "may not use the microphone" in check.message
     assert "mute" in check.remedy
+    assert judge(heard(np.zeros(3 * RATE), counted_s=2.5))["capture"].ok is True, "zeros may come at any pace"
 
 
 def test_a_whisper_is_a_reservation():
@@ -175,10 +176,14 @@ def test_no_device_and_a_wrong_name_are_failures_of_the_check_and_not_of_doctor(
     monkeypatch.setattr(doctor, "list_devices", list)
     checks = {check.name: check for check in doctor._check_audio(Config(), None, 0.1)}
     assert checks["devices"].ok is False
+    assert checks["devices"].message == "no microphone found", "doctor does not send the user to doctor"
+    assert "plug a microphone in" in checks["devices"].remedy
     monkeypatch.setattr(doctor, "list_devices", lambda: [Device(0, "mic", "ALSA", 1, 48_000)])
-    checks = {check.name: check for check in doctor._check_audio(Config(), "other", 0.1)}
-    assert checks["devices"].ok is False
-    assert "'mic'" in checks["devices"].message
+    for wrong in ("other", 7):
+        checks = {check.name: check for check in doctor._check_audio(Config(), wrong, 0.1)}
+        assert checks["devices"].ok is False
+        assert "'mic'" in checks["devices"].message
+        assert checks["devices"].remedy == "choose one that `realtime-ser devices` lists"
 
 
 def test_missing_and_damaged_bundles_fail(monkeypatch):
