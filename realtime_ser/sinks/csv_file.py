@@ -26,7 +26,7 @@ class CsvSink:
 
     Parameters
     ----------
-    path : the file, created readable by its owner alone
+    path : the file, created readable by its owner alone, or ``"-"`` for standard output
     whole : the file appears when it is closed, whole, or not at all
 
     Raises
@@ -35,7 +35,7 @@ class CsvSink:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, whole: bool = False) -> None:
-        self._lines = Lines(path, whole=whole)
+        self._lines = Lines(path, allow_stdout=True, whole=whole)
         self.name = f"csv {printable(self._lines.path)}"
         self._labels: tuple[str, ...] | None = None
         self._source = ""

@@ -91,6 +91,10 @@ def _check_record(target: str, run: Run) -> list[str]:
 def _report(target: str, _: Run) -> Sink:
     from realtime_ser.sinks.report.sink import ReportSink
 
+    path = Path(target)
+    special = path.exists() and not path.is_file() and not path.is_dir()  # a device or a pipe has no suffix
+    if not special and path.suffix.casefold() not in _REPORTS:
+        raise ConfigError(f"--report {target}: a report is an HTML page; the name must end in .html or .htm")
     return ReportSink(target)
 
 
@@ -108,6 +112,8 @@ def _check_output(target: str, run: Run) -> list[str]:
     from realtime_ser.sinks.formats import format_of
     from realtime_ser.sinks.segments import names_in
 
+    if target == "-":
+        raise ConfigError("-o - is no file; for standard output there are --jsonl - and --csv -")
     if _is_folder(target):
         if run.options["format"] is None:
             raise ConfigError(f"-o {target} is a folder; say with --format NAME what to write into it")
@@ -152,13 +158,16 @@ def _check_mqtt(target: str, _: Run) -> list[str]:
     return []
 
 
+_REPORTS = (".html", ".htm")
+
+
 def _is_folder(target: str) -> bool:
     return target.endswith(("/", os.sep)) or Path(target).is_dir()
 
 
 OUTPUTS = (
     Output("--jsonl", "FILE|-", "one JSON object a line; - is standard output", _jsonl, standard_output=True),
-    Output("--csv", "FILE", "one row a window", _csv),
+    Output("--csv", "FILE|-", "one row a window; - is standard output", _csv, standard_output=True),
     Output("--record", "FILE", "FLAC (or WAV) of exactly the audio that was processed", _record, _check_record),
     Output("--report", "FILE.html", "one self-contained HTML page", _report),
     Output(

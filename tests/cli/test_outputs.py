@@ -67,6 +67,10 @@ def test_several_recordings_in_one_file_and_in_a_folder(recordings: Path) -> Non
         (["-o", "out.doc", "--format", "word"], ["--format word", "rttm"]),
         (["--format", "rttm"], ["--format", "-o"]),
         (["-o", "a"], ["-o a is a folder", "--format"]),
+        (["-o", "-", "--format", "csv"], ["-o -", "--csv -"]),
+        (["--jsonl", "-", "--csv", "-"], ["--jsonl and --csv are one file"]),
+        (["--jsonl", "new.jsonl", "--report", "r.pdf"], ["--report r.pdf", ".html"]),
+        (["--report", "-"], ["--report -", ".html"]),
         (["-o", "new/"], ["-o new/ is a folder", "--format"]),
         (["b/talk.flac", "-o", "out.vtt"], ["-o out.vtt", "WebVTT", "one recording", "--format vtt"]),
         (["-o", "out.rttm", "-o", "./out.rttm"], ["-o out.rttm", "one file"]),
@@ -82,6 +86,18 @@ def test_what_cannot_be_is_one_line_before_anything_is_opened(arguments: list[st
     for word in words:
         assert word in result.stderr
     assert sorted(path.name for path in recordings.rglob("*")) == before
+
+
+def test_csv_goes_to_standard_output(recordings: Path) -> None:
+    run = ["replay", "one.wav", "--speed", "max"]
+    result = realtime_ser(*run, "--csv", "-", cwd=recordings)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert realtime_ser(*run, "--csv", "one.csv", "--report", "one.HTM", cwd=recordings).returncode == 0
+    written = (recordings / "one.csv").read_text()
+    shown, kept = ([line.split(",")[:3] for line in text.splitlines()] for text in (result.stdout, written))
+    assert shown == kept
+    assert sorted(path.name for path in recordings.glob("*.*")) == ["one.HTM", "one.csv", "one.wav"]
+    assert not (recordings / "-").exists()
 
 
 def test_a_file_made_from_a_name_is_never_an_input(recordings: Path) -> None:
