@@ -13,17 +13,18 @@ from __future__ import annotations
 
 
 class SerError(Exception):
-    """Base class; ``exit_code`` is the exit code of the command line.
+    """Base class; ``exit_code`` is the exit code of the command line, ``shown`` whether the user has read the message already.
 
     Line breaks, escape codes and half characters in quoted names and values are escaped, so that a message is one line that any
     terminal can show (``\\n``, ``\\x1b``, ``\\udcff``).
     """
 
     exit_code = 1
+    shown = False
 
     def __init__(self, message: str = "") -> None:
-        shown = (char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in message)
-        super().__init__("".join(shown))
+        escaped = (char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in message)
+        super().__init__("".join(escaped))
 
 
 class ConfigError(SerError):

@@ -65,7 +65,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     except SerError as error:
         if options.verbose:
             traceback.print_exc()
-        complain(str(error))
+        if not error.shown:
+            complain(str(error))
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -6,7 +6,8 @@ import argparse
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TextIO
 
 from realtime_ser.errors import ConfigError
 from realtime_ser.sinks.group import SinkGroup
@@ -23,8 +24,28 @@ RECORDING = "recording"
 _LONG_FILE_S = 20.0
 
 
+@dataclass(slots=True)
+class Shown:
+    """What the user has read of a run where messages on standard error appear, too.
+
+    Attributes
+    ----------
+    plainly : plain lines go there, so that they show every notice
+    messages : of the notices that were shown there
+    """
+
+    plainly: bool = False
+    messages: set[str] = field(default_factory=set)
+
+
 def open_outputs(
-    options: argparse.Namespace, config: Config, inputs: Iterable[tuple[str, Place]], *, live: bool, about: str = ""
+    options: argparse.Namespace,
+    config: Config,
+    inputs: Iterable[tuple[str, Place]],
+    *,
+    live: bool,
+    about: str = "",
+    shown: Shown | None = None,
 ) -> SinkGroup:
     """Open everything that the options ask for.
 
@@ -35,6 +56,7 @@ def open_outputs(
     inputs : (what it is, where) of every file that the run reads; none of them may be an output
     live : the source is a microphone
     about : a line on the model for the person at the terminal; empty: none
+    shown : is kept up to date
 
     Raises
     ------
@@ -58,7 +80,8 @@ def open_outputs(
             sinks.append(output.make(target, run))
             if output.sends:
                 sent_to.append(sinks[-1].name)
-        sinks += _screens(options, config, live=live, stdout_taken=taken, sent_to=sent_to, about=about)
+        screens = _screens(options, config, live=live, stdout_taken=taken, sent_to=sent_to, about=about, shown=shown or Shown())
+        sinks += screens
     except BaseException:
         SinkGroup(sinks).close()
         raise
@@ -97,8 +120,22 @@ def _places(output: Output, target: str, run: Run) -> list[Place]:
     return list(output.check(target, run))
 
 
+def _one_place(one: TextIO, other: TextIO) -> bool:
+    try:
+        return same_file(one.fileno(), other.fileno())
+    except (AttributeError, ValueError, OSError):
+        return False
+
+
 def _screens(
-    options: argparse.Namespace, config: Config, *, live: bool, stdout_taken: bool, sent_to: Sequence[str], about: str
+    options: argparse.Namespace,
+    config: Config,
+    *,
+    live: bool,
+    stdout_taken: bool,
+    sent_to: Sequence[str],
+    about: str,
+    shown: Shown,
 ) -> list[Sink]:
     """What the person at the terminal sees: dashboard, plain lines or a progress bar."""
     if options.quiet:
@@ -116,7 +153,9 @@ def _screens(
     if not stdout_taken:
         from realtime_ser.sinks.console import PlainSink
 
-        screens.append(PlainSink(sys.stdout, recording=options.record, sent_to=sent_to, about=about))
+        shown.plainly = _one_place(sys.stdout, sys.stderr)
+        kept = shown.messages if shown.plainly else None
+        screens.append(PlainSink(sys.stdout, recording=options.record, sent_to=sent_to, about=about, shown=kept))
     if not live and sys.stderr.isatty() and (stdout_taken or not sys.stdout.isatty()):
         from realtime_ser.sinks.progress import ProgressSink
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from realtime_ser.cli.process import Interrupt, complain
 from realtime_ser.cli.settings import files_read
-from realtime_ser.errors import ConfigError, SinkError, SourceError
+from realtime_ser.errors import ConfigError, SerError, SinkError, SourceError
+from realtime_ser.text import one_line
 
 if TYPE_CHECKING:
     from realtime_ser.audio.source import Source
+    from realtime_ser.cli.outputs import Shown
     from realtime_ser.config import Config
     from realtime_ser.model.classifier import Classifier
     from realtime_ser.profiles.run import OpenProfile
@@ -45,7 +47,7 @@ def run_sources(
     ------
     SerError : settings, model or outputs that do not work, or the only source failed
     """
-    from realtime_ser.cli.outputs import open_outputs
+    from realtime_ser.cli.outputs import Shown, open_outputs
     from realtime_ser.engine.engine import Engine
     from realtime_ser.model.classifier import load_model
     from realtime_ser.pipeline.run import run
@@ -57,7 +59,13 @@ def run_sources(
     if voice is not None:
         inputs = [*inputs, ("profile", voice.path)]
     inputs = [*inputs, *files_read(options, model)]
-    sinks = open_outputs(options, config, inputs, live=live, about=about or (_about(model, config) if live else ""))
+    shown = Shown()
+    about = about or (_about(model, config) if live else "")
+    sinks = open_outputs(options, config, inputs, live=live, about=about, shown=shown)
+    unused = [] if voice is None or voice.usable else [notice.message for notice in voice.notices]
+    if not shown.plainly:  # else the first stream shows it
+        _complain(unused, shown)
+        unused = []
     status = 0
     try:
         for source in sources:
@@ -77,18 +85,29 @@ def run_sources(
                 status = max(status, error.exit_code)
                 if len(sources) == 1:
                     raise
-                complain(str(error))
+                _complain([str(error)], shown)
             finally:
                 if voice is not None:
                     voice.learn(engine)
+    except SerError as error:
+        error.shown = one_line(error) in shown.messages
+        raise
     finally:
         status = max(status, _keep(voice))
         sinks.close()
+        _complain(unused, shown)
         for failure in sinks.failures:
             if not failure.closed_by_reader:
-                complain(str(failure))
+                _complain([str(failure)], shown)
                 status = 1
     return INTERRUPTED if interrupt.happened else status
+
+
+def _complain(messages: Iterable[str], shown: Shown) -> None:
+    """Say what the user has not read yet."""
+    for message in messages:
+        if one_line(message) not in shown.messages:
+            complain(message)
 
 
 def _about(model: Classifier, config: Config) -> str:
@@ -99,18 +118,14 @@ def _about(model: Classifier, config: Config) -> str:
 
 
 def _profile(options: argparse.Namespace, model: Classifier) -> OpenProfile | None:
-    """The profile that ``--profile`` names; one that cannot be used is reported and changes nothing else."""
+    """The profile that ``--profile`` names; one that cannot be used has a notice and changes nothing else."""
     name: str | None = getattr(options, "profile", None)
     if name is None:
         return None
     from realtime_ser.profiles.run import open_profile, open_profile_file
 
     is_path = name.endswith(".json") or any(mark and mark in name for mark in (os.sep, os.altsep))
-    voice = open_profile_file(Path(name), model) if is_path else open_profile(name, model)
-    for notice in voice.notices:
-        if not voice.usable:
-            complain(notice.message)
-    return voice
+    return open_profile_file(Path(name), model) if is_path else open_profile(name, model)
 
 
 def _keep(voice: OpenProfile | None) -> int:

@@ -13,7 +13,7 @@ from realtime_ser.records import Estimate, Notice, Record, Session, Summary
 from realtime_ser.sinks.file_lines import silence_stdout
 from realtime_ser.sinks.files import sink_error
 from realtime_ser.sinks.text import clock, closing, greeting
-from realtime_ser.text import printable
+from realtime_ser.text import one_line, printable
 
 _BAR = 20
 
@@ -30,6 +30,7 @@ class PlainSink:
     recording : the file that ``--record`` writes, for the greeting; None when the audio is not kept
     sent_to : the outputs that send labels to other programs, for the greeting too
     about : a line after the first greeting; empty: none
+    shown : gets the message of each notice that was printed, on one line
     every_s : least wall time between lines that bring no change, in seconds
     monotonic : the clock for that
     """
@@ -41,6 +42,7 @@ class PlainSink:
         recording: str | None = None,
         sent_to: Sequence[str] = (),
         about: str = "",
+        shown: set[str] | None = None,
         every_s: float = 1.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -49,6 +51,7 @@ class PlainSink:
         self._recording = recording
         self._sent_to = sent_to
         self._about = about
+        self._noticed = set[str]() if shown is None else shown
         self._every_s = every_s
         self._monotonic = monotonic
         # By channel; None where there is one stream.
@@ -68,6 +71,7 @@ class PlainSink:
             self._estimate(record)
         elif isinstance(record, Notice):
             self._print(f"{record.at_s:9.2f} s  {_column(record.channel)}! {printable(record.message)}")
+            self._noticed.add(one_line(record.message))
         elif isinstance(record, Session):
             self._sessions[record.channel] = record
             self._shown.pop(record.channel, None)

@@ -80,6 +80,26 @@ def test_bad_input_is_one_clear_line(arguments: list[str], code: int | None, wor
     assert result.stdout == ""
 
 
+def test_a_fault_is_said_once_where_both_outputs_are_one_place(tmp_path: Path) -> None:
+    cut, profile = tmp_path / "cut.wav", tmp_path / "voice.json"
+    audio, rate = soundfile.read(SAMPLE, dtype="float32")
+    soundfile.write(cut, audio[: 4 * rate], rate)
+    cut.write_bytes(cut.read_bytes()[:99_000])
+    profile.write_text("{}")
+    run = [sys.executable, "-m", "realtime_ser", "replay", str(cut), "--speed", "max", "--profile", str(profile)]
+    one = subprocess.run(run, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+    assert one.returncode == 1
+    assert one.stdout.count("is cut short") == one.stdout.count("is not used") == 1
+    apart = realtime_ser(*run[3:])
+    assert apart.returncode == 1
+    for text in (apart.stdout, apart.stderr):
+        assert text.count("is cut short") == text.count("is not used") == 1
+    missing = subprocess.run(
+        [*run[:4], "none.wav", *run[5:]], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False
+    )
+    assert missing.stdout.count("none.wav") == missing.stdout.count("is not used") == 1
+
+
 def test_record_takes_one_recording(tmp_path: Path) -> None:
     (tmp_path / "copy.flac").write_bytes(SAMPLE.read_bytes())
     result = realtime_ser("replay", SAMPLE, tmp_path / "copy.flac", "--record", tmp_path / "out.flac")
