@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
+from realtime_ser.config import resource
 from realtime_ser.records import Block, Estimate, Health, Notice, Session
 from realtime_ser.sinks.dashboard.state import Cell, Moment, Snapshot
 from realtime_ser.sinks.dashboard.strip import axis, columns
@@ -42,6 +45,20 @@ def until(records, windows: int):
         if seen == windows:
             return kept
     return kept
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn", "large"])
+def test_the_score_of_a_shipped_model_fits_80_columns(stream, name):
+    card = json.loads(resource(f"weights/{name}.json").read_text(encoding="utf-8"))
+    own = card["unseen"]["corpus"]
+    session, *rest = until(stream(64, card=card), 40)
+    shot = snapshot([replace(session, model=name), *rest])
+    for width, what in ((80, "people never met"), (100, card["headline"])):
+        (line,) = [line for line in screen(shot, width) if f"model {name}: {what}" in line]
+        assert "…" not in line
+        assert ", 4 emotions: " in line
+        assert f"{own['four_cold']:.1f} % UAR" in line
+        assert f" {own['four_known']:.1f}" in line
 
 
 def test_everything_stands_on_80_by_24(stream):

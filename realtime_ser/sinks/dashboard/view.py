@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 
 from rich.cells import cell_len, set_cell_size
@@ -22,6 +23,8 @@ _DIM = Style(dim=True)
 _BOLD = Style(bold=True)
 # Columns of level and speech state at the right of the big word; at 80 columns the longest emotion just fits beside them.
 _ASIDE = 33
+# What makes the headline of a shipped card fit 80 columns, in turn, with both of its figures.
+_SHORTER = ((re.compile(" once the voice is known$"), " voice known"), (re.compile(r"(people never met) \(\w+\)"), r"\1"))
 # Priority of the sections when rows are few; higher numbers are dropped first.
 _ORDER = {
     name: at
@@ -231,6 +234,9 @@ class _Page:
             return Text()
         score = headline(session.card)
         text = f"model {printable(session.model)}" + (f": {score}" if score else "")
+        for long, short in _SHORTER:
+            if cell_len(text) > self.room:
+                text = long.sub(short, text)
         return self.line((fit(text, self.room), _DIM))
 
     def notice(self) -> list[Text]:
