@@ -21,6 +21,7 @@ from realtime_ser.pipeline.run import run
 from realtime_ser.records import Estimate, Health, Notice, Segment, Session, Summary
 from realtime_ser.sinks.group import SinkGroup
 from realtime_ser.sinks.json_records import to_json
+from train.data.corpora import CORPORA
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -73,6 +74,11 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_tests_that_a_page_names_exist(page: Path) -> None:
     named = re.findall(r"\btests/[\w/]+\.py\b", page.read_text(encoding="utf-8"))
     assert not [name for name in named if not (ROOT / name).is_file()]
+
+
+def test_the_page_of_corpora_has_each_in_its_table() -> None:
+    table = (DOCS / "corpora.md").read_text(encoding="utf-8").split("| folder |")[1].split("\n\n")[0]
+    assert not [name for name in CORPORA if f"`{name}`" not in table]
 
 
 def test_nobody_is_told_to_install_from_an_index_that_does_not_have_it() -> None:
