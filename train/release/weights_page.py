@@ -11,8 +11,8 @@ from train.atomic import write_text
 from train.data.corpora import CORPORA
 from train.networks.card import SHARE_ALIKE, protocol_of, tested
 
-_HEAD = """# The shipped models
-
+_TITLE = "# The shipped models\n"
+_HEAD = f"""{_TITLE}
 Written by `python -m train export` and `python -m train card` from the cards beside it. All scores are percent of unweighted
 average recall (UAR, the mean of the labels' recalls) on speakers outside the scored networks' training data. What is "never
 trained on" was measured with the shipped network itself. That learned from all speakers of all corpora that its card names, so
@@ -22,9 +22,13 @@ corpus. Of four emotions guessing gets 25.
 
 
 def write_page(folder: Path) -> Path:
-    """Write the page for every card in ``folder``; returns its path."""
-    cards = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+    """Write the page for every card in ``folder``; returns its path: ``README.md``; ``MODELS.md`` beside another README."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+    # Other JSON files may lie there, such as what an exporter writes beside its network.
+    cards = [card for card in found if isinstance(card, dict) and {"name", "window_s", "min_window_s"} <= card.keys()]
     page = folder / "README.md"
+    if page.is_file() and not page.read_text(encoding="utf-8", errors="replace").startswith(_TITLE):
+        page = folder / "MODELS.md"
     write_text(page, "\n".join([_HEAD, *(_bundle(card) for card in cards), _licences(cards)]))
     return page
 

@@ -123,3 +123,16 @@ def test_a_vote_is_told_and_which_scores_are_without_it(tmp_path: Path) -> None:
     page = write_page(tmp_path).read_text()
     assert "| the network without the vote | unseen corpora as streams 75.5, unseen actors 73.4 |" in page
     assert "| unseen corpora and actors |" not in page
+
+
+def test_other_files_beside_the_cards_stay_and_are_no_cards(tmp_path: Path) -> None:
+    (tmp_path / "tiny.json").write_text(json.dumps(CARD))
+    (tmp_path / "config.json").write_text(json.dumps({"id2label": {"0": "sad"}}))
+    (tmp_path / "list.json").write_text("[]")
+    (tmp_path / "README.md").write_text("# My own page\n")
+    page = write_page(tmp_path)
+    assert page.name == "MODELS.md"
+    assert page.read_text().count("## `") == 1
+    assert (tmp_path / "README.md").read_text() == "# My own page\n"
+    (tmp_path / "README.md").unlink()
+    assert write_page(tmp_path) == write_page(tmp_path) == tmp_path / "README.md"
