@@ -32,6 +32,10 @@ class Classifier:
     card : checked against the network
     voter : the second model of ``card.vote``; None: this one answers alone, whatever the card says
 
+    Attributes
+    ----------
+    fixed_length : whether the network takes windows of one length alone
+
     Raises
     ------
     ModelError : wrong hash, not an ONNX graph that runs, wrong tensor names, shape or number of labels; a voter that is not the
@@ -55,6 +59,8 @@ class Classifier:
                 f"{card.onnx_path} has inputs {inputs} and outputs {outputs}; its card says {', '.join(map(repr, takes))} and"
                 f" {', '.join(map(repr, gives))}"
             )
+        # A vector's length says nothing of the window's.
+        self.fixed_length = card.spec.recipe in ("waveform", "stacked", "joint") and self._takes_one_length()
         self._warm_up()
 
     def __reduce__(self) -> NoReturn:
@@ -64,12 +70,6 @@ class Classifier:
     def spec(self) -> FrontEndSpec:
         """The front end."""
         return self.card.spec
-
-    @property
-    def fixed_length(self) -> bool:
-        """Whether the network takes windows of one length alone."""
-        (shape,) = (item.shape for item in self._session.get_inputs() if item.name == self.card.input_name)
-        return self.spec.recipe in ("waveform", "stacked", "joint") and isinstance(shape[-1], int)
 
     def front_end(self, window_s: float | None = None) -> FrontEnd:
         """A new front end for this model."""
@@ -181,6 +181,13 @@ class Classifier:
         # As the feature extractor of wav2vec2 does, with the same epsilon.
         centred = features - features.mean(axis=1, keepdims=True)
         return np.asarray(centred / np.sqrt(np.mean(centred**2, axis=1, keepdims=True) + 1e-7), np.float32)
+
+    def _takes_one_length(self) -> bool:
+        try:
+            shapes = [item.shape for item in self._session.get_inputs() if item.name == self.card.input_name]
+        except UnicodeDecodeError as error:
+            raise ModelError(f"{self.card.onnx_path} is damaged: the name of a dimension is no text") from error
+        return any(shape and isinstance(shape[-1], int) for shape in shapes)
 
     def _warm_up(self) -> None:
         # The first runs allocate memory; they also detect a wrong shape or number of labels before a stream starts.

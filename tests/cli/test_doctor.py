@@ -216,6 +216,7 @@ class SlowModel:
     """A classifier that takes as long as a test wants."""
 
     labels = ("angry", "calm")
+    fixed_length = False
     spec = FrontEndSpec("flat268", n_fft=1024, n_mels=128)
     card = SimpleNamespace(
         name="slow", window_s=1.0, min_window_s=0.5, stream=None, nobody=False, nobody_from=0.0, sha256="", vote=None

@@ -90,8 +90,8 @@ def test_own_recordings_become_a_bundle_with_scores_temperature_and_licence(
             place.mkdir(parents=True)
             (place / "said.flac").write_bytes(clip.read_bytes())
         elif emotion == "02":
-            (own / "boredom").mkdir(parents=True, exist_ok=True)
-            (own / "boredom" / clip.name).write_bytes(clip.read_bytes())
+            (own / "boredom" / actor).mkdir(parents=True, exist_ok=True)
+            (own / "boredom" / actor / clip.name).write_bytes(clip.read_bytes())
     settings = tmp_path / "my.yaml"
     settings.write_text(
         "train: {use: [folder], within: [folder], variants: [],"
