@@ -336,6 +336,14 @@ def test_the_overlay_opens_no_other_microphone(browser: Any, server: Server) -> 
     page.close()
 
 
+def test_the_overlay_takes_no_other_model_than_the_one_named(browser: Any, server: Server) -> None:
+    page = kept(browser, server.url, "overlay?model=larg")
+    page.until("!document.getElementById('fault').hidden")
+    assert page.text("#fault") == "This server has no model larg, it offers mlp, cnn."
+    assert not page.sent
+    page.close()
+
+
 def test_the_overlay_opens_the_microphone_that_is_named(browser: Any, server: Server) -> None:
     page = kept(browser, server.url, "overlay?device=audio%20input%202")
     page.until("window.microphones.some((one) => one.readyState === 'live' && one.label === 'Fake Audio Input 2')")

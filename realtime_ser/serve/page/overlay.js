@@ -36,8 +36,18 @@ function onState(kind, message) {
 }
 
 async function open() {
-  page = await (await fetch("/v1/page")).json();
-  model = page.models.find((one) => one.name === query.get("model")) || page.models[0];
+  try {
+    page = await (await fetch("/v1/page")).json();
+  } catch (error) {
+    fault(`The server does not answer: ${error.message}`);
+    return;
+  }
+  const wanted = query.get("model") || page.models[0].name;
+  model = page.models.find((one) => one.name === wanted);
+  if (!model) {
+    fault(`This server has no model ${wanted}, it offers ${page.models.map((one) => one.name).join(", ")}.`);
+    return;
+  }
   bars = new Bars($("bars"), model.labels);
   word = new Word({ word: $("word"), chip: $("chip") }, model.labels, page.colours);
   window.addEventListener("pagehide", () => listening.stop());
