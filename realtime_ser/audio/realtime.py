@@ -19,6 +19,7 @@ from realtime_ser.records import Block, FloatArray, Notice
 _CATCH_UP_S = 0.5
 # Stands in for "until woken" where a wait takes a number.
 _POLL_S = 0.5
+_MOST_SAMPLES = 1 << 24  # 64 MiB
 _PAUSE_S = 3.0  # of the clock: longer than what the engine tolerates before it skips (stream.max_lag_s)
 # At the end of the program: time for the thread that reads the source to leave.
 _TEARDOWN_S = 2.0
@@ -130,7 +131,8 @@ class PacedSource:
 
     def _held_s(self) -> float:
         """Seconds of audio in the ring: at a high speed more, so that a reader's short pause overwrites nothing."""
-        held_s = max(self._ring_s, min(self._ring_s, _PAUSE_S) * self.speed)
+        held_s = min(min(self._ring_s, _PAUSE_S) * self.speed, _MOST_SAMPLES / (self.rate * self.channels))
+        held_s = max(self._ring_s, held_s)
         # One block more than the recording, so that all of it fits.
         return held_s if self.duration_s is None else max(self._ring_s, min(held_s, self.duration_s + self._block_s))
 

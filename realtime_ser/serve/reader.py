@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -53,7 +54,7 @@ class SampleReader:
             joined.append(self._mixer.push(frames))
             received_at = message.received_at
             if (notice := self._mixer.take_notice()) is not None:
-                yield notice
+                yield replace(notice, at=position + sum(map(len, joined)))  # the mixer knows nothing of gaps
             if not usable:
                 yield (block := self._block(joined, position, received_at))
                 position, joined = block.end, []

@@ -90,6 +90,11 @@ def test_at_a_high_speed_a_short_pause_of_the_reader_loses_nothing():
     assert total == len(samples)
 
 
+def test_the_ring_of_a_high_speed_is_bounded():
+    with PacedSource(Scripted(Block(np.zeros(RATE, np.float32), RATE, 0)), 1e6) as source:
+        assert sum(len(block.samples) for block in source.blocks()) == RATE
+
+
 def test_gaps_xruns_and_notices_of_the_source_pass_through():
     notice = Notice("device_lost", "gone", 100, RATE)
     scripted = Scripted(

@@ -104,6 +104,7 @@ export class Listening {
   fail(message) {
     this.wanted = false;
     this.end = ["failed", message];
+    if (this.running) this.set("stopping");
     this.close();
   }
 

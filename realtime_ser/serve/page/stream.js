@@ -140,6 +140,7 @@ export class Stream {
     } else {
       this.socket.onclose = null; // a connection that cannot be made takes long to close
       this.socket.close();
+      this.fault = null; // a full server is not what ends it
       this.closed(this.socket);
     }
   }
