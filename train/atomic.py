@@ -55,7 +55,7 @@ def placing(folder: Path, last: str) -> Iterator[Path]:
     """A temporary folder beside ``folder``, moved there when the block succeeds and removed when it fails.
 
     What another process has put there meanwhile stays, and the temporary folder is discarded: two processes that compute the
-    same never write into each other's files.
+    same never write into each other's files. ``sweep`` removes what a killed process leaves.
 
     Parameters
     ----------
@@ -75,11 +75,6 @@ def placing(folder: Path, last: str) -> Iterator[Path]:
 @contextlib.contextmanager
 def _placing(folder: Path, last: str) -> Iterator[Path]:
     folder.parent.mkdir(parents=True, exist_ok=True)
-    for left in folder.parent.glob(f".{folder.name}.*.part"):
-        # Left by a killed process, unless another process is filling it now.
-        with contextlib.suppress(OSError):
-            if time.time() - max(file.stat().st_mtime for file in (left, *left.iterdir())) > _STALE_S:
-                shutil.rmtree(left, ignore_errors=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
     try:
         yield temporary
@@ -92,6 +87,14 @@ def _placing(folder: Path, last: str) -> Iterator[Path]:
                 temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def sweep(parent: Path) -> None:
+    """Remove what killed processes left of ``placing`` in a folder, in which nothing has been written for an hour."""
+    for left in parent.glob(".*.part"):
+        with contextlib.suppress(OSError):  # no folder, or another process was faster
+            if time.time() - max(file.stat().st_mtime for file in (left, *left.iterdir())) > _STALE_S:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -20,7 +20,7 @@ def prepare(paths: Paths, settings: TrainSettings) -> Manifest:
 
     Raises
     ------
-    ConfigError : no clip is usable, none of the corpora in use has a label of the models, or one of them is for tests only
+    ConfigError : no clip is usable, those that can teach are not in use, or a corpus in use is for tests only
     """
     _refuse_reserved(settings)
     found = manifest.build(paths.corpora, memory=paths.cache / "manifest.known.json")
@@ -37,8 +37,10 @@ def prepare(paths: Paths, settings: TrainSettings) -> Manifest:
     for emotion, count in sorted(Counter(row.emotion for row in used if row.emotion not in LABELS).items()):
         print(f"not learned: {count} clips of {emotion!r}, which is not among {', '.join(LABELS)}")
     if not rows:
-        raise ConfigError(_none_in_use(found.rows, settings))
-    for system in SYSTEMS:
+        if used or _teachable(found.rows) or not found.rows:
+            raise ConfigError(_none_in_use(found.rows, settings))
+        print(f"nothing to train on: no clip has a label of {', '.join(LABELS)}; `evaluate --bundle` can measure with these")
+    for system in SYSTEMS if rows else ():
         recipe = settings.recipe(system)
         if recipe.taught is not None and not recipe.taught.clips:
             continue  # learns from drawn windows alone
@@ -72,9 +74,10 @@ def audit(
     dev_speakers : held out of the training speakers too
     sentences : a sentence on both sides is a leak too
     """
-    if protocol != "cross":
-        rows = tuple(row for row in rows if row.corpus in settings.within)
-    folds = splits.make(protocol, rows, dev_speakers=dev_speakers)
+    inside = [row for row in rows if protocol == "cross" or row.corpus in settings.within]
+    folds = splits.make(protocol, inside, dev_speakers=dev_speakers)
+    if protocol != "cross" and any(settings.recipe(system).taught is not None for system in SYSTEMS):
+        folds = splits.with_others(folds, [row for row in rows if row.corpus not in settings.within])
     by_sentence = protocol == "sentence"
     problems = [
         problem
@@ -92,15 +95,20 @@ def _refuse_reserved(settings: TrainSettings) -> None:
 
 def _none_in_use(rows: Sequence[Row], settings: TrainSettings) -> str:
     """Why none of the manifest's clips can be used for training, and what to do."""
-    used = Counter(row.emotion for row in rows if row.corpus in settings.use)
-    if used:
-        corpora, labels = ", ".join(settings.use), ", ".join(sorted(used))
-        return f"nothing to learn: the labels of {corpora} are {labels}, none of {', '.join(LABELS)}"
-    there = sorted({row.corpus for row in rows})
-    if not there:
+    if not rows:
         return "nothing to learn: the manifest is empty; run `python -m train prepare`"
-    there = [name for name in there if name not in NEVER] or there
-    return (
-        f"nothing to learn: train.use is {', '.join(settings.use)}, of which there is no clip; there are clips of"
-        f" {', '.join(there)}: use them with --set 'train.use=[{', '.join(there)}]'"
+    used = ", ".join(settings.use)
+    labels = sorted({row.emotion for row in rows if row.corpus in settings.use})
+    why = (
+        f"the labels of {used} are {', '.join(labels)}, none of {', '.join(LABELS)}"
+        if labels
+        else f"there is no clip of {used}"
     )
+    there = ", ".join(_teachable(rows))
+    remedy = f"; there are clips of {there}: use them with --set 'train.use=[{there}]'" if there else ""
+    return f"nothing to learn: {why}{remedy}"
+
+
+def _teachable(rows: Sequence[Row]) -> list[str]:
+    """The corpora with clips that may train and have one of our labels."""
+    return sorted({row.corpus for row in rows if row.emotion in LABELS and row.corpus not in NEVER})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -166,6 +166,11 @@ def of_others(rows: Sequence[Row], test: Sequence[Row]) -> tuple[Row, ...]:
     """The rows of speakers who are not tested."""
     tested = {row.speaker for row in test}
     return tuple(row for row in rows if row.speaker not in tested)
+
+
+def with_others(folds: Sequence[Split], beside: Sequence[Row]) -> list[Split]:
+    """The folds, each of which also trains on the rows ``beside`` of speakers whom it does not test."""
+    return [replace(fold, train=(*fold.train, *of_others(beside, fold.test))) for fold in folds]
 
 
 def family(row: Row) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -184,7 +184,12 @@ def _honest_folds(job: Job, settings: TrainSettings, rows: Sequence[Row]) -> lis
 
 def _place(paths: Paths, job: Job, name: str, number: int = 0) -> Path:
     """Path of a fold's bundle."""
-    return paths.runs / job.system / (name if number == 0 else f"{name}-again-{number}")
+    return paths.runs / job.system / repeated(name, number)
+
+
+def repeated(name: str, number: int) -> str:
+    """What a repetition of a fold is called."""
+    return name if number == 0 else f"{name}-again-{number}"
 
 
 def _scores_file(paths: Paths, job: Job) -> Path:
@@ -204,8 +209,7 @@ def folds_of(protocol: str, rows: Sequence[Row], settings: TrainSettings, system
     folds = splits.make(protocol, inside, dev_speakers=0)
     if settings.recipe(system).taught is None:
         return folds
-    beside = [row for row in rows if row.corpus not in settings.within]
-    return [replace(fold, train=(*fold.train, *splits.of_others(beside, fold.test))) for fold in folds]
+    return splits.with_others(folds, [row for row in rows if row.corpus not in settings.within])
 
 
 def _temperatures(folds: Sequence[Clips]) -> list[float]:

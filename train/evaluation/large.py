@@ -22,6 +22,7 @@ from train.data.splits import Split
 from train.evaluation import scores as scoring
 from train.evaluation.both_ways import both_ways
 from train.evaluation.digests import digests, read_scores
+from train.evaluation.folds import repeated
 from train.networks.school import LARGE, School
 from train.networks.waveform import Waveform
 from train.networks.waveform_bundle import write_bundle
@@ -112,13 +113,17 @@ class Workshop:
         seed = self.settings.seed
         return self.school.folders(name, seed) if self.system == LARGE else [self.school.cnn_folder(name, seed)]
 
-    def bundle(self, network: Waveform, name: str, temperature: float = 1.0) -> Path:
-        """Write a fold's bundle into its run's folder; returns the card."""
-        path = self.paths.runs / self.system / name / "bundle.onnx"
+    def place(self, name: str, number: int = 0) -> Path:
+        """The folder of the bundle of a fold's repetition; ``train.seed`` counts as so many before it, as of ``network``."""
+        return self.paths.runs / self.system / repeated(name, number + self.settings.seed)
+
+    def bundle(self, network: Waveform, place: Path, temperature: float = 1.0) -> Path:
+        """Write a fold's bundle into its folder; returns the card."""
+        path = place / "bundle.onnx"
         card = write_bundle(
             network,
             path,
-            name=f"{self.system}-{name}",
+            name=f"{self.system}-{place.name}",
             temperature=temperature,
             memory_s=self.recipe.memory_s,
             cold=self.recipe.cold,
@@ -178,7 +183,7 @@ def score(shop: Workshop, protocol: str, *, seeds: int = 1, only: Sequence[int] 
     folds = some(folds_of(protocol, shop.acted), only)
 
     def bundle(fold: Split, number: int) -> Path:
-        return shop.bundle(shop.network(fold.train, fold.name, number), repeated(fold.name, number))
+        return shop.bundle(shop.network(fold.train, fold.name, number), shop.place(fold.name, number))
 
     apart, joined = played(shop, folds, seeds, bundle)
     command = shop.command(f"evaluate --system {shop.system} --protocol {protocol}{of_seeds(seeds)}{of_folds(only)}")
@@ -222,11 +227,6 @@ def played(
             name = repeated(fold.name, number)
             print(f"{name}: {scoring.uar(cold):.1f} % UAR, as one stream {scoring.uar(known):.1f} %", flush=True)
     return apart, joined
-
-
-def repeated(name: str, number: int) -> str:
-    """What a repetition of a fold is called."""
-    return name if number == 0 else f"{name}-again-{number}"
 
 
 def of_seeds(seeds: int) -> str:

@@ -24,7 +24,6 @@ from train.evaluation.large import (
     of_folds,
     of_seeds,
     played,
-    repeated,
     some,
     table,
     written_scores,
@@ -58,7 +57,7 @@ def fold_bundle(shop: Workshop, fold: Split, number: int = 0) -> Path:
             raise ConfigError(
                 f"run `python -m train evaluate --system {system} --protocol cross` before: it fits a temperature"
             )
-    folder = shop.paths.runs / shop.system / repeated(fold.name, number) / "vote"
+    folder = shop.place(fold.name, number) / "vote"
     folder.mkdir(parents=True, exist_ok=True)
     trained = ensemble.train(
         shop.school,

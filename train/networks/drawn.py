@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from realtime_ser.errors import ConfigError
 from realtime_ser.records import FloatArray
-from train.atomic import placing, write_text
+from train.atomic import placing, sweep, write_text
 from train.data.audio import RATE, load_audio
 from train.data.corpora import LABELS
 from train.data.features import heard_sounds
@@ -171,6 +171,7 @@ def load_pool(root: Path, rows: Sequence[Row], drawing: Drawing, encoder: Path, 
     """
     load_audio(root, rows, cache, progress=progress)
     folder = pool_folder(rows, drawing, cache)
+    sweep(folder)
     counts = [min(_PART, drawing.groups - first) for first in range(0, drawing.groups, _PART)]
     missing = [i for i in range(len(counts)) if not (folder / f"part-{i}" / INDEX).is_file()]
     given = [(folder / f"part-{i}", counts[i], i, root, tuple(rows), drawing, encoder, cache) for i in missing]

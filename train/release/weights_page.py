@@ -23,14 +23,22 @@ corpus. Of four emotions guessing gets 25.
 
 def write_page(folder: Path) -> Path:
     """Write the page for every card in ``folder``; returns its path: ``README.md``; ``MODELS.md`` beside another README."""
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
-    # Other JSON files may lie there, such as what an exporter writes beside its network.
-    cards = [card for card in found if isinstance(card, dict) and {"name", "window_s", "min_window_s"} <= card.keys()]
+    cards = [card for card in map(_card, sorted(folder.glob("*.json"))) if card is not None]
     page = folder / "README.md"
     if page.is_file() and not page.read_text(encoding="utf-8", errors="replace").startswith(_TITLE):
         page = folder / "MODELS.md"
     write_text(page, "\n".join([_HEAD, *(_bundle(card) for card in cards), _licences(cards)]))
     return page
+
+
+def _card(path: Path) -> dict[str, Any] | None:
+    """A card; None for another file, such as what an exporter writes beside its network."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+    is_card = isinstance(found, dict) and {"name", "window_s", "min_window_s"} <= found.keys()
+    return found if is_card else None
 
 
 def _bundle(card: Mapping[str, Any]) -> str:

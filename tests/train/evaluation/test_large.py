@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -20,6 +21,7 @@ from train.evaluation import large, vote
 from train.evaluation.large import Workshop, folds_of
 from train.evaluation.scores import Clips
 from train.paths import Paths
+from train.settings import TrainSettings
 
 
 def _row(corpus: str, speaker: str) -> Row:
@@ -34,6 +36,13 @@ def test_folds_leave_a_corpus_out_and_no_other_protocol_is_known() -> None:
     assert [row.corpus for row in folds[1].train] == ["tess", "emodb"]
     with pytest.raises(ConfigError, match="by emobox and cross"):
         folds_of("random", rows)
+
+
+def test_the_bundles_of_another_seed_lie_apart(tmp_path: Path) -> None:
+    paths, settings = Paths(tmp_path, cache=tmp_path, runs=tmp_path), TrainSettings()
+    first, second = (Workshop(paths, (), (), replace(settings, seed=seed)) for seed in (0, 1))
+    assert first.place("emobox-1") == tmp_path / "large" / "emobox-1"
+    assert second.place("emobox-1") == first.place("emobox-1", 1) == tmp_path / "large" / "emobox-1-again-1"
 
 
 def _answered(card: Path, root: Path, rows: Sequence[Row]) -> tuple[Clips, Clips]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +44,12 @@ def test_a_pool_is_drawn_once_and_an_unfinished_part_again(
     again = load_pool(cache.parent, rows, Drawing(60), cache.parent / "encoder.npz", cache, progress=False)
     assert again.entries == pool.entries
     assert not calls
+    # What a killed process left goes, though nothing is drawn any more.
+    left = pool.folder / ".part-0.abc.part"
+    left.mkdir()
+    os.utime(left, (0, 0))
+    load_pool(cache.parent, rows, Drawing(60), cache.parent / "encoder.npz", cache, progress=False)
+    assert not left.exists()
     with pytest.raises(FileNotFoundError):
         load_pool(cache.parent, rows, Drawing(61), cache.parent / "encoder.npz", cache, progress=False).tokens(pool.entries[0])
     assert len(calls) == 1

@@ -129,6 +129,7 @@ def test_other_files_beside_the_cards_stay_and_are_no_cards(tmp_path: Path) -> N
     (tmp_path / "tiny.json").write_text(json.dumps(CARD))
     (tmp_path / "config.json").write_text(json.dumps({"id2label": {"0": "sad"}}))
     (tmp_path / "list.json").write_text("[]")
+    (tmp_path / "broken.json").write_text('{"a": 1')
     (tmp_path / "README.md").write_text("# My own page\n")
     page = write_page(tmp_path)
     assert page.name == "MODELS.md"
