@@ -116,7 +116,6 @@ WHOLE: dict[str, Callable[[], bytes]] = {
     "NIST without a count": lambda: _nist(0),
     "FLAC": lambda: written("FLAC"),
     "FLAC of unknown length": lambda: _flac(0),
-    "FLAC whose header has one block": lambda: _flac(COUNT, bare=True),
     "FLAC whose header says too little": lambda: _flac(3_200),
     "FLAC with a tag behind": lambda: written("FLAC") + ID3V1,
     "FLAC with a tag before": lambda: _id3(300) + written("FLAC"),
@@ -158,17 +157,10 @@ def _nist(count: int) -> bytes:
     return head.encode().ljust(1024, b"\n") + (voice() * 32767).astype("<i2").tobytes()
 
 
-def _flac(count: int, *, bare: bool = False) -> bytes:
+def _flac(count: int) -> bytes:
     content = written("FLAC")
     packed = int.from_bytes(content[18:26], "big")
-    rest = content[26:]
-    if bare:  # STREAMINFO alone: the blocks behind it go, and it says that it is the last
-        at, last = 42, 0
-        while not last:
-            last, length = content[at] & 0x80, int.from_bytes(content[at + 1 : at + 4], "big")
-            at += 4 + length
-        content, rest = content[:4] + b"\x80" + content[5:], content[26:42] + content[at:]
-    return content[:18] + ((packed >> 36 << 36) | count).to_bytes(8, "big") + rest
+    return content[:18] + ((packed >> 36 << 36) | count).to_bytes(8, "big") + content[26:]
 
 
 def _id3(length: int) -> bytes:
@@ -236,12 +228,6 @@ def test_files_joined_end_to_end_are_all_read(kind: str) -> None:
     assert complaint is None
     assert len(samples) == pytest.approx(2 * COUNT, abs=RATE * 0.1)
     np.testing.assert_allclose(samples[:COUNT][2000:-2000], samples[-COUNT:][2000:-2000], atol=1e-3)
-
-
-def test_a_flac_of_one_block_joined_behind_another_is_read() -> None:
-    samples, complaint, _ = read(written("FLAC") + _flac(COUNT, bare=True))
-    assert complaint is None
-    assert len(samples) == 2 * COUNT
 
 
 def test_a_joined_file_at_another_rate_and_width_is_converted() -> None:

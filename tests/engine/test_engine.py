@@ -294,25 +294,3 @@ def test_an_engine_more_costs_little(classifier: Classifier) -> None:
         times.append(time.perf_counter() - started)
     assert min(times) < 0.015
     assert len({id(engine._gate._detector._session) for engine in engines if engine._gate._detector}) == 1
-
-
-def test_a_reset_ends_the_segment_under_way(classifier: Classifier, talk: Samples) -> None:
-    engine = Engine(classifier, replace(OPEN, smoothing=replace(OPEN.smoothing, unsure_below=0.0)))
-    engine.push(talk)
-    assert engine.take_records()
-    engine.reset()
-    engine.push(np.zeros(4 * RATE, np.float32))
-    engine.flush()
-    assert all(segment.start >= 0 and segment.end <= 4 * RATE for segment in engine.take_segments())
-    closed = Engine(classifier)
-    closed.push(talk)
-    closed.reset()
-    closed.push(np.zeros(4 * RATE, np.float32))
-    closed.flush()
-    assert not closed.take_segments(), "nobody speaks in silence"
-
-
-def test_a_hop_longer_than_the_window_is_refused(classifier: Classifier) -> None:
-    Engine(classifier, Config(stream=StreamConfig(hop_s=classifier.card.window_s)))
-    with pytest.raises(ConfigError, match=r"stream\.hop_s of 5 s is longer than the window of 2\.\d+ s"):
-        Engine(classifier, Config(stream=StreamConfig(hop_s=5.0)))

@@ -17,6 +17,23 @@ import pytest
 import soundfile
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+SPEAKS = "['angry','calm','disgust','fearful','happy','neutral','sad','surprised']"
+SPOKEN = f"{SPEAKS}.includes(document.querySelector('#word').textContent)"
+# Keeps the audio contexts and microphones that the page opens, and everything that its status said.
+KEEPS = """
+  window.contexts = []; window.microphones = []; window.said = [];
+  const Context = AudioContext;
+  window.AudioContext = class extends Context { constructor(...a) { super(...a); window.contexts.push(this); } };
+  const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = async (...a) => {
+    const stream = await open(...a);
+    window.microphones.push(stream.getAudioTracks()[0]);
+    return stream;
+  };
+  addEventListener('DOMContentLoaded', () => new MutationObserver(() => window.said.push(document.body.innerText))
+    .observe(document.body, { subtree: true, childList: true, characterData: true }));
+"""
+BARS_SHOW_NOTHING = "[...document.querySelectorAll('#bars .share')].every((share) => share.textContent === '–')"
 _FLAGS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--use-fake-device-for-media-stream"),
@@ -181,3 +198,11 @@ class Relay:
         for task in rest:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
+
+
+def kept(browser: Any, url: str, path: str = "") -> Page:
+    """Our page with ``KEEPS``."""
+    page = Page(browser, "about:blank")
+    page.page.add_init_script(KEEPS)
+    page.page.goto(url + path)
+    return page

@@ -9,6 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile
+from browser import chromium, playing, write_clip
+
+from command import SAMPLE
 
 EXTRA = ("starlette", "uvicorn", "websockets", "prometheus_client")
 if all(importlib.util.find_spec(name) for name in EXTRA):
@@ -24,8 +28,10 @@ if all(importlib.util.find_spec(name) for name in EXTRA):
 else:  # test_serve_extra.py says that the others are left out
     collect_ignore_glob = [
         "test_browser.py",
+        "test_overlay.py",
         "test_page_faults.py",
         "test_protocol_page.py",
+        "test_reader.py",
         "test_serve_session.py",
         "test_server*.py",
     ]
@@ -79,3 +85,23 @@ def serve() -> Iterator[Callable[..., Server]]:
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve seconds of the sample, for a browser's microphone."""
+    audio, rate = soundfile.read(SAMPLE, dtype="float32")
+    return write_clip(tmp_path_factory.mktemp("clip") / "clip.wav", audio[: 12 * rate], rate)
+
+
+@pytest.fixture(scope="module")
+def player() -> Iterator[Any]:
+    with playing() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def browser(player: Any, clip: Path) -> Iterator[Any]:
+    """A browser whose microphone plays ``clip``."""
+    with chromium(player, clip) as one:
+        yield one

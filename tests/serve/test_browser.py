@@ -11,32 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from browser import Page, chromium, playing, write_clip
+from browser import SPOKEN, Page, chromium, write_clip
 from server_process import Server
 
 from command import SAMPLE, assert_accounted, of_type, realtime_ser, records
 
 pytestmark = pytest.mark.slow
 MakeServer = Callable[..., Server]
-SPEAKS = "['angry','calm','disgust','fearful','happy','neutral','sad','surprised']"
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    audio, rate = soundfile.read(SAMPLE, dtype="float32")
-    return write_clip(tmp_path_factory.mktemp("clip") / "clip.wav", audio[: 12 * rate], rate)
-
-
-@pytest.fixture(scope="module")
-def player() -> Iterator[Any]:
-    with playing() as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def browser(player: Any, clip: Path) -> Iterator[Any]:
-    with chromium(player, clip) as one:
-        yield one
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +46,7 @@ def test_from_start_to_stop(browser: Any, server: Server) -> None:
     assert "not kept" in page.text("#privacy")
     assert "UAR" in page.text(".model-card")
     assert page.page.locator("#bars li").count() == 8
-    page.toggle().until(f"{SPEAKS}.includes(document.querySelector('#word').textContent)")
+    page.toggle().until(SPOKEN)
     page.until("document.querySelector('#account').textContent.includes('nothing lost')")
     assert page.text("#confidence").endswith("%")
     assert page.page.get_attribute("#toggle", "aria-pressed") == "true"
@@ -94,7 +75,7 @@ def test_the_records_equal_replays_of_what_the_browser_heard(
     spoken = np.concatenate((audio, pause))
     with chromium(player, write_clip(tmp_path / "angry.wav", spoken, rate)) as own:
         page = Page(own, server.url).ready().toggle()
-        page.until(f"{SPEAKS}.includes(document.querySelector('#word').textContent)")
+        page.until(SPOKEN)
         page.page.wait_for_timeout(4000)
         page.toggle().until("document.querySelector('#account').textContent.includes('classified')")
         received = [json.loads(text) for text in page.records]
@@ -238,7 +219,7 @@ CONTRAST = """() => {
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_and_the_page_fits_a_phone(browser: Any, server: Server, scheme: str) -> None:
     page = Page(browser, server.url, color_scheme=scheme, viewport={"width": 390, "height": 844}).ready().toggle()
-    page.until(f"{SPEAKS}.includes(document.querySelector('#word').textContent)")
+    page.until(SPOKEN)
     assert page.page.evaluate(CONTRAST) == []
     assert page.page.evaluate("document.documentElement.scrollWidth") <= 390
     heights = page.page.evaluate("[...document.querySelectorAll('button, select, .button')].map((e) => e.offsetHeight)")
@@ -254,15 +235,6 @@ def test_without_motion_nothing_moves(browser: Any, server: Server) -> None:
         )
         assert set(moving) == expected
         page.close()
-
-
-def test_the_overlay(browser: Any, server: Server) -> None:
-    page = Page(browser, server.url, path="overlay")
-    page.until(f"{SPEAKS}.includes(document.querySelector('#word').textContent)")
-    assert page.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgba(0, 0, 0, 0)"
-    assert page.faults == []
-    page.close()
-    wait_until(lambda: streams_open(server) == 0)
 
 
 def test_a_token_in_the_fragment(browser: Any, serve: MakeServer, tmp_path: Path) -> None:

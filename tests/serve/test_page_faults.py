@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from browser import Page, Relay, chromium, playing, write_clip
+from browser import SPOKEN, Page, Relay, chromium, kept, write_clip
 from server_process import Server
 
 from command import SAMPLE
@@ -18,25 +18,6 @@ from command import SAMPLE
 pytest.importorskip("uvicorn", reason="the 'serve' extra is not installed")
 pytestmark = pytest.mark.slow
 MakeServer = Callable[..., Server]
-SPEAKS = "['angry','calm','disgust','fearful','happy','neutral','sad','surprised']"
-
-
-@pytest.fixture(scope="module")
-def voice() -> tuple[Any, int]:
-    audio, rate = soundfile.read(SAMPLE, dtype="float32")
-    return audio[: 12 * rate], rate
-
-
-@pytest.fixture(scope="module")
-def player() -> Iterator[Any]:
-    with playing() as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def browser(player: Any, voice: tuple[Any, int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with chromium(player, write_clip(tmp_path_factory.mktemp("clip") / "clip.wav", *voice)) as one:
-        yield one
 
 
 @pytest.fixture(scope="module")
@@ -54,16 +35,14 @@ def relay(server: Server) -> Iterator[Relay]:
 
 
 @pytest.mark.parametrize("path", ["", "overlay"])
-def test_a_voice_on_the_right_channel_alone(
-    player: Any, server: Server, voice: tuple[Any, int], tmp_path: Path, path: str
-) -> None:
-    audio, rate = voice
+def test_a_voice_on_the_right_channel_alone(player: Any, server: Server, clip: Path, tmp_path: Path, path: str) -> None:
+    audio, rate = soundfile.read(clip, dtype="float32")
     both = np.stack((np.zeros_like(audio), audio), axis=1)
     with chromium(player, write_clip(tmp_path / "right.wav", both, rate)) as own:
         page = Page(own, server.url, path=path)
         if not path:
             page.ready().toggle()
-        page.until(f"{SPEAKS}.includes(document.querySelector('#word').textContent)")
+        page.until(SPOKEN)
         if not path:
             assert page.text("#level-text").endswith("dBFS")
             page.toggle().until("document.querySelector('#account').textContent.includes('classified')")
@@ -76,30 +55,6 @@ def test_a_voice_on_the_right_channel_alone(
 LISTENS = "document.querySelector('#status').textContent.startsWith('Listening')"
 CAPTURED = "/[1-9]\\.\\d s captured/.test(document.querySelector('#account').textContent)"
 ENDED = "document.querySelector('#account').textContent.includes('classified')"
-SPOKEN = f"{SPEAKS}.includes(document.querySelector('#word').textContent)"
-# Keeps the audio contexts and microphones that the page opens, and everything that its status said.
-KEEPS = """
-  window.contexts = []; window.microphones = []; window.said = [];
-  const Context = AudioContext;
-  window.AudioContext = class extends Context { constructor(...a) { super(...a); window.contexts.push(this); } };
-  const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-  navigator.mediaDevices.getUserMedia = async (...a) => {
-    const stream = await open(...a);
-    window.microphones.push(stream.getAudioTracks()[0]);
-    return stream;
-  };
-  addEventListener('DOMContentLoaded', () => new MutationObserver(() => window.said.push(document.body.innerText))
-    .observe(document.body, { subtree: true, childList: true, characterData: true }));
-"""
-BARS_SHOW_NOTHING = "[...document.querySelectorAll('#bars .share')].every((share) => share.textContent === '–')"
-
-
-def kept(browser: Any, url: str, path: str = "") -> Page:
-    """Our page with ``KEEPS``."""
-    page = Page(browser, "about:blank")
-    page.page.add_init_script(KEEPS)
-    page.page.goto(url + path)
-    return page
 
 
 def account(page: Page) -> dict[str, float]:
@@ -149,18 +104,6 @@ def test_stop_during_an_interruption(browser: Any, server: Server) -> None:
     assert assert_complete(page)["lost"] >= 0.5
     assert page.text("#word") == "ready"
     assert not page.page.is_visible("#resume")
-    page.close()
-
-
-def test_the_overlay_is_interrupted(browser: Any, server: Server) -> None:
-    page = kept(browser, server.url, "overlay")
-    page.until(SPOKEN)
-    page.page.evaluate("window.contexts.at(-1).suspend()")
-    page.until("document.querySelector('#word').textContent === 'interrupted'")
-    assert page.page.evaluate(BARS_SHOW_NOTHING)
-    page.toggle().until(SPOKEN)
-    assert page.page.evaluate("document.querySelector('#fault').hidden && document.querySelector('#toggle').hidden")
-    assert page.messages("gap")
     page.close()
 
 
@@ -324,46 +267,6 @@ def test_what_the_account_counts(browser: Any, server: Server) -> None:
         "20.0 s captured: 4.0 s classified, 2.0 s without speech, 12.3 s lost, 1.5 s sent but not confirmed, "
         "0.2 s too short to classify"
     )
-    page.close()
-
-
-def test_the_overlay_opens_no_other_microphone(browser: Any, server: Server) -> None:
-    page = kept(browser, server.url, "overlay?device=No%20Such")
-    page.until("document.querySelector('#fault').textContent === 'There is no microphone named No Such.'")
-    assert page.page.evaluate("window.contexts.length") == 0
-    assert page.page.evaluate("window.microphones.every((one) => one.readyState === 'ended')")
-    assert page.sent == []
-    page.close()
-
-
-def test_the_overlay_takes_no_other_model_than_the_one_named(browser: Any, server: Server) -> None:
-    page = kept(browser, server.url, "overlay?model=larg")
-    page.until("!document.getElementById('fault').hidden")
-    assert page.text("#fault") == "This server has no model larg, it offers mlp, cnn."
-    assert not page.sent
-    page.close()
-
-
-def test_the_overlay_opens_the_microphone_that_is_named(browser: Any, server: Server) -> None:
-    page = kept(browser, server.url, "overlay?device=audio%20input%202")
-    page.until("window.microphones.some((one) => one.readyState === 'live' && one.label === 'Fake Audio Input 2')")
-    page.until(SPOKEN)
-    assert page.page.evaluate("window.microphones.filter((one) => one.readyState === 'live').length") == 1
-    page.page.evaluate("window.microphones.at(-1).dispatchEvent(new Event('ended'))")
-    page.until("document.querySelector('#fault').textContent.includes('gone')")
-    assert page.page.evaluate(BARS_SHOW_NOTHING)
-    assert page.text("#word") == "ready"
-    page.close()
-
-
-def test_the_overlay_loses_its_connection(browser: Any, serve: MakeServer) -> None:
-    server = serve()
-    page = kept(browser, server.url, "overlay")
-    page.until(SPOKEN)
-    server.process.kill()
-    server.process.wait()
-    page.until("document.querySelector('#word').textContent === 'no connection'")
-    assert page.page.evaluate(BARS_SHOW_NOTHING)
     page.close()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import json
 import weakref
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,25 +12,11 @@ import pytest
 import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
-from wire import Clock, Wire, summary_of
+from wire import RATE, Clock, Wire, s16, send, summary_of
 
 from bundles import Samples
 from command import SAMPLE, of_type, realtime_ser, records
-from realtime_ser import stream
 from realtime_ser.serve.models import Models
-
-RATE = 16000
-
-
-def s16(samples: Samples) -> bytes:
-    return (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
-
-
-def send(wire: Wire, data: bytes, piece: int, *, rate: int = RATE, frame: int = 2) -> None:
-    """At the pace of a microphone."""
-    for at in range(0, len(data), piece):
-        part = data[at : at + piece]
-        wire.data(part, seconds=len(part) / frame / rate)
 
 
 def test_a_stream_from_start_to_summary(wire: Any, talk: Samples) -> None:
@@ -169,73 +154,6 @@ def test_broken_samples_are_dropped_and_counted(wire: Any) -> None:
     summary = summary_of(client)
     assert summary["captured_samples"] == 64000
     assert summary["dropped_samples"] >= 32000
-
-
-@pytest.mark.parametrize("milliseconds", [10, 40, 250])
-def test_a_broken_sample_costs_its_message_alone(wire: Any, talk: Samples, milliseconds: int) -> None:
-    size = RATE * milliseconds // 1000
-    audio = talk[: 6 * RATE].astype("<f4")
-    audio[3 * RATE + 100] = np.nan
-    client: Wire = wire().start(format="f32le")
-    send(client, audio.tobytes(), 4 * size, frame=4)
-    client.text({"type": "stop"})
-    summary = summary_of(client)
-    assert summary["captured_samples"] == len(audio)
-    # What waits for the next hop is dropped with it, as in any gap.
-    assert size <= summary["dropped_samples"] < size + RATE // 4
-
-
-def test_the_dropped_samples_are_those_of_the_engine(wire: Any, talk: Samples, tiny_models: Models) -> None:
-    size = RATE // 25
-    audio = talk[: 6 * RATE].astype("<f4")
-    audio[3 * RATE + 100] = np.inf
-    client: Wire = wire().start(format="f32le")
-    send(client, audio.tobytes(), 4 * size, frame=4)
-    client.text({"type": "stop"})
-    engine = tiny_models.engine(None)
-    for at in range(0, len(audio), size):
-        engine.push(audio[at : at + size])
-    engine.flush()
-    assert summary_of(client)["dropped_samples"] == engine.health.dropped
-
-
-@pytest.mark.parametrize("form", ["s16le", "f32le"])
-def test_channels_of_opposite_phase_do_not_cancel(wire: Any, talk: Samples, form: str) -> None:
-    frames = np.stack((talk, -talk), axis=1)
-    data = s16(frames) if form == "s16le" else frames.astype("<f4").tobytes()
-    client: Wire = wire().start(format=form, channels=2)
-    send(client, data, 1280 * 4, frame=4 if form == "s16le" else 8)
-    client.text({"type": "stop"})
-    assert [event["kind"] for event in client.of_type("event")] == ["channels_cancel"]
-    replayed = [estimate.state for estimate in stream(frames, sample_rate=RATE, model="mlp") if estimate.state != "no_speech"]
-    spoken = [row for row in client.of_type("window") if row["state"] != "no_speech"]
-    assert len(replayed) > 5
-    assert abs(len(spoken) - len(replayed)) <= 1
-    assert summary_of(client)["captured_samples"] == len(talk)
-
-
-def test_a_chosen_channel(wire: Any, talk: Samples, tiny_config: Any) -> None:
-    models = Models(replace(tiny_config, capture=replace(tiny_config.capture, channel=2)))
-    silent = np.zeros_like(talk)
-    for frames, speaks in ((np.stack((talk, silent), axis=1), False), (np.stack((silent, talk), axis=1), True)):
-        client: Wire = wire(models=models).start(channels=2)
-        client.data(s16(frames)).text({"type": "stop"})
-        assert any(row["speech_ratio"] > 0 for row in client.of_type("window")) == speaks
-    refused: Wire = wire(models=models).start(channels=1)
-    (error,) = refused.of_type("error")
-    assert (error["code"], refused.stream.close_code) == ("unsupported", 1008)
-    assert "channel 2" in error["message"]
-
-
-def test_floats_that_nobody_scaled_are_the_clients_fault(wire: Any, talk: Samples) -> None:
-    client: Wire = wire().start(format="f32le")
-    client.data((talk * 32768).astype("<f4").tobytes())
-    (error,) = client.of_type("error")
-    assert error["code"] == "unsupported"
-    assert error["message"].startswith("a level of")
-    assert "32768" in error["message"]
-    assert client.stream.close_code == 1008
-    assert summary_of(client)
 
 
 @pytest.mark.slow

@@ -6,11 +6,15 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from bundles import Samples
 from command import assert_accounted
 from realtime_ser.serve.metrics import Metrics
 from realtime_ser.serve.session import ClientStream
 
-START = {"type": "start", "protocol": 1, "format": "s16le", "rate": 16000, "channels": 1, "model": None, "token": None}
+RATE = 16000
+START = {"type": "start", "protocol": 1, "format": "s16le", "rate": RATE, "channels": 1, "model": None, "token": None}
 
 
 class Clock:
@@ -74,3 +78,14 @@ def summary_of(wire: Wire) -> dict[str, Any]:
     assert_accounted(summary)
     assert wire.received[-1] is summary
     return summary
+
+
+def s16(samples: Samples) -> bytes:
+    return (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
+
+
+def send(wire: Wire, data: bytes, piece: int, *, rate: int = RATE, frame: int = 2) -> None:
+    """At the pace of a microphone."""
+    for at in range(0, len(data), piece):
+        part = data[at : at + piece]
+        wire.data(part, seconds=len(part) / frame / rate)
