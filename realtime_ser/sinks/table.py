@@ -92,7 +92,8 @@ def _report(target: str, _: Run) -> Sink:
     from realtime_ser.sinks.report.sink import ReportSink
 
     path = Path(target)
-    special = path.exists() and not path.is_file() and not path.is_dir()  # a device or a pipe has no suffix
+    # A device or a pipe has no suffix, nor has what standard output is sent to.
+    special = path.parts[:2] == ("/", "dev") or (path.exists() and not path.is_file() and not path.is_dir())
     if not special and path.suffix.casefold() not in _REPORTS:
         raise ConfigError(f"--report {target}: a report is an HTML page; the name must end in .html or .htm")
     return ReportSink(target)

@@ -196,3 +196,11 @@ def test_a_named_pipe_gets_the_whole_file(form: str, tmp_path: Path, bundles: di
         assert rows == pyarrow.parquet.read_table(tmp_path / "file").num_rows > 10
     else:
         assert content.count(b"\n") == (tmp_path / "file").read_bytes().count(b"\n") > 0
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="there is no such file here")
+def test_a_report_goes_where_standard_output_goes(tmp_path: Path, bundles: dict[str, Path]) -> None:
+    command = [sys.executable, "-m", "realtime_ser", "replay", str(SAMPLE), "--speed", "max", "-q", "--report", "/dev/stdout"]
+    with (tmp_path / "page").open("wb") as file:
+        subprocess.run([*command, "-m", str(bundles["flatstats"])], stdout=file, check=True, timeout=60)
+    assert (tmp_path / "page").read_text().startswith("<!doctype html>")

@@ -85,7 +85,8 @@ def _replayed(options: argparse.Namespace, config: Config, about: str = "") -> i
     examples=("demo", "demo --speed max --report demo.html"),
     native=True,
     interruptible=True,
-    more=f"It is acted and labels expect ordinary speech, so\n{_ACTED} is set here, unless --set or --config says otherwise.",
+    more="It is acted and labels expect ordinary speech, so\n"
+    f"{_ACTED} is set here, unless --set says otherwise\nor --config is given.",
 )
 def _demo(options: argparse.Namespace) -> int:
     options.files = [str(SAMPLE)]
