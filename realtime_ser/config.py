@@ -8,6 +8,7 @@ Precedence: the shipped ``config.yaml`` < ``--config FILE`` < ``--set key=value`
 from __future__ import annotations
 
 import math
+import os
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -130,6 +131,8 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
     ------
     ConfigError : unreadable file, bad YAML, unknown key, wrong type, value out of range
     """
+    if not isinstance(path, str | os.PathLike | None):
+        raise ConfigError(f"load_config takes the path of a YAML file, got {path!r:.80}")
     shipped = resource("config.yaml")
     values = read_yaml(shipped)
     config = build(Config, values, str(shipped), "")
@@ -144,6 +147,20 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
         values = merged(values, changed)
         config = build(Config, values, f"--set {override}", "")
     return config
+
+
+def checked(config: Config | None) -> Config:
+    """A config made in Python, held to the types and ranges that a file's settings must have; None: the shipped one.
+
+    Raises
+    ------
+    ConfigError : no Config, or a setting that a file may not have either
+    """
+    if config is None:
+        return load_config()
+    if not isinstance(config, Config):
+        raise ConfigError(f"config takes a Config, got {config!r:.80}: make one with load_config or Config")
+    return build(Config, config.as_dict(), "config", "")
 
 
 def read_yaml(path: Path, what: str = "config", example: str = "model: mlp") -> dict[str, Any]:

@@ -134,6 +134,8 @@ class _Reader:
         if isinstance(value, int) and not isinstance(value, bool) and float in allowed and int not in allowed:
             # An integer too large for a float is out of every range; report that instead of an OverflowError.
             value = float(value) if abs(value) < 2**1000 else math.inf
+        if isinstance(value, float) and float in allowed:
+            value = float(value)  # NumPy's float64 is one, too
         if type(value) not in allowed:
             expected = " or ".join("nothing (null)" if kind is type(None) else kind.__name__ for kind in allowed)
             raise self.fail(f"'{key}' takes {expected}, got {shown(value)}")

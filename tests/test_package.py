@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
@@ -67,6 +68,30 @@ def test_the_wheel_holds_what_it_needs_and_nothing_else(wheel: Path) -> None:
     top = {name.split("/")[0] for name in names}
     assert {name for name in top if not name.endswith(".dist-info")} == {"realtime_ser"}
     assert not [name for name in names if name.endswith((".pyc", ".wav")) or "test" in name.lower()]
+
+
+def test_the_wheel_says_that_its_weights_may_not_be_sold(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as file:
+        (about,) = [name for name in file.namelist() if name.endswith(".dist-info/METADATA")]
+        text = file.read(about).decode()
+        licences = [file.read(name).decode() for name in file.namelist() if ".dist-info/licenses/" in name]
+    assert "License-Expression: MIT AND CC-BY-NC-SA-4.0" in text
+    assert "MIT License" not in text.split("\n\n")[0]
+    assert any("NonCommercial" in licence for licence in licences)
+    assert any("OpenAI" in licence for licence in licences)
+
+
+def test_the_source_archive_holds_what_the_repository_does(tmp_path: Path) -> None:
+    """``make demo``, the first line of the README, needs the pins in .ci."""
+    tracked = subprocess.run(["git", "ls-files"], cwd=_ROOT, capture_output=True, text=True, check=False)
+    if tracked.returncode or importlib.util.find_spec("build") is None:
+        pytest.skip("no git repository, or build is not installed (pip install '.[dev]')")
+    command = [sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", tmp_path, _ROOT]
+    subprocess.run([*map(str, command)], capture_output=True, check=True, timeout=240)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as file:
+        held = {name.partition("/")[2] for name in file.getnames()}
+    assert set(tracked.stdout.split()) - held == set()
 
 
 def test_everything_comes_from_the_wheel(installed: Path, tmp_path: Path) -> None:

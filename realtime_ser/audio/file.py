@@ -174,7 +174,7 @@ class FileSource:
     def _begin(self, reader: ByteReader) -> None:
         head = reader.peek(64)
         if not head:
-            raise SourceError(f"{self.name} is empty (0 bytes); record or copy it again")
+            raise SourceError(f"{self.name} {_nothing(self._given)}")
         if self._raw is not None:
             self._start(reader, raw_stream(reader, self._raw))
             return
@@ -296,3 +296,12 @@ def _name(source: Any) -> str:
 def _reason(error: BaseException) -> str:
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return one_line(text).rstrip(".")
+
+
+def _nothing(given: Any) -> str:
+    """Why no byte could be read of what is given."""
+    try:
+        at = given.tell() if hasattr(given, "tell") else 0
+    except (OSError, ValueError):
+        at = 0
+    return "is at its end; seek(0) first" if at else "is empty (0 bytes); record or copy it again"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numbers
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from realtime_ser.audio.raw import Raw
-from realtime_ser.audio.source import Source
+from realtime_ser.audio.source import Source, check_rate
 from realtime_ser.config import CaptureConfig
 from realtime_ser.errors import ConfigError, SourceError
 
@@ -46,7 +47,10 @@ def open_source(
     ------
     ConfigError, SourceError : no such thing can be read
     """
-    channel = config.channel if channel is None else channel
+    channel = config.channel if channel is None else _whole(channel)
+    if source is not None and device is not None:
+        raise ConfigError(f"device={device!r:.40} is a microphone, and a recording is read; leave one of them out")
+    check_rate(sample_rate, "sample_rate")
     if split and channel is not None:
         raise ConfigError(f"channel {channel} alone and all channels split exclude each other; leave one of them out")
     if source is None:
@@ -54,6 +58,8 @@ def open_source(
 
         return MicSource(config.device if device is None else device, config, channel=channel, ends_after_s=ends_after_s)
     opened: Source
+    if isinstance(source, str) and not source:
+        raise SourceError("an empty name is no file")
     if _is_file(source):
         from realtime_ser.audio.file import FileSource
 
@@ -96,3 +102,9 @@ def standard_input() -> Any:
 
 def _is_file(source: Any) -> bool:
     return isinstance(source, str | Path | os.PathLike | bytes | bytearray | memoryview) or hasattr(source, "read")
+
+
+def _whole(channel: Any) -> int:
+    if isinstance(channel, bool) or not isinstance(channel, numbers.Integral):
+        raise ConfigError(f"channel={channel!r:.40}: give a whole number, 1 is the first channel")
+    return int(channel)

@@ -1,7 +1,8 @@
 """What counts as samples: the one rule for ``Engine.push``, for a ``Block`` and for ``stream()``.
 
-Floats are taken as they are, 16-bit and 32-bit integers are scaled by their full scale, channels are mixed down. Everything
-else is refused before anything changes: a wrong guess of the scale or the axis would give confident answers about noise.
+Floats are taken as they are, 16-bit and 32-bit integers are scaled by their full scale, channels are averaged (sources do
+more with them, see ``downmix``). Everything else is refused before anything changes: a wrong guess of the scale or the axis
+would give confident answers about noise.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ MAX_CHANNELS = 32  # more are samples along the wrong axis
 ABSURD = np.float32(1e10)
 LOUDEST = np.float32(10)  # +20 dBFS: a float signal beyond it is one of 16 bits that nobody scaled
 _SURELY = 0.99 * float(LOUDEST) ** 2  # sum of squares up to which no sample is beyond it, rounding errors included
-_LOUD_S = 0.05  # so much beyond it is no single click
+_LOUD_S = 0.05  # so much beyond it is no single click; less than a tenth of that is not judged
 _LONGEST_BURST_S = 1.0
 _AUDIBLE = np.float32(1e-3)
 
@@ -108,7 +109,8 @@ class LevelCheck:
     def reset(self) -> None:
         """A new stream."""
         self._normal = False  # audio of a normal level has been there
-        self._loud_s = 0.0  # since then
+        self._loud_s = 0.0  # of loud audio, less the normal audio since then
+        self._seen = self._beyond = 0  # samples not judged yet, and those of them that are beyond full scale by 20 dB
 
     def __call__(self, samples: FloatArray, rate: int) -> bool:
         """Judge the next samples, float32 (n,).
@@ -123,22 +125,30 @@ class LevelCheck:
         SourceError : the stream begins 20 dB over full scale, or has been there for a second. Nothing has changed then.
         """
         # A peak is at most the root of the sum of squares, which takes a third of the time. Mostly that settles it.
-        if self._normal and not self._loud_s and _energy(samples) < _SURELY:
+        if self._normal and not self._loud_s and not self._seen and _energy(samples) < _SURELY:
             return True
-        peak = np.abs(samples).max(initial=0)
+        magnitude = np.abs(samples)
+        peak = magnitude.max(initial=0)
         if not peak <= ABSURD:  # written so that a NaN fails too
             return False
-        if peak <= LOUDEST or not _is_loud(samples, rate):
-            if peak > _AUDIBLE:
-                self._normal, self._loud_s = True, 0.0
+        # Blocks of a few samples are judged together, so that a stream in small blocks is judged as one in large blocks.
+        seen, beyond = self._seen + len(samples), self._beyond + int(np.count_nonzero(magnitude > LOUDEST))
+        if seen < _LOUD_S * rate / 10:
+            self._seen, self._beyond = seen, beyond
+            return not self._loud_s or 2 * beyond < seen
+        if not beyond or beyond < min(seen / 2, _LOUD_S * rate):
+            self._seen = self._beyond = 0
+            self._normal = self._normal or bool(peak > _AUDIBLE)
+            self._loud_s = max(0.0, self._loud_s - seen / rate)
             return True
-        loud_s = self._loud_s + len(samples) / rate
+        loud_s = self._loud_s + seen / rate
         if not self._normal or loud_s >= _LONGEST_BURST_S:
             level = 10 * math.log10(float(np.mean(np.square(samples, dtype=np.float64))))
             raise SourceError(
                 f"{self._of}: a level of {level:+.0f} dBFS, peak {peak:.4g}: float samples lie within -1 to 1; divide 16-bit"
                 f" numbers by 32768, or give them as int16"
             )
+        self._seen = self._beyond = 0
         self._loud_s = loud_s
         return False
 
@@ -147,13 +157,6 @@ def _energy(samples: FloatArray) -> float:
     """Sum of squares; infinite where it overflows, and NaN where a sample is none."""
     with np.errstate(over="ignore", invalid="ignore"):
         return float(np.dot(samples, samples))
-
-
-def _is_loud(samples: FloatArray, rate: int) -> bool:
-    """Is a signal, and not a click, 20 dB over full scale?"""
-    if len(samples) < _LOUD_S * rate / 10:
-        return False
-    return bool(np.count_nonzero(np.abs(samples) > LOUDEST) >= min(len(samples) / 2, _LOUD_S * rate))
 
 
 def check_block(block: Block) -> Block:

@@ -28,12 +28,23 @@ class Source(Protocol):
         hands over all that it has in one block
     """
 
-    name: str
-    rate: int
-    duration_s: float | None
-    channels: int
-    speed: float
-    waiting_s: float
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def rate(self) -> int: ...
+
+    @property
+    def duration_s(self) -> float | None: ...
+
+    @property
+    def channels(self) -> int: ...
+
+    @property
+    def speed(self) -> float: ...
+
+    @property
+    def waiting_s(self) -> float: ...
 
     def blocks(self) -> Iterator[Block | Notice]:
         """Yield mono blocks in time order, with a ``Notice`` between them when the device goes or returns.

@@ -81,7 +81,8 @@ class Judge:
     def judge(self, path: str, source: Source | None = None, *, stopped: Callable[[], bool] = lambda: False) -> Judged | None:
         """The answer to a recording; None if ``stopped`` returned True before its end.
 
-        A recording that cannot be read, or not to its end, has that in its row's ``error``, and so has any other fault.
+        A recording that cannot be read, or not to its end, or that is too short, has that in its row's ``error``. So has any other
+        fault.
 
         Parameters
         ----------
@@ -115,7 +116,7 @@ class Judge:
 def _judged(path: str, session: Session, answer: Answer, error: str | None) -> Judged:
     segments = tuple((each.start, each.end, each.label, each.confidence) for each in answer.segments)
     captured = answer.summary.health.captured if answer.summary is not None else 0
-    row = make_row(path, session, answer.probabilities, answer.summary, error)
+    row = make_row(path, session, answer.probabilities, answer.summary, error or answer.too_short)
     return Judged(row, segments, session.source_rate, captured)
 
 

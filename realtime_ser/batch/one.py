@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from realtime_ser.audio.open import open_source
 from realtime_ser.audio.source import Source
 from realtime_ser.batch.answer import joint_answer, speech_s
 from realtime_ser.batch.result import Result
-from realtime_ser.config import Config, load_config
+from realtime_ser.config import Config, checked
 from realtime_ser.engine.engine import Engine
 from realtime_ser.errors import SourceError
 from realtime_ser.model.classifier import Classifier, load_model
 from realtime_ser.pipeline.run import channel_sessions, pull
-from realtime_ser.records import Block, Estimate, FloatArray, Record, Segment, Session, Summary
+from realtime_ser.records import Block, Estimate, Notice, Record, Segment, Session, Summary
 
 
 class Answer:
@@ -26,6 +29,11 @@ class Answer:
     Parameters
     ----------
     labels : the model's
+
+    Attributes
+    ----------
+    segments, summary : of the stream
+    too_short : that the recording holds no window, in a line; else None
     """
 
     def __init__(self, labels: tuple[str, ...]) -> None:
@@ -33,6 +41,7 @@ class Answer:
         self._probs, self._seconds = array("f"), array("f")
         self.segments: list[Segment] = []
         self.summary: Summary | None = None
+        self.too_short: str | None = None
 
     def add(self, record: Record) -> None:
         """Take the stream's next record."""
@@ -44,6 +53,8 @@ class Answer:
             self.segments.append(record)
         elif isinstance(record, Summary):
             self.summary = record
+        elif isinstance(record, Notice) and record.kind == "too_short":
+            self.too_short = record.message
 
     @property
     def probabilities(self) -> dict[str, float]:
@@ -80,7 +91,7 @@ def play(source: Source, engine: Engine, config: Config) -> Iterator[Record]:
 
 
 def classify(
-    source: str | Path | FloatArray,
+    source: str | os.PathLike[str] | bytes | BinaryIO | npt.ArrayLike,
     *,
     sample_rate: int = 16000,
     model: str | Path | Classifier | None = None,
@@ -90,21 +101,22 @@ def classify(
 
     Parameters
     ----------
-    source : audio file, or float or integer samples (n,) or (n, channels) at ``sample_rate``
+    source : audio file, its content as bytes, a binary file object, or float or integer samples (n,) or (n, channels) at
+        ``sample_rate``
     sample_rate : rate of an array, in Hz
     model : shipped name, path of a bundle, or a loaded one; None: the one that ``config`` names
     config : settings; None: the shipped ``config.yaml``
 
     Returns
     -------
-    Result : ``error`` has the reason if the recording could not be read to its end
+    Result : ``error`` has the reason if the recording could not be read to its end, or is too short
 
     Raises
     ------
     SourceError : nothing of it can be read
     ConfigError, ModelError
     """
-    config = config or load_config()
+    config = checked(config)
     wanted = config.model if model is None else model
     classifier = wanted if isinstance(wanted, Classifier) else load_model(wanted, vote=config.stream.vote)
     engine = Engine(classifier, config)
@@ -124,10 +136,17 @@ def classify(
     session, *between, summary = records
     assert isinstance(session, Session)
     assert isinstance(summary, Summary)
-    path = str(source) if isinstance(source, str | Path) else opened.name
-    return Result(path, session, tuple(between), summary, answer.probabilities, error)
+    path = os.fspath(source) if isinstance(source, str | os.PathLike) else opened.name
+    return Result(path, session, tuple(between), summary, answer.probabilities, error or answer.too_short)
 
 
-def open_recording(source: str | Path | FloatArray, config: Config, sample_rate: int = 16000, *, split: bool = False) -> Source:
-    """A source over a file or an array, not opened yet; ``split`` keeps the channels of a file apart."""
+def open_recording(source: Any, config: Config, sample_rate: int = 16000, *, split: bool = False) -> Source:
+    """A source over a file or an array, not opened yet; ``split`` keeps the channels of a file apart.
+
+    Raises
+    ------
+    ConfigError, SourceError : no such thing can be read
+    """
+    if source is None:  # which would open a microphone, without end
+        raise SourceError("classify takes a recording: a file or samples, got None")
     return open_source(source, config.capture, sample_rate=sample_rate, split=split)

@@ -27,8 +27,8 @@ class Result:
     between : the records between them, in the order of the stream
     windows : the estimates among them
     segments : the stretches under one label ("unsure" is one)
-    probabilities : by label, of all windows together (``joint_answer``); empty where nobody speaks
-    error : why not all of the recording could be read, or None
+    probabilities : by label, of all windows together (``joint_answer``); empty where nobody speaks, or there is no window
+    error : why not all of the recording could be read, or that it is too short; None otherwise
 
     Examples
     --------

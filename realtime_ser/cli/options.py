@@ -162,6 +162,7 @@ def own_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", choices=("logits", "probabilities"), help="what it returns (default: found by running it)")
     parser.add_argument("--window", metavar="S", type=seconds, help="longest window (default: 3, or what it is fixed to)")
     parser.add_argument("--min-window", metavar="S", type=seconds, help="shortest window (default: 1, or the longest)")
+    parser.add_argument("--nobody", action="store_true", help="its last output, after the labels', says that nobody speaks")
     parser.add_argument("--licence", metavar="TEXT", default="not stated", help="of its weights (default: not stated)")
     parser.add_argument("--replace", action="store_true", help="write over a card that is there (default: no)")
 

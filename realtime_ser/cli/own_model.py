@@ -35,6 +35,7 @@ def add_model(
     min_window_s: float | None = None,
     standardised: bool | None = None,
     kind: str | None = None,
+    nobody: bool = False,
     licence: str = "not stated",
     replace: bool = False,
     clip: Path,
@@ -49,6 +50,7 @@ def add_model(
     window_s, min_window_s : in seconds; None: 3 and 1, or what the network is fixed to
     standardised : it takes zero mean and unit variance; None: from preprocessor_config.json, or yes
     kind : "logits" or "probabilities"; None: found by running it
+    nobody : its last output, after those of the labels, says that nobody speaks
     licence : of the weights
     replace : a card that is there is written over
     clip : recording to check it on
@@ -75,7 +77,7 @@ def add_model(
         )
     rate = rate or beside.get("rate", _RATE)
     standardised = beside.get("standardised", True) if standardised is None else standardised
-    raw = _describe(network, list(labels), rate, window_s, min_window_s, standardised, kind, licence)
+    raw = _describe(network, list(labels), rate, window_s, min_window_s, standardised, kind, nobody, licence)
     before = card.read_bytes() if card.exists() else None
     try:
         card.write_text(json.dumps(raw, indent=2) + "\n", encoding="utf-8")
@@ -89,7 +91,7 @@ def add_model(
     scale = "standardised" if standardised else "as they are"
     shape = f"{rate} Hz, samples {scale}, windows of {raw['min_window_s']:g} to {raw['window_s']:g} s"
     return [
-        f"card: {card}: {raw['output']['kind']} of {len(labels)} labels; {shape}",
+        f"card: {card}: {raw['output']['kind']} of {len(labels)} labels{' and of nobody' if nobody else ''}; {shape}",
         checked,
         f"{NO_SCORE}; to measure it as the shipped ones are, with their corpora and after python -m train prepare: "
         f"python -m train evaluate --bundle {card} --bars && python -m train card --bundle {card}",
@@ -105,6 +107,7 @@ def _describe(
     min_window_s: float | None,
     standardised: bool,
     kind: str | None,
+    nobody: bool,
     licence: str,
 ) -> dict[str, Any]:
     """The card, as far as the network and the user say it."""
@@ -133,13 +136,16 @@ def _describe(
         results = session.run(None, {inputs[0].name: noise})
     except Exception as error:
         raise ModelError(f"{network} fails on {samples} samples: {one_line(error, 300)}") from error
-    fitting = [(item.name, value) for item, value in zip(outputs, results, strict=True) if np.shape(value) == (1, len(labels))]
-    if not fitting:
-        found = ", ".join(f"{item.name} {np.shape(value)}" for item, value in zip(outputs, results, strict=True))
-        raise ModelError(
-            f"{network} returns {found}; none is (1, {len(labels)}), one number for each of the {len(labels)} labels"
-        )
-    name, value = fitting[0]
+    values = {item.name: value for item, value in zip(outputs, results, strict=True)}
+    numbers = len(labels) + nobody
+    name = next((name for name, value in values.items() if np.shape(value) == (1, numbers)), None)
+    if name is None:
+        found = ", ".join(f"{name} {np.shape(value)}" for name, value in values.items())
+        each = f"one number for each of the {len(labels)} labels" + (" and one for nobody" if nobody else "")
+        more = any(np.shape(value) == (1, numbers + 1) for value in values.values())
+        hint = "; if the last one says that nobody speaks, add --nobody" if more and not nobody else ""
+        raise ModelError(f"{network} returns {found}; none is (1, {numbers}), {each}{hint}")
+    value = values[name]
     if kind is None:
         kind = "probabilities" if value.min() >= 0 and abs(float(value.sum()) - 1) < 1e-3 else "logits"
     return {
@@ -158,6 +164,7 @@ def _describe(
         "labels": labels,
         "input": {"name": inputs[0].name, "scale": "standardised" if standardised else "raw"},
         "output": {"name": name, "kind": kind},
+        **({"nobody": True} if nobody else {}),
         "temperature": 1.0,
         "sha256": sha256,
         "headline": NO_SCORE,

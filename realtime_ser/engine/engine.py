@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from realtime_ser.audio.high_pass import HighPass
 from realtime_ser.audio.samples import LevelCheck
-from realtime_ser.config import Config
+from realtime_ser.config import Config, checked
 from realtime_ser.engine.account import SampleAccount
 from realtime_ser.engine.gate import SpeechGate
 from realtime_ser.engine.hops import HopCutter
@@ -55,18 +55,16 @@ class Engine(OneThread):
     Raises
     ------
     ModelError : the config sets a window that the model was not trained for, or ``profile`` was made with another model
-    ConfigError : the config's hop is longer than the window; ``model`` is not a loaded model, ``config`` not a Config, or
-        ``profile`` not a Profile
+    ConfigError : the config has a value that no file may have, or its hop is longer than the window; ``model`` is not a loaded
+        model, ``config`` not a Config, or ``profile`` not a Profile
     """
 
     def __init__(self, model: Classifier, config: Config | None = None, *, profile: Profile | None = None) -> None:
         if not hasattr(model, "predict"):
             raise ConfigError(f"Engine takes a loaded model, got {model!r:.80}: Engine(load_model('mlp'))")
-        if not isinstance(config, Config | None):
-            raise ConfigError(f"Engine takes a Config, got {config!r:.80}: make one with load_config or Config")
         if not isinstance(profile, Profile | None):
             raise ConfigError(f"Engine takes a Profile, got {profile!r:.80}: use what Engine.profile() returned")
-        config = config or Config()
+        config = Config() if config is None else checked(config)
         super().__init__()
         self.model = model
         self.sample_rate = model.spec.sample_rate
@@ -126,7 +124,8 @@ class Engine(OneThread):
         Parameters
         ----------
         block : a ``Block``, or samples at the model's rate that follow the last ones: float (full scale is [-1, 1]), int16 or
-            int32, of shape (n,) or (n, channels)
+            int32, of shape (n,) or (n, channels). Channels are averaged, whatever their phase; ``stream()`` and ``Downmix``
+            also choose a channel, and take the louder one where channels cancel each other
 
         Returns
         -------

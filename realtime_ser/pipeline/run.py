@@ -8,6 +8,7 @@ overwrites.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -15,15 +16,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from realtime_ser.audio.open import open_source
 from realtime_ser.audio.source import Source
-from realtime_ser.config import Config
+from realtime_ser.config import Config, checked
 from realtime_ser.engine.engine import Engine
 from realtime_ser.errors import ConfigError, SourceError
 from realtime_ser.model.classifier import Classifier, load_model
 from realtime_ser.pipeline.session import StreamSession
-from realtime_ser.records import Block, Estimate, FloatArray, Notice, Record, Summary
+from realtime_ser.records import Block, Estimate, Notice, Record, Summary
 from realtime_ser.sinks.group import SinkGroup
 
 
@@ -92,7 +94,14 @@ def listen(
 
     When the source or the model fails, all earlier records are yielded before the exception. A live or paced source skips to
     its newest audio when estimates would come over ``max_lag_s`` late (None: never), see ``Backlog``.
+
+    Raises
+    ------
+    SourceError, ModelError : the source or the model failed
+    ConfigError : the source keeps its channels apart, so that there would be several streams; ``run`` plays those
     """
+    if source.channels > 1:
+        raise ConfigError(f"{source.name} keeps {source.channels} channels apart; listen takes one stream, run takes several")
     session = StreamSession(engine, max_lag_s=max_lag_s, speed=source.speed, health=True, clock=clock)
     fault: Exception | None = None
     try:
@@ -144,6 +153,11 @@ def pull(
             for session in sessions:
                 yield from session.records(item)
             continue
+        if len(sessions) > 1 and np.shape(item.samples)[1:] != (len(sessions),):
+            shape = np.shape(item.samples)
+            raise SourceError(
+                f"{source.name}: a block of shape {shape}; its {len(sessions)} channels need (n, {len(sessions)})"
+            )
         block, last = _limit(item, duration_s)
         waiting_s = source.waiting_s
         began = clock()
@@ -161,7 +175,7 @@ def pull(
 
 
 def stream(
-    source: str | Path | bytes | BinaryIO | FloatArray | None = None,
+    source: str | os.PathLike[str] | bytes | BinaryIO | npt.ArrayLike | None = None,
     *,
     mic: bool = False,
     device: int | str | None = None,
@@ -193,15 +207,15 @@ def stream(
     ------
     ConfigError, ModelError, SourceError
     """
-    from realtime_ser.config import load_config
-
-    config = config or load_config()
+    config = checked(config)
     pace = _pace(speed)
     wanted = config.model if model is None else model
     classifier = wanted if isinstance(wanted, Classifier) else load_model(wanted, vote=config.stream.vote)
     engine = Engine(classifier, config)
     if mic == (source is not None):
         raise SourceError("give either a file or samples, or mic=True")
+    if mic and pace is not None:
+        raise ConfigError(f"speed={speed!r}: a microphone has a pace of its own; leave it out")
     opened = open_source(
         source, config.capture, device=device, sample_rate=sample_rate, speed=None if mic else pace, channel=channel
     )

@@ -7,12 +7,14 @@ its own engine, may share a loaded model.
 
 from __future__ import annotations
 
+import numbers
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -107,7 +109,8 @@ class StreamSession:
         Parameters
         ----------
         item : a ``Block``; a notice (without a time it gets the stream's); or samples as ``Engine.push`` takes them, at the
-            model's rate, or at ``source_rate`` if that was given, that follow the last ones and are live: captured now
+            model's rate, or at ``source_rate`` if that was given, that follow the last ones and are live: captured now.
+            Channels are averaged, as there
         waiting_s : audio that waits behind this block in the caller's queue, in seconds of the clock
 
         Returns
@@ -166,11 +169,12 @@ class StreamSession:
 
         Raises
         ------
-        SourceError : a number below 0
+        SourceError : no whole number, or one below 0
         """
-        if samples < 0:
-            raise SourceError(f"a gap of {samples} samples; it must be 0 or more")
-        return self.push(Block(_EMPTY, self._rate, self._end + samples))
+        given: Any = samples
+        if isinstance(given, bool) or not isinstance(given, numbers.Integral) or given < 0:
+            raise SourceError(f"a gap of {given!r:.40} samples; it must be a whole number, 0 or more")
+        return self.push(Block(_EMPTY, self._rate, self._end + int(given)))
 
     def close(self, fault: Exception | None = None) -> list[Record]:
         """End the stream: the last, shorter hop is classified too.

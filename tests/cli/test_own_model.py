@@ -164,3 +164,17 @@ def test_typing_errors(typed: list[str], said: str) -> None:
     result = realtime_ser("models", "add", "x.onnx", *typed)
     assert result.returncode == 2
     assert said in result.stderr
+
+
+def test_a_network_may_say_that_nobody_speaks(tmp_path: Path) -> None:
+    network = write_network(tmp_path / "mine.onnx")
+    with pytest.raises(
+        ModelError, match="one number for each of the 3 labels; if the last one says that nobody speaks, add --nobody"
+    ):
+        add_model(network, labels=LABELS[:3], clip=SAMPLE)
+    card, *_ = add_model(network, labels=LABELS[:3], nobody=True, clip=SAMPLE)
+    assert "logits of 3 labels and of nobody" in card
+    model = load_model(tmp_path / "mine.json")
+    assert (model.card.nobody, list(model.labels)) == (True, LABELS[:3])
+    with pytest.raises(ModelError, match="each of the 4 labels and one for nobody"):
+        add_model(network, labels=LABELS, nobody=True, replace=True, clip=SAMPLE)

@@ -57,6 +57,7 @@ def _add_model(options: argparse.Namespace) -> int:
         min_window_s=options.min_window,
         standardised=None if options.input is None else options.input == "standardised",
         kind=options.output,
+        nobody=options.nobody,
         licence=options.licence,
         replace=options.replace,
         clip=SAMPLE,
