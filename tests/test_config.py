@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, fields, is_dataclass
+import re
+from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime_ser.config import Config, GateConfig, SmoothingConfig, load_config, resource
+from realtime_ser.config import Config, GateConfig, SmoothingConfig, checked, load_config, resource
 from realtime_ser.config_build import choices_of, former_dict, limits_of
 from realtime_ser.errors import ConfigError
 
@@ -221,3 +223,34 @@ def check(path: Path | None, overrides: tuple[str, ...]) -> None:
         message = ""
         assert math.isfinite(loaded.stream.hop_s)
     assert message.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("section", "changes", "words"),
+    [
+        ("smoothing", {"method": "EMA"}, "'smoothing.method' must be one of ema"),
+        ("smoothing", {"neutral_share": 45}, "'smoothing.neutral_share' must be between 0.01 and 0.99"),
+        ("smoothing", {"time_constant_s": -1}, "'smoothing.time_constant_s' must be between"),
+        ("gate", {"vad_threshold": 30}, "'gate.vad_threshold' must be between"),
+        ("stream", {"hop_s": math.nan}, "'stream.hop_s' must be between"),
+        ("stream", {"window_s": "3"}, "'stream.window_s' takes float or nothing"),
+    ],
+)
+def test_a_config_made_in_python_is_held_to_what_a_file_may_have(section: str, changes: dict[str, Any], words: str) -> None:
+    config = replace(Config(), **{section: replace(getattr(Config(), section), **changes)})
+    with pytest.raises(ConfigError, match=re.escape(f"config: {words}")):
+        checked(config)
+
+
+def test_what_is_no_config_is_said_and_a_good_one_stays() -> None:
+    for wrong in ("config.yaml", {"stream": {}}, 5):
+        with pytest.raises(ConfigError, match="config takes a Config, got"):
+            checked(wrong)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="'stream' is a section"):
+        checked(replace(Config(), stream=None))  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="load_config takes the path"):
+        load_config(5)  # type: ignore[arg-type]
+    mine = replace(Config(), stream=replace(Config().stream, hop_s=np.float64(0.5)))
+    assert checked(mine) == mine
+    assert type(checked(mine).stream.hop_s) is float
+    assert checked(None) == load_config()

@@ -242,3 +242,12 @@ def _descriptor(file: Any) -> int | None:
     except (OSError, ValueError, AttributeError, TypeError):
         return None
     return number if isinstance(number, int) else None
+
+
+def nothing_in(given: Any) -> str:
+    """Why no byte could be read of what is given."""
+    try:
+        at = given.tell() if hasattr(given, "tell") else 0
+    except (OSError, ValueError):
+        at = 0
+    return "is at its end; seek(0) first" if at else "is empty (0 bytes); record or copy it again"

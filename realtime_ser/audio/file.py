@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from realtime_ser.audio.byte_reader import ByteReader
+from realtime_ser.audio.byte_reader import ByteReader, nothing_in
 from realtime_ser.audio.decode import raw_stream, streams
 from realtime_ser.audio.decoder import DamagedError, Decoder, Fallback
 from realtime_ser.audio.downmix import Apart, Downmix, check_channel, check_split
@@ -174,7 +174,7 @@ class FileSource:
     def _begin(self, reader: ByteReader) -> None:
         head = reader.peek(64)
         if not head:
-            raise SourceError(f"{self.name} {_nothing(self._given)}")
+            raise SourceError(f"{self.name} {nothing_in(self._given)}")
         if self._raw is not None:
             self._start(reader, raw_stream(reader, self._raw))
             return
@@ -296,12 +296,3 @@ def _name(source: Any) -> str:
 def _reason(error: BaseException) -> str:
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return one_line(text).rstrip(".")
-
-
-def _nothing(given: Any) -> str:
-    """Why no byte could be read of what is given."""
-    try:
-        at = given.tell() if hasattr(given, "tell") else 0
-    except (OSError, ValueError):
-        at = 0
-    return "is at its end; seek(0) first" if at else "is empty (0 bytes); record or copy it again"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from realtime_ser.engine.label_shift import LabelShift
 from realtime_ser.records import Estimate, FloatArray
 
 # Windows together are more often right than each alone, so their mean is too modest (Ranjan and Gneiting 2010,
@@ -37,3 +40,22 @@ def joint_answer(probs: FloatArray, seconds: FloatArray) -> FloatArray:
     powered = np.average(probs.astype(np.float64), axis=0, weights=weights) ** (1 + SURER * (1 - 1 / len(probs)))
     # A sum of 0 is a scored clip without a probability among the labels that are compared.
     return np.asarray(powered / max(powered.sum(), np.finfo(np.float64).tiny), np.float32)
+
+
+def decided(probabilities: Mapping[str, float], neutral_share: float | None) -> tuple[str | None, float]:
+    """A recording's label and its confidence: as live labels, at the share of neutral speech that the settings expect.
+
+    Parameters
+    ----------
+    probabilities : by label, the model's own; empty where nobody speaks
+    neutral_share : ``smoothing.neutral_share``; None: labels are not shifted
+
+    Returns
+    -------
+    None and 0 where nobody speaks
+    """
+    if not probabilities:
+        return None, 0.0
+    shifted = LabelShift(tuple(probabilities), neutral_share)(np.fromiter(probabilities.values(), np.float32))
+    best = int(np.argmax(shifted))
+    return tuple(probabilities)[best], float(shifted[best])

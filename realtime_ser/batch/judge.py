@@ -81,8 +81,8 @@ class Judge:
     def judge(self, path: str, source: Source | None = None, *, stopped: Callable[[], bool] = lambda: False) -> Judged | None:
         """The answer to a recording; None if ``stopped`` returned True before its end.
 
-        A recording that cannot be read, or not to its end, or that is too short, has that in its row's ``error``. So has any other
-        fault.
+        A recording that cannot be read, or not to its end, or that is too short, has that in its row's ``error``, as has any
+        other fault.
 
         Parameters
         ----------

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from realtime_ser.batch.answer import decided
 from realtime_ser.records import Estimate, Record, Segment, Session, Summary
 from realtime_ser.sinks.text import number
 
@@ -27,7 +28,8 @@ class Result:
     between : the records between them, in the order of the stream
     windows : the estimates among them
     segments : the stretches under one label ("unsure" is one)
-    probabilities : by label, of all windows together (``joint_answer``); empty where nobody speaks, or there is no window
+    probabilities : by label, the model's own, of all windows together (``joint_answer``); empty where nobody speaks, or without
+        a window. ``label`` and ``confidence`` are of these, shifted to ``smoothing.neutral_share``
     error : why not all of the recording could be read, or that it is too short; None otherwise
 
     Examples
@@ -54,14 +56,17 @@ class Result:
 
     @property
     def label(self) -> str | None:
-        """The most probable label of the whole recording; None where nobody speaks."""
-        probabilities = self.probabilities
-        return max(probabilities, key=probabilities.__getitem__) if probabilities else None
+        """The most probable label of the whole recording, at the expected share of neutral speech; None where nobody speaks."""
+        return self._decided[0]
 
     @property
     def confidence(self) -> float:
-        """The label's probability, 0 to 1; 0 where nobody speaks."""
-        return max(self.probabilities.values(), default=0.0)
+        """The label's probability at that share, 0 to 1; 0 where nobody speaks."""
+        return self._decided[1]
+
+    @cached_property
+    def _decided(self) -> tuple[str | None, float]:
+        return decided(self.probabilities, _neutral_share(self.session))
 
     @property
     def duration_s(self) -> float:
@@ -135,8 +140,8 @@ def make_row(
     rate, health = summary.sample_rate, summary.health
     row["duration_s"] = number(health.captured / rate, 3)
     if probabilities:
-        row["label"] = max(probabilities, key=probabilities.__getitem__)
-        row["confidence"] = number(max(probabilities.values()), 4)
+        row["label"], confidence = decided(probabilities, _neutral_share(session))
+        row["confidence"] = number(confidence, 4)
     for label in labels:
         row[f"probability_{label}"] = number(probabilities.get(label), 4)
         row[f"seconds_{label}"] = number(summary.seconds_by_label.get(label, 0.0), 3)
@@ -154,3 +159,8 @@ def columns(labels: tuple[str, ...], *, split: bool = False) -> list[str]:
         *("speech_s", "dropped_s", "model", "model_sha256", "error"),
         *(["channel"] if split else []),
     ]
+
+
+def _neutral_share(session: Session) -> float | None:
+    smoothing = session.config.get("smoothing", {})
+    return cast("float | None", smoothing.get("neutral_share"))

@@ -134,7 +134,7 @@ class _Rows:
             self._lines.write(self._line(row))
             return
         self._rows += 1
-        self._tally[str(row["label"] or ("nobody speaks" if row["error"] is None else "not read"))] += 1
+        self._tally[str(row["label"] or ("nobody speaks" if row["error"] is None else "no answer"))] += 1
         if len(self._kept) < _MOST_SHOWN:
             self._kept.append(row)
 

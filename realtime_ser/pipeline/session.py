@@ -213,10 +213,9 @@ class StreamSession:
 
     def _too_short(self, captured: int) -> Notice:
         rate = self._model_rate
-        message = (
-            f"{self._source}: {captured / rate:.2f} s are too short to classify; a window takes"
-            f" {self.engine.shortest / rate:.3g} s or more"
-        )
+        # Rounded to milliseconds, what there is down and what is needed up, so that the two never look alike.
+        is_s, needs_s = captured * 1000 // rate / 1000, -(-self.engine.shortest * 1000 // rate) / 1000
+        message = f"{self._source}: {is_s:g} s are too short to classify; a window takes {needs_s:g} s or more"
         return Notice("too_short", message, captured, rate, self.channel)
 
     @property

@@ -117,3 +117,37 @@ def test_a_folder_says_what_it_leaves_out(tmp_path: Path) -> None:
     (tmp_path / "only" / "g.webm").touch()
     with pytest.raises(ConfigError, match=r"no audio file in .*; 1 file left out"):
         find_files([tmp_path / "only"])
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "words"),
+    [
+        (SAMPLES, {"channel": "1"}, "channel='1': give a whole number"),
+        (SAMPLES, {"channel": 1.5}, "channel=1.5: give a whole number"),
+        ("talk.wav", {"device": "usb"}, "device='usb' is a microphone, and a recording is read"),
+    ],
+)
+def test_what_would_be_ignored_is_refused(source: object, options: dict[str, object], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        open_source(source, CONFIG, **options)  # type: ignore[arg-type]
+
+
+def test_a_rate_is_looked_at_whatever_is_read(wav: bytes) -> None:
+    with pytest.raises(SourceError, match="a sample rate of -8 Hz"):
+        open_source(wav, CONFIG, sample_rate=-8)
+
+
+def test_no_samples_and_no_name_are_said() -> None:
+    with pytest.raises(SourceError, match="no samples in it"):
+        open_source(SAMPLES[:0], CONFIG)
+    with pytest.raises(SourceError, match="an empty name is no file"):
+        open_source("", CONFIG)
+
+
+def test_a_file_object_at_its_end_is_not_called_empty(wav: bytes) -> None:
+    file = io.BytesIO(wav)
+    file.seek(0, io.SEEK_END)
+    with pytest.raises(SourceError, match=r"is at its end; seek\(0\) first"), open_source(file, CONFIG):
+        pass
+    with pytest.raises(SourceError, match=r"is empty \(0 bytes\)"), open_source(io.BytesIO(), CONFIG):
+        pass

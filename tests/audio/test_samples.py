@@ -125,6 +125,11 @@ def test_a_burst_is_dropped_and_counted_and_a_second_of_it_is_a_fault(block: int
         engine.push(loud[:block])
 
 
+def push_in_blocks(engine: Engine, samples: np.ndarray, block: int) -> None:
+    for start in range(0, len(samples), block):
+        engine.push(samples[start : start + block])
+
+
 @pytest.mark.parametrize("block", [16, 79, 128, 480, 1600])
 def test_the_scale_is_judged_alike_whatever_the_size_of_the_blocks(block: int, classifier: Classifier) -> None:
     """Blocks of a millisecond let unscaled samples pass; a stream that began softly was read for ten seconds."""
@@ -132,10 +137,9 @@ def test_the_scale_is_judged_alike_whatever_the_size_of_the_blocks(block: int, c
     soft = np.random.default_rng(0).normal(0, 1, RATE).round()  # a microphone's noise, in 16-bit numbers
     raw = np.concatenate((soft, np.tile(VOICE * 20_000, 4))).astype(np.float32)
     with pytest.raises(SourceError, match=r"\+\d+ dBFS.*divide 16-bit"):
-        for start in range(0, len(raw), block):
-            engine.push(raw[start : start + block])
+        push_in_blocks(engine, raw, block)
     assert engine.health.captured <= 2.2 * RATE
-    assert engine.health.classified == 0
+    assert engine.health.classified <= 1.1 * RATE, "no more than the soft beginning"
 
 
 @pytest.mark.parametrize("block", [16, 1600])
@@ -143,8 +147,7 @@ def test_a_click_is_no_other_scale(block: int, classifier: Classifier) -> None:
     samples = (VOICE * 0.1).astype(np.float32)
     samples[9_000:9_030] = 500
     engine = Engine(classifier, CONFIG)
-    for start in range(0, len(samples), block):
-        engine.push(samples[start : start + block])
+    push_in_blocks(engine, samples, block)
     assert engine.health.dropped == 0
 
 

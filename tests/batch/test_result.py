@@ -10,9 +10,10 @@ import soundfile
 
 import realtime_ser
 from bundles import LABELS, RATE, Samples
-from realtime_ser.batch.answer import joint_answer, speech_s
+from realtime_ser.batch.answer import decided, joint_answer, speech_s
+from realtime_ser.batch.judge import Judge
 from realtime_ser.batch.result import columns
-from realtime_ser.config import Config
+from realtime_ser.config import Config, SmoothingConfig
 from realtime_ser.engine.engine import Engine
 from realtime_ser.errors import SourceError
 from realtime_ser.model.classifier import load_model
@@ -28,8 +29,7 @@ def test_all_windows_answer_together(tiny: Path, talk: Samples) -> None:
     powered = sum(np.array(each.probs) * speech_s(each) for each in spoken) ** (1.2 - 0.2 / len(spoken))
     assert list(result.probabilities.values()) == pytest.approx(powered / powered.sum(), abs=1e-5)
     assert list(result.probabilities) == list(LABELS)
-    assert result.label == max(result.probabilities, key=result.probabilities.get)
-    assert result.confidence == result.probabilities[result.label]
+    assert (result.label, result.confidence) == decided(result.probabilities, Config().smoothing.neutral_share)
     assert [each.end for each in result.windows] == [each.end for each in estimates]
     assert result.duration_s == pytest.approx(9.0)
     assert sum(each.end - each.start for each in result.segments) == result.summary.health.classified
@@ -116,3 +116,37 @@ def test_a_notebook_shows_the_report(tiny: Path, talk: Samples) -> None:
     assert shown.startswith("<iframe srcdoc=")
     assert "&lt;svg" in shown
     assert "<script" not in shown
+
+
+def test_a_recording_that_is_too_short_says_so(tiny: Path, talk: Samples, tmp_path: Path) -> None:
+    """Without it the row is that of a recording in which nobody speaks."""
+    path = tmp_path / "short.wav"
+    soundfile.write(path, talk[: RATE // 4], RATE)
+    result = realtime_ser.classify(path, model=tiny)
+    assert result.label is None
+    assert result.error is not None
+    assert "short.wav: 0.25 s are too short to classify" in result.error
+    assert result.row()["error"] == result.error
+    judged = Judge(load_model(tiny), Config()).judge(str(path))
+    assert judged is not None
+    assert judged.row["error"] == result.error
+
+
+def test_nothing_is_no_microphone(tiny: Path) -> None:
+    with pytest.raises(SourceError, match="classify takes a recording: a file or samples, got None"):
+        realtime_ser.classify(None, model=tiny)  # type: ignore[arg-type]
+
+
+def test_the_label_expects_as_much_plain_speech_as_live_labels_do(tiny: Path, talk: Samples) -> None:
+    """``classify`` ignored the share, so that a row's label was another than most of its seconds had."""
+    probabilities = {"angry": 0.4, "neutral": 0.3, "sad": 0.2, "calm": 0.1}
+    assert decided(probabilities, None) == ("angry", pytest.approx(0.4))
+    label, confidence = decided(probabilities, 0.8)
+    assert label == "neutral"
+    assert confidence == pytest.approx(0.3 * 1.6 / (0.4 * 1.6 + 0.6 * 0.4))
+    assert decided({}, 0.45) == (None, 0.0)
+    plain = Config(smoothing=SmoothingConfig(neutral_share=0.99))
+    result = realtime_ser.classify(talk, sample_rate=RATE, model=tiny, config=plain)
+    assert result.label in ("neutral", "calm")
+    assert result.row()["label"] == result.label
+    assert result.probabilities == realtime_ser.classify(talk, sample_rate=RATE, model=tiny).probabilities

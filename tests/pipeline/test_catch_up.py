@@ -25,12 +25,9 @@ class World:
     """A clock, a microphone with a ring of its own, and a model that takes its time."""
 
     duration_s = None
-    speed, waiting_s = 1.0, 0.0
+    channels, speed, waiting_s = 1, 1.0, 0.0
     rate = RATE
     name = "world"
-
-    speed = 1.0
-    waiting_s = 0.0
 
     def __init__(self, seconds: float, *, delay_s: float = 0.0, block_s: float = 0.02) -> None:
         self.now = 100.0

@@ -12,13 +12,14 @@ import soundfile
 from bundles import MakeBundle
 from collector import Collector
 from command import SAMPLE
+from realtime_ser.audio.array import ArraySource
 from realtime_ser.audio.file import FileSource
 from realtime_ser.audio.open import open_source
 from realtime_ser.config import CaptureConfig, Config
 from realtime_ser.engine.engine import Engine
 from realtime_ser.errors import ConfigError, ModelError, SourceError
 from realtime_ser.model.classifier import Classifier, load_model
-from realtime_ser.pipeline.run import run
+from realtime_ser.pipeline.run import listen, run
 from realtime_ser.records import Block, Estimate, FloatArray, Notice, Record, Segment, Session, Summary
 from realtime_ser.sinks.group import SinkGroup
 
@@ -138,3 +139,22 @@ def test_a_model_that_fails_in_one_channel_ends_both(call: np.ndarray, tmp_path:
     for summary in summaries:
         parts = dataclasses.asdict(summary.health)
         assert parts["captured"] == sum(parts[name] for name in ("classified", "gated", "dropped", "pending"))
+
+
+def test_listen_takes_one_stream(tmp_path: Path, call: np.ndarray) -> None:
+    """It would have mixed the channels that the source keeps apart."""
+    path = tmp_path / "call.wav"
+    soundfile.write(path, call, RATE)
+    with FileSource(path, split=True) as source, pytest.raises(ConfigError, match="keeps 2 channels apart"):
+        list(listen(source, Engine(load_model("mlp"), Config())))
+
+
+def test_blocks_of_another_shape_than_the_source_says_are_its_fault() -> None:
+    class Wrong(ArraySource):
+        channels = 2
+
+    with (
+        Wrong(np.zeros(RATE, np.float32), RATE) as source,
+        pytest.raises(SourceError, match=r"array: a block of shape \(1600,\); its 2 channels need \(n, 2\)"),
+    ):
+        run(source, Engine(load_model("mlp"), Config()), SinkGroup([]), Config())
