@@ -101,8 +101,8 @@ def test_a_windows_last_seconds_are_classified_separately(name: str, bundles: di
         frames = spec.frames_in(1.25)
         front_end.push(filtered[: estimate.end])
         recent = next(calls)
-        # Deviations of the last seconds are about the whole window's mean, so that a flat end far from it keeps a rounding error,
-        # of a size that the processor decides.
+        # The last seconds' deviations are about the whole window's mean. Where their own is far away, as where a pause ends the
+        # window, rounding errors remain.
         np.testing.assert_allclose(recent, front_end.window(frames), rtol=1e-5, atol=0.05 if name == "moments" else 1e-3)
         pair = np.maximum([alone.probs, model.predict(recent[np.newaxis])[0]], 1e-8)
         logs = np.array([0.7, 0.3]) @ np.log(pair)

@@ -43,14 +43,15 @@ def test_the_dropped_samples_are_those_of_the_engine(wire: Any, talk: Samples, t
 
 
 @pytest.mark.parametrize("form", ["s16le", "f32le"])
-def test_channels_of_opposite_phase_do_not_cancel(wire: Any, talk: Samples, form: str) -> None:
+def test_channels_of_opposite_phase_do_not_cancel(wire: Any, talk: Samples, tiny_config: Any, form: str) -> None:
     frames = np.stack((talk, -talk), axis=1)
     data = s16(frames) if form == "s16le" else frames.astype("<f4").tobytes()
     client: Wire = wire().start(format=form, channels=2)
     send(client, data, 1280 * 4, frame=4 if form == "s16le" else 8)
     client.text({"type": "stop"})
     assert [event["kind"] for event in client.of_type("event")] == ["channels_cancel"]
-    replayed = [estimate.state for estimate in stream(frames, sample_rate=RATE, model="mlp") if estimate.state != "no_speech"]
+    estimates = stream(frames, sample_rate=RATE, config=tiny_config)
+    replayed = [estimate.state for estimate in estimates if estimate.state != "no_speech"]
     spoken = [row for row in client.of_type("window") if row["state"] != "no_speech"]
     assert len(replayed) > 5
     assert abs(len(spoken) - len(replayed)) <= 1
