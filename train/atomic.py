@@ -89,6 +89,26 @@ def _placing(folder: Path, last: str) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def replacing_bundle(path: Path) -> Iterator[Path]:
+    """A path of the same name in a temporary folder beside ``path``. The network and the card written there are moved onto
+    those at ``path`` when the block succeeds, and removed when it fails.
+
+    Raises
+    ------
+    SinkError : full disk, no permission: the bundle is as it was before
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.", suffix=".part") as folder:
+            made = Path(folder) / path.name
+            yield made
+            made.replace(path)
+            made.with_suffix(".json").replace(path.with_suffix(".json"))
+    except OSError as error:
+        raise SinkError(f"cannot write {path}: {error.strerror or error}") from error
+
+
 def sweep(parent: Path) -> None:
     """Remove what killed processes left of ``placing`` in a folder, in which nothing has been written for an hour."""
     for left in parent.glob(".*.part"):

@@ -23,7 +23,10 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
+import soundfile
+
 from realtime_ser.errors import SerError
+from realtime_ser.text import one_line
 from train.data import splits
 from train.paths import Paths
 from train.settings import CLIPS_OF_A_FOLD, ON_AUDIO, SYSTEMS
@@ -38,6 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SerError as error:
         print(f"train: {error}", file=sys.stderr)
         return error.exit_code
+    except soundfile.LibsndfileError as error:
+        print(
+            f"train: {one_line(error)} It was there for `python -m train prepare`; run that again, with the same --corpora",
+            file=sys.stderr,
+        )
+        return 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"train: {where}{error.strerror or error}", file=sys.stderr)

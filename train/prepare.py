@@ -60,7 +60,10 @@ def rows_in_use(paths: Paths, settings: TrainSettings) -> tuple[Row, ...]:
     rows = tuple(row for row in found.where(corpus=settings.use) if row.emotion in LABELS)
     if not rows:
         raise ConfigError(_none_in_use(found.rows, settings))
-    return select(rows, settings.select)
+    kept = select(rows, settings.select)
+    if len(labels := {row.emotion for row in kept}) < 2:
+        raise ConfigError(f"nothing to tell apart: every clip in use is {', '.join(labels) or 'left out by train.select'}")
+    return kept
 
 
 def audit(
@@ -74,7 +77,7 @@ def audit(
     dev_speakers : held out of the training speakers too
     sentences : a sentence on both sides is a leak too
     """
-    inside = [row for row in rows if protocol == "cross" or row.corpus in settings.within]
+    inside = rows if protocol == "cross" else rows_within(rows, settings, protocol)
     folds = splits.make(protocol, inside, dev_speakers=dev_speakers)
     if protocol != "cross" and any(settings.recipe(system).taught is not None for system in SYSTEMS):
         folds = splits.with_others(folds, [row for row in rows if row.corpus not in settings.within])
@@ -85,6 +88,23 @@ def audit(
         for problem in splits.audit(fold, speakers=not by_sentence, sentences=by_sentence or sentences)
     ]
     return len(folds), problems
+
+
+def rows_within(rows: Sequence[Row], settings: TrainSettings, protocol: str) -> list[Row]:
+    """The clips of which a protocol's folds are made.
+
+    Raises
+    ------
+    ConfigError : there are none
+    """
+    inside = [row for row in rows if row.corpus in settings.within]
+    if not inside:
+        used = ", ".join(dict.fromkeys(row.corpus for row in rows))
+        raise ConfigError(
+            f"{protocol} folds are made of {', '.join(settings.within)} (train.within), of which there is no clip in use;"
+            f" in use are {used}: --set 'train.within=[{used}]'"
+        )
+    return inside
 
 
 def _refuse_reserved(settings: TrainSettings) -> None:

@@ -260,16 +260,16 @@ def _bars(options: argparse.Namespace) -> None:
 def _unseen(options: argparse.Namespace) -> None:
     """Print a bundle's answers on data that no model was trained on."""
     from realtime_ser.model.classifier import load_model
-    from train.evaluation import everyday, large, nobody
+    from train.evaluation import bars, everyday, large, nobody
 
     paths, setup = _requested(options)
     shop, live = large.Workshop(paths, manifest.load(paths.manifest).rows), setup.live
     classifier = load_model(options.bundle or options.system)
     if options.everyday:
-        rows = shop.tested(*large.EVERYDAY)
+        rows = bars.of_corpora(shop.tested(*large.EVERYDAY), *large.EVERYDAY)
         print(everyday.report(everyday.everyday(classifier, shop.corpora, rows, live, everyday.SHARES)))
     if options.sounds:
-        print(nobody.report(nobody.sounds(classifier, shop.corpora, shop.tested("sounds"), live)))
+        print(nobody.report(nobody.sounds(classifier, shop.corpora, bars.of_corpora(shop.tested("sounds"), "sounds"), live)))
     if options.strangers:
         print(json.dumps(large.strangers(classifier, shop, live), indent=1))
 

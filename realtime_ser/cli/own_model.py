@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import shlex
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -24,6 +25,8 @@ from realtime_ser.text import one_line
 
 _WINDOW_S, _MIN_WINDOW_S, _RATE = 3.0, 1.0, 16_000
 NO_SCORE = "no score: nobody has measured it here"
+# The labels of the shipped models, whose corpora can measure others.
+EMOTIONS = ("angry", "calm", "disgust", "fearful", "happy", "neutral", "sad", "surprised")
 
 
 def add_model(
@@ -75,6 +78,8 @@ def add_model(
         raise ConfigError(
             f"no labels: no config.json beside {network} says them; name them in its order: --labels neutral,happy,..."
         )
+    if states := {"no_speech", "unsure"} & set(labels):
+        raise ConfigError(f"{', '.join(sorted(states))} is what a window is without an emotion; give that label another name")
     rate = rate or beside.get("rate", _RATE)
     standardised = beside.get("standardised", True) if standardised is None else standardised
     raw = _describe(network, list(labels), rate, window_s, min_window_s, standardised, kind, nobody, licence)
@@ -93,10 +98,19 @@ def add_model(
     return [
         f"card: {card}: {raw['output']['kind']} of {len(labels)} labels{' and of nobody' if nobody else ''}; {shape}",
         checked,
-        f"{NO_SCORE}; to measure it as the shipped ones are, with their corpora and after python -m train prepare: "
-        f"python -m train evaluate --bundle {card} --bars && python -m train card --bundle {card}",
-        f"to use it: realtime-ser monitor --model {card}",
+        _how_to_measure(card, labels),
+        f"to use it: realtime-ser monitor --model {shlex.quote(str(card))}",
     ]
+
+
+def _how_to_measure(card: Path, labels: Sequence[str]) -> str:
+    if others := [label for label in labels if label not in EMOTIONS]:
+        return f"{NO_SCORE}, nor can it be measured as the shipped ones are: their corpora have no {', '.join(others)}"
+    named = shlex.quote(str(card))
+    return (
+        f"{NO_SCORE}; to measure it as the shipped ones are, with their corpora and after python -m train prepare: "
+        f"python -m train evaluate --bundle {named} --bars && python -m train card --bundle {named}"
+    )
 
 
 def _describe(

@@ -178,3 +178,20 @@ def test_a_network_may_say_that_nobody_speaks(tmp_path: Path) -> None:
     assert (model.card.nobody, list(model.labels)) == (True, LABELS[:3])
     with pytest.raises(ModelError, match="each of the 4 labels and one for nobody"):
         add_model(network, labels=LABELS, nobody=True, replace=True, clip=SAMPLE)
+
+
+def test_the_commands_that_it_prints_can_be_pasted(tmp_path: Path) -> None:
+    *_, score, use = add_model(write_network(tmp_path / "one d.onnx"), labels=LABELS, clip=SAMPLE)
+    named = f"'{tmp_path / 'one d.json'}'"
+    assert f"evaluate --bundle {named} --bars" in score
+    assert use == f"to use it: realtime-ser monitor --model {named}"
+    others = ["bored", "keen", "calm", "sad"]
+    *_, score, _ = add_model(write_network(tmp_path / "two.onnx"), labels=others, clip=SAMPLE)
+    assert score.endswith("their corpora have no bored, keen")
+
+
+def test_the_states_of_a_window_are_no_labels(tmp_path: Path) -> None:
+    network = write_network(tmp_path / "mine.onnx")
+    with pytest.raises(ConfigError, match="no_speech, unsure is what a window is without an emotion"):
+        add_model(network, labels=["angry", "sad", "unsure", "no_speech"], clip=SAMPLE)
+    assert not network.with_suffix(".json").exists()

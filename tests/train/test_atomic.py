@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from realtime_ser.errors import SinkError
-from train.atomic import placing, sweep
+from train.atomic import placing, replacing_bundle, sweep
 
 
 def filled(folder: Path, text: str) -> None:
@@ -68,3 +68,26 @@ def test_what_a_killed_process_left_is_swept_up_when_it_is_old(tmp_path: Path) -
     sweep(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [busy.name]
     sweep(tmp_path / "none")
+
+
+def test_a_bundle_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    """An invalid card replaced a good network."""
+    path = tmp_path / "weights" / "mlp.onnx"
+
+    def write(text: str) -> None:
+        with replacing_bundle(path) as made:
+            assert made.name == path.name
+            made.write_text(f"network {text}")
+            if text == "bad":
+                raise ValueError(text)
+            made.with_suffix(".json").write_text(f"card {text}")
+
+    write("good")
+    with pytest.raises(ValueError, match="bad"):
+        write("bad")
+    assert {each.name: each.read_text() for each in path.parent.iterdir()} == {
+        "mlp.onnx": "network good",
+        "mlp.json": "card good",
+    }
+    write("better")
+    assert path.read_text() == "network better"

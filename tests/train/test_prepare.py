@@ -63,3 +63,15 @@ def test_the_audit_is_of_what_taught_systems_train_on() -> None:
     assert UNNAMED in problems[0]
     alone = replace(settings, mlp=replace(settings.mlp, taught=None), logmel=replace(settings.logmel, taught=None))
     assert audit(rows, alone, "speaker") == (5, [])
+
+
+def test_one_label_is_nothing_to_tell_apart(paths: Paths) -> None:
+    manifest.save(Manifest((clip("folder", "folder-ann"), clip("folder", "folder-bea"))), paths.manifest)
+    with pytest.raises(ConfigError, match="nothing to tell apart: every clip in use is angry"):
+        rows_in_use(paths, replace(TrainSettings(), use=("folder",)))
+
+
+def test_folds_of_corpora_that_are_not_in_use_name_the_setting() -> None:
+    settings = replace(load_setup().train, use=("folder",), within=("ravdess_speech",))
+    with pytest.raises(ConfigError, match=r"ravdess_speech \(train.within\).*: --set 'train.within=\[folder\]'"):
+        audit([clip("folder", "folder-ann")], settings, "speaker")

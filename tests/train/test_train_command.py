@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from realtime_ser.model.classifier import load_model
 from train.__main__ import main
@@ -212,3 +213,28 @@ def test_a_worker_that_is_ended_is_one_line(
 
 def _ended(item: object) -> None:
     os._exit(9)
+
+
+def test_without_the_extra_the_command_names_it(tmp_path: Path) -> None:
+    (tmp_path / "tqdm.py").write_text("raise ModuleNotFoundError(\"No module named 'tqdm'\", name='tqdm')\n")
+    root = Path(__file__).parents[2]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), str(root)))}
+    command = [sys.executable, "-m", "train", "prepare"]
+    result = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert result.returncode == 2
+    assert result.stderr == "train: there is no module tqdm; in the clone: pip install -e '.[train]'\n"
+
+
+def test_a_recording_that_is_gone_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_: object) -> None:
+        soundfile.read(tmp_path / "gone.wav")
+
+    monkeypatch.setattr("train.cli.audit", gone)
+    gone.__name__ = "audit"
+    assert main(["audit"]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "gone.wav" in said
+    assert "run that again, with the same --corpora" in said

@@ -24,6 +24,7 @@ from train.data.corpora.folder import is_folder
 
 MIN_DURATION_S = 0.5
 _REASONS_SHOWN = 3
+_READ_AS = 2  # how files are read; with another number what is remembered of them is read anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +75,20 @@ def build(root: Path, corpora: Sequence[str] | None = None, *, memory: Path | No
     ConfigError : nothing usable was found; the message has the reason
     """
     found = scan(root, corpora)
-    left_out = list(found.left_out)
+    # Tables are UTF-8; a name of another encoding cannot stand in them.
+    left_out = [(_escaped(path), reason) for path, reason in found.left_out]
+    left_out += [(_escaped(clip.path), "its name is not UTF-8; rename it") for clip in found.clips if not _is_utf8(clip.path)]
+    clips = [clip for clip in found.clips if _is_utf8(clip.path)]
     rows: list[Row] = []
     seen: dict[str, str] = {}
     known = _remembered(memory)
-    stamps = [_stamp(root / clip.path) for clip in found.clips]
-    new = [(clip, stamp) for clip, stamp in zip(found.clips, stamps, strict=True) if stamp not in known]
+    stamps = [_stamp(root / clip.path) for clip in clips]
+    new = [(clip, stamp) for clip, stamp in zip(clips, stamps, strict=True) if stamp not in known]
     with ThreadPoolExecutor(2) as pool:
         read = pool.map(lambda item: _facts(root / item[0].path), new)
         for (_, stamp), fact in zip(tqdm(new, "manifest", disable=not progress, leave=False), read, strict=True):
             known[stamp] = fact
-    for clip, stamp in zip(found.clips, stamps, strict=True):
+    for clip, stamp in zip(clips, stamps, strict=True):
         fact = known[stamp]
         if isinstance(fact, str):
             left_out.append((clip.path, fact))
@@ -129,7 +133,15 @@ def _stamp(path: Path) -> str:
         about = path.stat()
     except OSError:
         return f"{path}"
-    return f"{path} {about.st_size} {about.st_mtime_ns}"
+    return f"{path} {about.st_size} {about.st_mtime_ns} {_READ_AS}"
+
+
+def _is_utf8(name: str) -> bool:
+    return _escaped(name) == name
+
+
+def _escaped(name: str) -> str:
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _remembered(memory: Path | None) -> dict[str, tuple[float, str] | str]:
@@ -144,11 +156,18 @@ def _remembered(memory: Path | None) -> dict[str, tuple[float, str] | str]:
 def _facts(path: Path) -> tuple[float, str] | str:
     """Length and hash of a file, or the reason to leave it out."""
     try:
-        samples, rate = soundfile.read(path, dtype="int16", always_2d=True)
+        with soundfile.SoundFile(path) as file:
+            # libsndfile does not scale floats that are read as integers.
+            kind = "float32" if file.subtype in ("FLOAT", "DOUBLE") else "int16"
+            samples, rate = file.read(dtype=kind, always_2d=True), file.samplerate
     except (soundfile.LibsndfileError, OSError) as error:
         return f"unreadable: {one_line(error)}"
     if not len(samples):
         return "empty"
+    if not np.isfinite(samples).all():
+        return "holds numbers that are no audio (NaN or infinite)"
+    if kind == "float32":
+        samples = np.clip(np.rint(samples * np.float32(32768)), -32768, 32767).astype(np.int16)
     if not np.any(samples):
         return "digital silence"
     if len(samples) < MIN_DURATION_S * rate:

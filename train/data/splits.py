@@ -173,9 +173,14 @@ def with_others(folds: Sequence[Split], beside: Sequence[Row]) -> list[Split]:
     return [replace(fold, train=(*fold.train, *of_others(beside, fold.test))) for fold in folds]
 
 
-def family(row: Row) -> str:
+def family_of(corpus: str) -> str:
     """Corpora of one family share their speakers: RAVDESS speech and song, and a user's own folders."""
-    return row.corpus.split("_")[0]
+    return corpus.split("_")[0]
+
+
+def family(row: Row) -> str:
+    """``family_of`` a clip's corpus."""
+    return family_of(row.corpus)
 
 
 def cross(rows: Sequence[Row], *, dev_speakers: int = 4, seed: int = 0) -> list[Split]:

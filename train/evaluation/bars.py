@@ -15,6 +15,7 @@ from typing import Any
 
 from realtime_ser.config import Config, load_config, resource
 from realtime_ser.errors import ConfigError
+from realtime_ser.model.card import Card
 from realtime_ser.model.classifier import load_model
 from train.atomic import write_text
 from train.data.corpora import LABELS
@@ -23,6 +24,7 @@ from train.data.manifest import Row
 from train.evaluation import large, nobody, vote
 from train.evaluation.everyday import SHARES, everyday
 from train.evaluation.folds import Job, listeners
+from train.evaluation.learned import learned_from
 from train.evaluation.scores import FOUR
 from train.evaluation.strangers import cost_of_share, strangers
 from train.evaluation.streaming.robustness import Fold, subset
@@ -66,8 +68,13 @@ class Wanted:
         return subset(rows, self.clips or 0, seed=seed)
 
 
+def measured_as(card: Card) -> str:
+    """The name of a bundle's figures: its own, or for one that does not ship, whatever it is called, with its hash."""
+    return card.name if card.path.parent.resolve() == resource("weights").resolve() else f"{card.name}-{card.sha256[:8]}"
+
+
 def bars_file(runs: Path, name: str) -> Path:
-    """Where the figures of a bundle are."""
+    """Where the figures of a bundle are; ``name`` is what ``measured_as`` returns."""
     return runs / "bars" / f"{name}.json"
 
 
@@ -97,18 +104,22 @@ def of_bundle(paths: Paths, setup: Setup, rows: Sequence[Row], bundle: str, want
     fold = [Fold(card.name, classifier, tuple(acted))]
     measures: dict[str, Callable[[], Mapping[str, Any]]] = {
         "corpus": lambda: strangers(classifier, root, few(acted), live, command=command, orders=wanted.orders),
-        "everyday": lambda: everyday(classifier, root, few(_of(reserved, *large.EVERYDAY)), live, SHARES),
-        "sounds": lambda: nobody.sounds(classifier, root, few(_of(reserved, "sounds")), live),
+        "everyday": lambda: everyday(classifier, root, few(of_corpora(reserved, *large.EVERYDAY)), live, SHARES),
+        "sounds": lambda: nobody.sounds(classifier, root, few(of_corpora(reserved, "sounds")), live),
         "spoilt": lambda: spoilt(fold, root, live, FOUR, clips=wanted.clips or 0, seed=seed),
         "conversation": lambda: talk(fold, root, live, clips=wanted.clips or 0, seed=seed),
     }
     share = live.smoothing.neutral_share
-    found = _kept(read_bars(paths.runs, card.name, card.identity), settings, wanted.corpus) if shipped else {}
-    learned = sorted(set((card.raw.get("training") or {}).get("corpora", ())) & {wanted.corpus})
+    name = measured_as(card)
+    found = _kept(read_bars(paths.runs, name, card.identity), settings, wanted.corpus) if shipped else {}
+    learned = learned_from(card, [wanted.corpus])
     found |= {"model": card.name, "identity": card.identity, "command": command, "neutral_share": share}
     found |= {"settings": settings, "tested_on": wanted.corpus, "learned_from_it": bool(learned)}
     if learned:
-        print(f"{card.name} was trained on {wanted.corpus}: these are NOT scores for people it never met", file=sys.stderr)
+        print(
+            f"{card.name} has learned from people of {wanted.corpus}: these are NOT scores for people it never met",
+            file=sys.stderr,
+        )
     bounded = {"bounded_to": wanted.clips} if wanted.clips else {}
     for part in wanted.parts or PARTS:
         print(f"{card.name}: {part} ...", file=sys.stderr, flush=True)
@@ -116,8 +127,8 @@ def of_bundle(paths: Paths, setup: Setup, rows: Sequence[Row], bundle: str, want
         found["share_costs"] = cost_of_share(found.get("corpus", {}), share)
         if shipped:
             # After each part: a run that is ended keeps what it has.
-            write_text(bars_file(paths.runs, card.name), json.dumps(found, indent=1) + "\n")
-    _show(found, card.raw, card.name, str(bars_file(paths.runs, card.name)) if shipped else "of other settings, not kept")
+            write_text(bars_file(paths.runs, name), json.dumps(found, indent=1) + "\n")
+    _show(found, card.raw, name, str(bars_file(paths.runs, name)) if shipped else "of other settings, not kept")
     if not shipped:
         print(command)
     return found
@@ -207,7 +218,8 @@ def _acted(rows: Sequence[Row], corpus: str) -> list[Row]:
     return found
 
 
-def _of(rows: Sequence[Row], *corpora: str) -> list[Row]:
+def of_corpora(rows: Sequence[Row], *corpora: str) -> list[Row]:
+    """The clips of these corpora; ConfigError where there are none."""
     found = [row for row in rows if row.corpus in corpora]
     if not found:
         raise ConfigError(f"no clip of {' or '.join(corpora)} in the manifest; see `python -m train get {corpora[0]}`")
@@ -223,7 +235,7 @@ def audio_folds(shop: large.Workshop, job: Job, only: Sequence[int]) -> list[Fol
     """
     voted = shop.settings.vote and large.written_scores(shop, "cross-vote")
     found = []
-    for split in large.some(large.folds_of(job.protocol, shop.acted), only):
+    for split in large.some(large.foldsof_corpora(job.protocol, shop.acted), only):
         path = shop.place(split.name) / "bundle.json"
         if not path.is_file():
             command = f"python -m train evaluate --system {shop.system} --protocol {job.protocol}"
@@ -239,4 +251,5 @@ def _show(found: Mapping[str, Any], card: Mapping[str, Any], model: str, where: 
     for row in rows:
         print(row)
     counted = [row.met for row in rows if row.met is not None]
-    print(f"{model}: {sum(counted)} of {len(counted)} bars met; {where}")
+    met = f"{sum(counted)} of {len(counted)} bars met" if counted else "no bars, which only the shipped models have"
+    print(f"{model}: {met}; {where}")

@@ -23,6 +23,7 @@ from train.evaluation.scores import Clips
 from train.evaluation.streaming.robustness import Fold
 from train.networks import ensemble
 from train.paths import Paths
+from train.prepare import rows_within
 from train.settings import Setup, TrainSettings
 
 _CLIPS = "each clip streamed through the engine; its windows answer together, each weighed by its speech"
@@ -203,10 +204,7 @@ def folds_of(protocol: str, rows: Sequence[Row], settings: TrainSettings, system
     """
     if protocol == "cross":
         return splits.make(protocol, rows, dev_speakers=0)
-    inside = [row for row in rows if row.corpus in settings.within]
-    if not inside:
-        raise ConfigError(f"{protocol} folds are made of {settings.within}, which the manifest lacks; see train.within")
-    folds = splits.make(protocol, inside, dev_speakers=0)
+    folds = splits.make(protocol, rows_within(rows, settings, protocol), dev_speakers=0)
     if settings.recipe(system).taught is None:
         return folds
     return splits.with_others(folds, [row for row in rows if row.corpus not in settings.within])

@@ -91,7 +91,7 @@ class Workshop:
         return digests(self.paths, self.acted, self.settings, self.system, voter)
 
     def tested(self, *corpora: str) -> list[Row]:
-        """The test parts of these corpora."""
+        """The test parts of these corpora; empty where they are not there."""
         return [row for row in test_only(self.rows) if row.corpus in corpora]
 
     def network(self, rows: Sequence[Row], name: str, number: int = 0) -> Waveform:

@@ -25,6 +25,7 @@ from train.data.corpora.clip import Clip
 from train.data.features import read_clip
 from train.data.responses import load_responses
 from train.evaluation import scores as scoring
+from train.evaluation.learned import learned_from
 
 _RATE = 16000
 Response = Callable[[FloatArray], FloatArray]
@@ -205,11 +206,10 @@ def remembered(
     ):
         gap = table["known voice"]["uar"] - table[cold]["uar"]
         row["share_of_gap"] = round((row["uar"] - table[cold]["uar"]) / gap, 2) if gap > 0 else None
-    learned = set((classifier.card.raw.get("training") or {}).get("corpora", ()))
     return {
         "model": f"{classifier.card.name} {classifier.card.sha256[:16]}",
         "corpora": list(corpora),
-        "learned_from": sorted(learned & set(corpora)),
+        "learned_from": learned_from(classifier.card, corpora),
         "speakers": len(people),
         "test_clips": sum(len(one.tested) for one in people),
         "profile_s": round(float(np.mean([profile.speech_s for profile in own.values()])), 1),

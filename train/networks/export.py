@@ -22,7 +22,7 @@ from realtime_ser.features.spec import FrontEndSpec
 from realtime_ser.model.card import Card, read_card
 from realtime_ser.model.classifier import Classifier
 from realtime_ser.records import FloatArray
-from train.atomic import replacing, write_text
+from train.atomic import replacing, replacing_bundle, write_text
 from train.data.corpora import LABELS
 from train.data.features import MIN_WINDOW_S, WINDOW_S
 from train.networks.folded import Folded
@@ -46,7 +46,7 @@ def export(
     nobody_from: float = 0.0,
     facts: Mapping[str, Any] | None = None,
 ) -> Card:
-    """Write the bundle and check it against torch.
+    """Write the bundle and check it against torch; a bundle that is there is replaced when the new one is whole and right.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def export(
 
     Raises
     ------
-    ModelError : the graph's probabilities differ from torch's by more than 1e-5
+    ModelError : the card is not valid, or the graph's probabilities differ from torch's by more than 1e-5
     """
     kept = None
     if tuple(labels) != LABELS:
@@ -78,48 +78,49 @@ def export(
     }.get(spec.recipe, ["batch", examples[0].shape[-1]])
     free = {axis: size.split()[0] for axis, size in enumerate(shape) if isinstance(size, str)}
     axes = {"features": free, "probs": {0: "batch"}}
-    with replacing(path) as temporary, warnings.catch_warnings():
-        # The TorchScript exporter warns that it is deprecated, but graphs of the new one fail in older runtimes.
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            lean.eval(),
-            (torch.from_numpy(examples[-1]),),
-            str(temporary),
-            input_names=["features"],
-            output_names=["probs"],
-            dynamic_axes=axes,
-            opset_version=OPSET,
-            dynamo=False,
-        )
-        graph = onnx.load(str(temporary))
-        graph.doc_string = graph.producer_version = ""
-        onnx.checker.check_model(graph)
-        temporary.write_bytes(graph.SerializeToString())
-    card = {
-        "format": 1,
-        "name": name,
-        "recipe": spec.recipe,
-        "front_end": spec.as_dict(),
-        "normalisation": asdict(normalisation) if normalisation else None,
-        "window_s": WINDOW_S,
-        "min_window_s": MIN_WINDOW_S,
-        "labels": list(labels),
-        "input": {"name": "features", "shape": shape},
-        "output": {"name": "probs", "shape": ["batch", len(labels) + nobody], "kind": "probabilities"},
-        **({"nobody": True, "nobody_from": nobody_from} if nobody else {}),
-        "temperature": 1.0,
-        "fitted_temperature": round(float(temperature), 4),
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "parameters": parameters_of(model),
-        **(facts or {}),
-    }
-    write_text(path.with_suffix(".json"), json.dumps(card, indent=2) + "\n")
-    written = read_card(path.with_suffix(".json"))
-    difference = largest_difference(model, Classifier(written), examples)
-    if difference > TOLERANCE:
-        raise ModelError(f"{path}: the exported graph differs from torch by {difference:.1e}, more than {TOLERANCE:.0e}")
-    card["latency_ms"] = round(window_ms(Classifier(written), examples[-1]), 3)
-    write_text(path.with_suffix(".json"), json.dumps(card, indent=2) + "\n")
+    with replacing_bundle(path) as made:
+        with replacing(made) as temporary, warnings.catch_warnings():
+            # The TorchScript exporter warns that it is deprecated, but graphs of the new one fail in older runtimes.
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                lean.eval(),
+                (torch.from_numpy(examples[-1]),),
+                str(temporary),
+                input_names=["features"],
+                output_names=["probs"],
+                dynamic_axes=axes,
+                opset_version=OPSET,
+                dynamo=False,
+            )
+            graph = onnx.load(str(temporary))
+            graph.doc_string = graph.producer_version = ""
+            onnx.checker.check_model(graph)
+            temporary.write_bytes(graph.SerializeToString())
+        card = {
+            "format": 1,
+            "name": name,
+            "recipe": spec.recipe,
+            "front_end": spec.as_dict(),
+            "normalisation": asdict(normalisation) if normalisation else None,
+            "window_s": WINDOW_S,
+            "min_window_s": MIN_WINDOW_S,
+            "labels": list(labels),
+            "input": {"name": "features", "shape": shape},
+            "output": {"name": "probs", "shape": ["batch", len(labels) + nobody], "kind": "probabilities"},
+            **({"nobody": True, "nobody_from": nobody_from} if nobody else {}),
+            "temperature": 1.0,
+            "fitted_temperature": round(float(temperature), 4),
+            "sha256": hashlib.sha256(made.read_bytes()).hexdigest(),
+            "parameters": parameters_of(model),
+            **(facts or {}),
+        }
+        write_text(made.with_suffix(".json"), json.dumps(card, indent=2) + "\n")
+        written = read_card(made.with_suffix(".json"))
+        difference = largest_difference(model, Classifier(written), examples)
+        if difference > TOLERANCE:
+            raise ModelError(f"{path}: the exported graph differs from torch by {difference:.1e}, more than {TOLERANCE:.0e}")
+        card["latency_ms"] = round(window_ms(Classifier(written), examples[-1]), 3)
+        write_text(made.with_suffix(".json"), json.dumps(card, indent=2) + "\n")
     return read_card(path.with_suffix(".json"))
 
 

@@ -14,7 +14,7 @@ from realtime_ser.errors import ConfigError
 from realtime_ser.model.card import Card, read_card
 from realtime_ser.model.classifier import load_model
 from train.atomic import write_text
-from train.evaluation.bars import PARTS, bars_file, of_engine, read_bars
+from train.evaluation.bars import PARTS, bars_file, measured_as, of_engine, read_bars
 from train.networks.card import headline
 
 ABOUT = "learned from all speakers of all corpora named here: scores are of corpora and parts that it never learned from"
@@ -36,14 +36,15 @@ def put_on_card(path: Path, runs: Path) -> Card:
     ConfigError : there are no figures of this very network, as the program runs it by default
     """
     card = read_card(path)
-    found = read_bars(runs, card.name, card.identity, of_engine(load_config()))
+    name = measured_as(card)
+    found = read_bars(runs, name, card.identity, of_engine(load_config()))
     if not found:
         wanted = f"python -m train evaluate --bundle {path} --bars"
         raise ConfigError(
-            f"{bars_file(runs, card.name)} has nothing of this network with the shipped settings; run `{wanted}` first"
+            f"{bars_file(runs, name)} has nothing of this network with the shipped settings; run `{wanted}` first"
         )
     if "settings" not in found:
-        file = bars_file(runs, card.name)
+        file = bars_file(runs, name)
         print(f"train: {file} does not name its settings; its figures are taken for those of the shipped ones", file=sys.stderr)
     raw = dict(card.raw)
     unseen = {"about": ABOUT, **dict(raw.get("unseen") or {}), **_for_card(found)}

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from realtime_ser.config import resource
 from train.atomic import write_text
 from train.data.corpora import CORPORA
 from train.networks.card import SHARE_ALIKE, protocol_of, tested
 
-_TITLE = "# The shipped models\n"
-_HEAD = f"""{_TITLE}
+_SHIPPED, _OTHERS = "# The shipped models\n", "# The models here\n"
+_HEAD = """
 Written by `python -m train export` and `python -m train card` from the cards beside it. All scores are percent of unweighted
 average recall (UAR, the mean of the labels' recalls) on speakers outside the scored networks' training data. What is "never
 trained on" was measured with the shipped network itself. That learned from all speakers of all corpora that its card names, so
@@ -25,9 +26,10 @@ def write_page(folder: Path) -> Path:
     """Write the page for every card in ``folder``; returns its path: ``README.md``; ``MODELS.md`` beside another README."""
     cards = [card for card in map(_card, sorted(folder.glob("*.json"))) if card is not None]
     page = folder / "README.md"
-    if page.is_file() and not page.read_text(encoding="utf-8", errors="replace").startswith(_TITLE):
+    if page.is_file() and not page.read_text(encoding="utf-8", errors="replace").startswith((_SHIPPED, _OTHERS)):
         page = folder / "MODELS.md"
-    write_text(page, "\n".join([_HEAD, *(_bundle(card) for card in cards), _licences(cards)]))
+    title = _SHIPPED if folder.resolve() == resource("weights").resolve() else _OTHERS
+    write_text(page, title + "\n".join([_HEAD, *(_bundle(card) for card in cards), _licences(cards)]))
     return page
 
 
@@ -46,20 +48,24 @@ def _bundle(card: Mapping[str, Any]) -> str:
     lines = [
         f"## `{card['name']}`",
         "",
-        f"{_sentence(card.get('description', ''))} {card.get('parameters', 0):,} parameters; recipe"
-        f" `{card.get('recipe', 'unknown')}`; windows of"
-        f" {card['min_window_s']:g} to {card['window_s']:g} s.",
+        _facts(card),
         "",
         "| | |",
         "|---|---|",
         f"| headline | {card.get('headline', '')} |",
-        f"| learned from | {training.get('clips', 0):,} clips of {training.get('speakers', 0)} speakers:"
-        f" {', '.join(training.get('corpora', ()))} |",
-        f"| trained with | `{training.get('command', '')}`, seed {training.get('seed', 0)},"
-        f" {training.get('seconds', 0) / 60:.0f} min of one core, from commit `{training.get('commit') or 'unknown'}` |",
-        f"| one window of {card['window_s']:g} s in ONNX Runtime | {card.get('latency_ms', float('nan')):.2f} ms, median,"
-        " one thread |",
     ]
+    # A card of somebody else's network says nothing of how it came to be.
+    if training:
+        lines += [
+            f"| learned from | {training.get('clips', 0):,} clips of {training.get('speakers', 0)} speakers:"
+            f" {', '.join(training.get('corpora', ()))} |",
+            f"| trained with | `{training.get('command', '')}`, seed {training.get('seed', 0)},"
+            f" {training.get('seconds', 0) / 60:.0f} min of one core, from commit `{training.get('commit') or 'unknown'}` |",
+        ]
+    if "latency_ms" in card:
+        lines.append(
+            f"| one window of {card['window_s']:g} s in ONNX Runtime | {card['latency_ms']:.2f} ms, median, one thread |"
+        )
     if made := training.get("made_by"):
         lines.append(f"| how this file was made | {made} |")
     if vote := card.get("vote"):
@@ -80,8 +86,16 @@ def _bundle(card: Mapping[str, Any]) -> str:
         teacher = training.get("teacher")
         who = f"Its teacher `{teacher['model']}`" if teacher else "It"
         lines += ["", f"{who} begins with {card['notice']}."]
-    lines += ["", "Known failures:", "", *(f"- {item}" for item in card.get("known_failures", ())), ""]
-    return "\n".join(lines)
+    if failures := card.get("known_failures"):
+        lines += ["", "Known failures:", "", *(f"- {item}" for item in failures)]
+    return "\n".join([*lines, ""])
+
+
+def _facts(card: Mapping[str, Any]) -> str:
+    parameters = [f"{card['parameters']:,} parameters"] if "parameters" in card else []
+    recipe = card.get("recipe") or card.get("front_end", {}).get("recipe", "unknown")
+    windows = f"windows of {card['min_window_s']:g} to {card['window_s']:g} s."
+    return f"{_sentence(card.get('description', ''))} {'; '.join([*parameters, f'recipe `{recipe}`', windows])}".strip()
 
 
 def _without_vote(card: Mapping[str, Any], strangers: Mapping[str, Any], scores: Mapping[str, Any]) -> list[str]:

@@ -127,3 +127,34 @@ def test_a_file_is_whole_or_the_old_one(tmp_path: Path) -> None:
         raise KeyboardInterrupt
     assert path.read_text() == "old"
     assert [item.name for item in path.parent.iterdir()] == ["file.txt"]
+
+
+def test_float_files_are_read_like_others(folder: Path) -> None:
+    """libsndfile does not scale floats that are read as integers: quiet files were silence."""
+    speech, samples = folder / "ravdess_speech", np.random.default_rng(7).normal(0, 0.1, RATE).clip(-1, 1)
+    for name, subtype in (("03-01-03-01-01-01-05.wav", "FLOAT"), ("03-01-03-01-01-01-06.wav", "DOUBLE")):
+        soundfile.write(speech / name, samples * (1 + (subtype == "DOUBLE") / 10), RATE, subtype=subtype)
+    samples[100] = np.nan
+    soundfile.write(speech / "03-01-03-01-01-01-07.wav", samples, RATE, subtype="FLOAT")
+    built = manifest.build(folder, progress=False)
+    assert {row.path[-6:-4] for row in built.rows} == {"01", "02", "05", "06"}
+    assert dict(built.left_out)["ravdess_speech/03-01-03-01-01-01-07.wav"].startswith("holds numbers that are no audio")
+    pcm = np.clip(np.rint(samples * 32768), -32768, 32767)
+    soundfile.write(speech / "03-01-03-01-01-01-08.wav", pcm[200:].astype(np.int16), RATE)
+    soundfile.write(speech / "03-01-03-01-01-01-09.wav", samples[200:].astype(np.float32), RATE, subtype="FLOAT")
+    again = manifest.build(folder, progress=False)
+    same = "the same audio as ravdess_speech/03-01-03-01-01-01-08.wav"
+    assert dict(again.left_out)["ravdess_speech/03-01-03-01-01-01-09.wav"] == same
+
+
+def test_a_name_that_is_not_utf8_is_left_out_and_named(folder: Path) -> None:
+    """It ended in a traceback, without a manifest."""
+    odd = folder / "folder" / "happy" / "Jos\udce9"
+    try:
+        write(odd, "a.wav", np.random.default_rng(3).normal(0, 0.1, RATE))
+    except (OSError, UnicodeError, soundfile.LibsndfileError):
+        pytest.skip("this file system takes UTF-8 names only")
+    built = manifest.build(folder, progress=False)
+    assert dict(built.left_out)["folder/happy/Jos\\udce9/a.wav"] == "its name is not UTF-8; rename it"
+    manifest.save(built, folder / "manifest.csv")
+    assert manifest.load(folder / "manifest.csv").left_out == built.left_out

@@ -16,11 +16,13 @@ from realtime_ser.audio.high_pass import high_passed
 from realtime_ser.config import Config, GateConfig, SmoothingConfig
 from realtime_ser.errors import ConfigError
 from realtime_ser.model.card import read_card
+from realtime_ser.model.classifier import load_model
 from train.__main__ import main
 from train.data import manifest
 from train.data.corpora import LABELS
 from train.data.manifest import Row
 from train.evaluation import bars, scores
+from train.evaluation.bars import measured_as
 from train.evaluation.strangers import adaptation, by_share
 from train.evaluation.streaming.conditions import low_frequencies
 from train.evaluation.targets import Target, targets
@@ -127,6 +129,7 @@ def test_from_a_bundle_to_its_card_and_the_pictures(
     manifest.save(manifest.build(corpora, progress=False), tmp_path / "cache" / "manifest.csv")
     monkeypatch.setattr("train.evaluation.strangers._FEWEST_CLIPS", 1)
     bundle = write_stream_bundle(tmp_path / "bundle", name="mlp")
+    monkeypatch.setattr("train.evaluation.bars.resource", lambda _: bundle.parent)  # as one that ships
     places = ["--corpora", str(corpora), "--runs", str(runs)]
     common = ["evaluate", *places, "--cache", str(tmp_path / "cache"), "--bundle", str(bundle), "--orders", "1"]
     assert main(["card", *places, "--bundle", str(bundle)]) == 2
@@ -255,3 +258,11 @@ def test_folds_of_large_are_the_bundles_that_its_scoring_left(
     monkeypatch.setattr("train.evaluation.streaming.report.conditions", lambda root, rows: low_frequencies())
     assert main([*common, "--stream", "--clips", "2", "--output", str(tmp_path / "results")]) == 0
     assert "low frequencies: DC 0.1" in (tmp_path / "results" / "stream" / "large.md").read_text()
+
+
+def test_a_bundle_of_ones_own_keeps_figures_of_its_own(tmp_path: Path) -> None:
+    """One that is called mlp wrote over the shipped one's, and was judged by its bars."""
+    own = read_card(write_stream_bundle(tmp_path / "bundle", name="mlp"))
+    assert measured_as(own) == f"mlp-{own.sha256[:8]}"
+    assert measured_as(load_model("mlp").card) == "mlp"
+    assert all(row.limit is None for row in targets({}, own.raw, measured_as(own)))

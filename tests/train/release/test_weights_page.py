@@ -137,3 +137,15 @@ def test_other_files_beside_the_cards_stay_and_are_no_cards(tmp_path: Path) -> N
     assert (tmp_path / "README.md").read_text() == "# My own page\n"
     (tmp_path / "README.md").unlink()
     assert write_page(tmp_path) == write_page(tmp_path) == tmp_path / "README.md"
+
+
+def test_a_page_about_somebody_elses_network_claims_nothing(tmp_path: Path) -> None:
+    """It was called "The shipped models", with 0 parameters, 0 clips and nan ms."""
+    card = {"name": "mine", "window_s": 3.0, "min_window_s": 1.0, "front_end": {"recipe": "waveform"}, "headline": "no score"}
+    (tmp_path / "mine.json").write_text(json.dumps(card))
+    text = write_page(tmp_path).read_text()
+    assert text.startswith("# The models here\n")
+    assert "recipe `waveform`; windows of 1 to 3 s." in text
+    for empty in ("0 parameters", "0 clips", "nan", "trained with", "Known failures"):
+        assert empty not in text
+    assert write_page(tmp_path).name == "README.md", "its own page is written over"

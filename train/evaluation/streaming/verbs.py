@@ -9,6 +9,7 @@ from realtime_ser.model.classifier import load_model
 from train.data.corpora import LABELS
 from train.data.manifest import Row
 from train.evaluation.folds import Job, listeners
+from train.evaluation.learned import learned_from
 from train.evaluation.streaming import report
 from train.evaluation.streaming import tune as tuning
 from train.evaluation.streaming.robustness import Fold
@@ -120,11 +121,11 @@ def _bundle_alone(bundle: str, rows: Sequence[Row]) -> tuple[list[Fold], str]:
     rows = [row for row in rows if row.emotion in card.labels]
     if not rows:
         raise ConfigError(f"{card.name} has the labels {', '.join(card.labels)}; no clip of these corpora has such a label")
-    learned = set((card.raw.get("training") or {}).get("corpora", ()))
     tested = {row.corpus for row in rows}
+    learned = learned_from(card, tested)
     about = f"{card.name} on {', '.join(sorted(tested))}. "
-    if learned & tested:
-        about += f"It was trained on {', '.join(sorted(learned & tested))}: these are NOT scores for unseen speakers."
+    if learned:
+        about += f"It has learned from people of {', '.join(learned)}: these are NOT scores for unseen speakers."
     else:
         about += "Its card names none of these corpora as training data."
     return [Fold(card.name, classifier, tuple(rows))], about
