@@ -112,6 +112,22 @@ def test_the_level_is_one_line_on_a_narrow_screen(browser: Any, server: Server) 
     page.close()
 
 
+@pytest.mark.parametrize("width", [320, 360, 390, 431])
+def test_the_longest_label_stays_on_its_card_on_a_narrow_screen(browser: Any, server: Server, width: int) -> None:
+    page = Page(browser, server.url, viewport={"width": width, "height": 640}).ready()
+    room = page.page.evaluate(
+        """() => {
+          document.querySelector('#word').textContent = 'surprised';
+          document.querySelector('#remark').textContent = 'speech';
+          document.querySelector('#confidence').textContent = '100 %';
+          const right = (selector) => document.querySelector(selector).getBoundingClientRect().right;
+          return right('#level-text') - right('#confidence');
+        }"""
+    )
+    assert room >= 0  # px
+    page.close()
+
+
 def test_the_account_leaves_out_what_is_nothing(page: Page) -> None:
     text = page.page.evaluate(
         """async () => {
