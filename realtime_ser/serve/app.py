@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
@@ -27,6 +27,7 @@ from realtime_ser.serve.protocol import CLOSE_FULL, ProtocolError, as_text
 from realtime_ser.serve.streams import Connection, Streams
 from realtime_ser.serve.upload import UploadError, Uploads
 
+_T = TypeVar("_T")
 PAGE = Path(__file__).parent / "page"
 _UPLOAD_TIMEOUT_S = 120.0
 _SECURITY = {
@@ -75,7 +76,7 @@ def make_app(streams: Streams, uploads: Uploads) -> Starlette:
                 data = await asyncio.wait_for(_body(request, streams.limits.upload_bytes), _UPLOAD_TIMEOUT_S)
                 name, model = request.query_params.get("name", "upload"), request.query_params.get("model")
                 timeline = request.query_params.get("timeline") == "1"
-                row = await _while_connected(request, uploads.classify(data, name, model, timeline=timeline))
+                row, status = await _while_connected(request, uploads.classify(data, name, model, timeline=timeline))
         except UploadError as error:
             metrics.upload(error.code)
             headers = {"retry-after": "5"} if error.status == 503 else {}
@@ -83,8 +84,8 @@ def make_app(streams: Streams, uploads: Uploads) -> Starlette:
         except (ClientDisconnect, asyncio.TimeoutError):
             metrics.upload("incomplete")
             return JSONResponse({"code": "incomplete", "error": "the file did not arrive whole"}, 408)
-        metrics.upload("failed" if row["error"] else "done")
-        return JSONResponse(row, 422 if row["error"] else 200)
+        metrics.upload("done" if status == 200 else "failed")
+        return JSONResponse(row, status)
 
     async def stream(socket: WebSocket) -> None:
         await socket.accept()
@@ -209,7 +210,7 @@ async def _send(socket: WebSocket, connection: Connection) -> None:
                 return
 
 
-async def _while_connected(request: Request, work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+async def _while_connected(request: Request, work: Coroutine[Any, Any, _T]) -> _T:
     """The result of ``work``, which is cancelled when the client leaves; raises ClientDisconnect then."""
     task = asyncio.ensure_future(work)
     left = asyncio.ensure_future(_left(request))
@@ -240,7 +241,7 @@ async def _body(request: Request, most: int) -> bytes:
             raise UploadError("too_large", f"the file has over {most} bytes", 413)
         pieces.append(piece)
     if not size:
-        raise UploadError("empty", "no bytes came; send the file as the body (curl --data-binary @FILE)", 400)
+        raise UploadError("empty", "no bytes came: the file is empty, or is not the body (curl --data-binary @FILE)", 400)
     return b"".join(pieces)
 
 

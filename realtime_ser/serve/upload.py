@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
 import tempfile
 import threading
 from collections.abc import AsyncIterator
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from realtime_ser.audio.file import FileSource
+from realtime_ser.audio.foreign import conversion
 from realtime_ser.batch.one import Answer, play
 from realtime_ser.batch.result import make_row
 from realtime_ser.errors import SerError
@@ -24,6 +26,7 @@ from realtime_ser.sinks.text import number
 from realtime_ser.text import printable
 
 _LONGEST_NAME = 200
+_Answered = tuple[dict[str, Any], int]
 
 
 class UploadError(Exception):
@@ -54,8 +57,10 @@ class Uploads:
         finally:
             self._taken -= 1
 
-    async def classify(self, data: bytes, name: str, model: str | None, *, timeline: bool) -> dict[str, Any]:
-        """The row of a file. Where the caller is cancelled, the work ends soon.
+    async def classify(self, data: bytes, name: str, model: str | None, *, timeline: bool) -> _Answered:
+        """The row of a file, and HTTP's status: 422 where not all of it could be read.
+
+        Where the caller is cancelled, the work ends soon.
 
         Parameters
         ----------
@@ -88,7 +93,7 @@ class Uploads:
         self.stop()
         self._threads.shutdown(cancel_futures=True)
 
-    def _row(self, data: bytes, name: str, model: str | None, timeline: bool, gone: threading.Event) -> dict[str, Any]:
+    def _row(self, data: bytes, name: str, model: str | None, timeline: bool, gone: threading.Event) -> _Answered:
         with tempfile.TemporaryDirectory(prefix="realtime-ser-") as folder:
             path = Path(folder) / "upload"
             path.write_bytes(data)
@@ -98,7 +103,7 @@ class Uploads:
         if seconds > self._limits.upload_s:
             raise UploadError("too_long", f"the recording is longer than {self._limits.upload_s:g} s", 413)
 
-    def _classify(self, path: Path, name: str, model: str | None, timeline: bool, gone: threading.Event) -> dict[str, Any]:
+    def _classify(self, path: Path, name: str, model: str | None, timeline: bool, gone: threading.Event) -> _Answered:
         config, engine = self._models.config, self._models.engine(model)
         answer, windows, error = Answer(engine.model.labels), list[Estimate](), None
         try:
@@ -117,13 +122,23 @@ class Uploads:
                         if timeline:
                             windows.append(record)
         except SerError as fault:
-            error = str(fault).replace(str(path), name)
+            error = str(fault)
+        status = 200 if error is None else 422  # one that is too short was read whole
+        error = error or answer.too_short
+        error = error and _for_sender(error, path, name)
         session = session_record(engine, config, source=name)
         row: dict[str, Any] = dict(make_row(name, session, answer.probabilities, answer.summary, error))
         if timeline:
             row["windows"] = [_piece(window) for window in windows]
             row["segments"] = [to_json(segment) for segment in answer.segments]
-        return row
+        return row, status
+
+
+def _for_sender(message: str, path: Path, name: str) -> str:
+    """A fault's message with the sender's name for the file, and a command that reads and writes files of theirs."""
+    target = f"{Path(name).stem or 'talk'}.wav"
+    command = f"ffmpeg -i {shlex.quote(name)} {shlex.quote(target if target != name else f'converted-{target}')}"
+    return message.replace(f": {conversion(str(path))}", f" to WAV, as with {command}").replace(str(path), name)
 
 
 def _piece(window: Estimate) -> list[Any]:

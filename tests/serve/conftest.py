@@ -29,7 +29,7 @@ else:  # test_serve_extra.py says that the others are left out
     collect_ignore_glob = [
         "test_browser.py",
         "test_overlay.py",
-        "test_page_faults.py",
+        "test_page_*.py",
         "test_protocol_page.py",
         "test_reader.py",
         "test_serve_session.py",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -54,14 +55,15 @@ def test_a_voice_on_the_right_channel_alone(player: Any, server: Server, clip: P
 
 LISTENS = "document.querySelector('#status').textContent.startsWith('Listening')"
 CAPTURED = "/[1-9]\\.\\d s captured/.test(document.querySelector('#account').textContent)"
-ENDED = "document.querySelector('#account').textContent.includes('classified')"
+ENDED = "document.querySelector('#account').textContent.includes('captured:')"
 
 
 def account(page: Page) -> dict[str, float]:
     """The page's last line: seconds by what became of them."""
     fates = "captured|classified|without speech|lost|sent but not confirmed|too short"
     found = re.findall(rf"([\d.]+) s ({fates})", page.text("#account"))
-    return {name: float(seconds) for seconds, name in found}
+    shown = {name: float(seconds) for seconds, name in found}
+    return {"classified": 0.0, "without speech": 0.0, "lost": 0.0} | shown
 
 
 def assert_complete(page: Page) -> dict[str, float]:
@@ -217,6 +219,25 @@ def test_stop_while_the_connection_is_lost(browser: Any, serve: MakeServer) -> N
     seconds = assert_complete(page)
     assert seconds["classified"] + seconds["without speech"] >= 1
     assert seconds["lost"] >= 1
+    page.close()
+
+
+def test_a_server_that_is_silent_counts_as_a_lost_connection(browser: Any, serve: MakeServer) -> None:
+    server = serve("--set", "stream.max_lag_s=60")
+    page = Page(browser, server.url).ready().toggle()
+    page.until(SPOKEN)
+    server.process.send_signal(signal.SIGSTOP)  # its sockets stay open
+    try:
+        page.until("document.querySelector('#status').textContent.includes('the server does not answer')")
+        assert page.text("#word") == "no connection"
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+    page.until(LISTENS)
+    page.until(SPOKEN)
+    assert len(page.messages("start")) == 2
+    page.toggle().until(ENDED)
+    seconds = assert_complete(page)
+    assert seconds["sent but not confirmed"] == pytest.approx(10, abs=1.5)
     page.close()
 
 

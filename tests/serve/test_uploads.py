@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -58,6 +60,32 @@ def test_a_bad_upload(server: Server, body: bytes, query: str, status: int) -> N
     assert got == status
     assert row["error"]
     assert "/tmp" not in row["error"]
+
+
+def test_a_recording_that_is_too_short_says_so(server: Server) -> None:
+    audio, rate = soundfile.read(SAMPLE, dtype="int16")
+    soundfile.write(short := io.BytesIO(), audio[: round(0.3 * rate)], rate, format="WAV")
+    status, _, text = request(server, "POST", "/v1/classify?name=short.wav&timeline=1", short.getvalue())
+    row = json.loads(text)
+    assert status == 200  # all of it was read
+    assert row["error"].startswith("short.wav: 0.30 s are too short to classify")
+    assert (row["duration_s"], row["label"], row["windows"], row["segments"]) == (0.3, None, [], [])
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("short.m4a", "ffmpeg -i short.m4a short.wav"),
+        ("a talk.wav", "ffmpeg -i 'a talk.wav' 'converted-a talk.wav'"),
+        ("..", "ffmpeg -i .. ...wav"),
+        ("/", "ffmpeg -i / talk.wav"),
+    ],
+)
+def test_the_command_that_converts_a_file_names_the_senders_files(server: Server, name: str, command: str) -> None:
+    m4a = b"\0\0\0\x20ftypM4A \0\0\0\0M4A mp42isom" + bytes(200)
+    status, _, text = request(server, "POST", f"/v1/classify?name={quote(name)}", m4a)
+    assert status == 422
+    assert json.loads(text)["error"].endswith(f"convert it first to WAV, as with {command}")
 
 
 @pytest.mark.slow

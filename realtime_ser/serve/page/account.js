@@ -32,18 +32,19 @@ export class Account {
 
   final() {
     const { classified, gated, lost, pending, unconfirmed } = this.totals();
-    return (
-      `${this.captured.toFixed(1)} s captured: ${classified.toFixed(1)} s classified, ${gated.toFixed(1)} s without speech, ` +
-      `${losses(lost, unconfirmed)}, ${pending.toFixed(1)} s too short to classify`
-    );
+    const before = shares([classified, "classified"], [gated, "without speech"]);
+    const after = shares([pending, "too short to classify"]);
+    return `${this.captured.toFixed(1)} s captured: ${[...before, losses(lost, unconfirmed), ...after].join(", ")}`;
   }
 }
 
 function losses(lost, unconfirmed) {
-  const parts = [];
-  if (lost >= SHOWN) parts.push(`${lost.toFixed(1)} s lost`);
-  if (unconfirmed >= SHOWN) parts.push(`${unconfirmed.toFixed(1)} s sent but not confirmed`);
-  return parts.join(", ") || "nothing lost";
+  return shares([lost, "lost"], [unconfirmed, "sent but not confirmed"]).join(", ") || "nothing lost";
+}
+
+// [seconds, what became of them], without those that would be 0.0 s.
+function shares(...parts) {
+  return parts.filter(([seconds]) => seconds >= SHOWN).map(([seconds, name]) => `${seconds.toFixed(1)} s ${name}`);
 }
 
 // What one connection took, gaps included, and what the server said of it.

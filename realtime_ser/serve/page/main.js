@@ -5,7 +5,7 @@ import { Bars, Level, Timeline, Word } from "./view.js";
 
 const $ = (id) => document.getElementById(id);
 const token = new URLSearchParams(location.hash.slice(1)).get("token");
-const state = { model: null, rate: null, spoken: "", spokenAt: 0 };
+const state = { model: null, rate: null, spoken: "", spokenAt: 0, describedAt: null };
 const choose = { device: () => $("device").value, model: () => state.model.name };
 const listening = new Listening({ choose, token, onBlock, onSkipped, onRecord, onState });
 let page, bars, word, level, timeline;
@@ -34,11 +34,18 @@ function showModel() {
   word = new Word({ word: $("word"), chip: $("chip"), remark: $("remark"), confidence: $("confidence") }, model.labels, page.colours);
   timeline = new Timeline($("timeline"), model.labels, page.colours);
   timeline.draw();
+  describe(null);
   $("headline").textContent = model.headline;
   $("description").textContent = `${model.name}: ${model.description}. One estimate every ${model.hop_s} s from the last ${model.window_s} s.`;
   $("failures").replaceChildren(
     ...model.known_failures.map((text) => Object.assign(document.createElement("li"), { textContent: text })),
   );
+}
+
+// The timeline for a screen reader, as it was at so many seconds; null: empty.
+function describe(at) {
+  state.describedAt = at;
+  timeline.describe("The last minute");
 }
 
 function onRecord(record, offset) {
@@ -63,7 +70,7 @@ function showWindow(record, offset) {
   }
   const end = offset + record.end_s;
   timeline.window(end, record.lost_samples / state.rate, record);
-  if (Math.round(end) % 5 === 0) timeline.describe("The last minute");
+  if (state.describedAt === null || end - state.describedAt >= 5) describe(end);
   $("account").textContent = listening.account.soFar();
 }
 
@@ -80,7 +87,6 @@ function onSkipped() {
 function onState(kind, message) {
   const on = !["stopping", "ended", "failed"].includes(kind);
   $("toggle").textContent = on ? "Stop" : "Start";
-  $("toggle").setAttribute("aria-pressed", String(on));
   document.body.dataset.state = on ? "on" : "off";
   if (document.activeElement === $("resume")) $("toggle").focus(); // what is hidden loses the keyboard's place
   $("resume").hidden = kind !== "interrupted";
@@ -94,6 +100,7 @@ const SHOW = {
     fault("");
     status("Opening the microphone …");
     timeline.clear();
+    describe(null);
   },
   connecting() {
     status("Connecting …");
@@ -140,6 +147,7 @@ function finish(text) {
   silence();
   status(text);
   word.text("ready", "press Start and speak");
+  describe(timeline.end);
   if (listening.account.captured > 0) $("account").textContent = listening.account.final();
 }
 

@@ -5,8 +5,12 @@ import { percent, Timeline } from "./view.js";
 const $ = (id) => document.getElementById(id);
 
 export async function classify(file, { page, model, token }) {
-  const result = $("file-result");
-  result.hidden = true;
+  const show = (shown) => ["file-answer", "file-result"].forEach((id) => ($(id).hidden = !shown));
+  show(false);
+  if (!file.size) {
+    $("file-status").textContent = `${file.name} is empty (0 bytes): record or copy it again.`;
+    return;
+  }
   if (file.size > page.upload_bytes) {
     $("file-status").textContent = `${file.name} has over ${Math.floor(page.upload_bytes / 2 ** 20)} MiB; use realtime-ser classify.`;
     return;
@@ -26,7 +30,7 @@ export async function classify(file, { page, model, token }) {
     $("file-word").textContent = label ? `${row.label}, ${percent(row.confidence)}` : "nobody speaks in it";
     Object.assign($("file-chip").style, { background: label?.colour || "", color: label?.ink || "" });
     $("file-chip").textContent = label?.letter || "·";
-    result.hidden = false;
+    show(true);
     const strip = new Timeline($("file-timeline"), model.labels, page.colours);
     strip.whole(row.windows, row.duration_s);
     strip.describe(row.path);

@@ -1,6 +1,7 @@
 // The socket of docs/protocol.md. A lost connection comes back; what was not sent meanwhile is counted as a gap.
 
 const RETRY_MS = [300, 700, 1500, 3000, 5000];
+const SILENT_S = 10; // of audio for which the server has no record; it sends one for each hop, and one at once for "start"
 const FULL_BUFFER_S = 1.5; // of audio that waits in the browser: beyond it blocks are left out, and counted
 const FINAL = new Set(["not_allowed", "unsupported", "unknown_model", "bad_message", "wrong_order", "rate_limited"]);
 
@@ -31,6 +32,7 @@ export class Stream {
     this.socket = socket;
     this.connection = null;
     this.fault = null;
+    this.unanswered = 0; // frames that the microphone gave since the server's last record
     socket.onopen = () => {
       socket.send(JSON.stringify(this.settings));
       // What came since the last connection is lost; this one's time begins where that one's ended.
@@ -45,7 +47,23 @@ export class Stream {
     socket.onclose = () => this.closed(socket);
   }
 
+  awaitAnswer(frames) {
+    this.unanswered += frames;
+    if (this.unanswered > this.rate * SILENT_S) this.silent();
+  }
+
+  // The server hangs, or the network takes the packets and says nothing. Closing a socket waits for an answer too: this
+  // one gets no more attention.
+  silent() {
+    const { socket } = this;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close();
+    this.fault = { message: "the server does not answer" };
+    this.closed(socket);
+  }
+
   receive(record) {
+    this.unanswered = 0;
     this.connection?.record(record);
     if (record.type === "session") {
       this.attempt = 0;
@@ -88,6 +106,7 @@ export class Stream {
     if (this.ended) return;
     const frames = this.frames(buffer);
     this.count(frames);
+    if (this.socket.readyState <= WebSocket.OPEN) this.awaitAnswer(frames);
     if (this.early && !this.unsent && this.captured < this.rate * FULL_BUFFER_S) {
       this.early.push(buffer);
     } else if (!this.open() || this.socket.bufferedAmount > this.frameBytes * this.rate * FULL_BUFFER_S) {

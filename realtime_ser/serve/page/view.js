@@ -102,8 +102,7 @@ export class Level {
     this.fill.classList.toggle("full", top > -1.5);
     this.peak.style.opacity = this.held > -60 ? "1" : "0";
     this.peak.style.left = `calc(${100 * place(this.held)}% - 2px)`;
-    this.text.textContent = level > -120 ? `${level.toFixed(1).replace("-", "−")} dBFS` : "no sound";
-    this.meter.setAttribute("aria-valuenow", Math.round(Math.max(-60, level)));
+    this.say(level > -120 ? `${level.toFixed(1).replace("-", "−")} dBFS` : "no sound", level);
     return top > -0.05;
   }
 
@@ -111,7 +110,13 @@ export class Level {
     this.held = -120;
     this.fill.style.width = "0";
     this.peak.style.opacity = "0";
-    this.text.textContent = "no audio";
+    this.say("no audio", -60);
+  }
+
+  say(text, level) {
+    this.text.textContent = text;
+    this.meter.setAttribute("aria-valuenow", Math.round(Math.max(-60, level)));
+    this.meter.setAttribute("aria-valuetext", text);
   }
 }
 

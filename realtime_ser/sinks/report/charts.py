@@ -185,4 +185,5 @@ def _time_axis(total: float, top: int) -> str:
 
 
 def _svg(height: int, name: str, parts: Sequence[str]) -> str:
-    return f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(name)}">{"".join(parts)}</svg>'
+    picture = f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(name)}">{"".join(parts)}</svg>'
+    return f'<div class="chart">{picture}</div>'

@@ -28,8 +28,8 @@ h2{font-size:21px;margin:48px 0 8px;overflow-wrap:anywhere}h3{font-size:15px;mar
 section{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:18px 20px;margin:14px 0}
 .facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:14px 24px}
 .facts div{overflow-wrap:anywhere}.facts b{display:block;font-size:12px;font-weight:500;color:var(--soft)}
-.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(340px,1fr));gap:0 14px}
-svg{display:block;width:100%;height:auto}svg text{font-size:12px}
+.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(340px,100%),1fr));gap:0 14px}
+.chart{overflow-x:auto}svg{display:block;width:100%;height:auto}svg text{font-size:12px}
 svg text:not(.letter){fill:var(--soft)}svg .letter{font-weight:700}
 .lane{fill:var(--line);fill-opacity:.55}.grid{stroke:var(--line)}.tick{stroke:var(--soft)}
 .line{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}
@@ -45,8 +45,15 @@ td:last-child,th:last-child{padding-right:0}
 th{font-weight:500;color:var(--soft)}tr:first-child>*{border-top:0}td{overflow-wrap:anywhere}
 .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}.bad{color:#d1242f;font-weight:600}
 .total td{border-top:2px solid var(--line);font-weight:600}.soft{color:var(--soft)}
+.card{table-layout:fixed}.card th{width:40%;overflow-wrap:anywhere}
 .log{width:auto}.log td,.log th{padding-right:24px}p:last-child{margin-bottom:0}
 summary{cursor:pointer;font-weight:600}footer{color:var(--soft);font-size:13px;margin-top:32px}
+@media screen and (max-width:640px){
+main{padding:20px 12px 40px}section{padding:14px}
+/* Scaled to a phone a chart's text is 3 px high. It keeps its size, its box scrolls, and a shade shows that there is more. */
+svg{min-width:840px}.chart{background:linear-gradient(to left,var(--card) 40%,transparent) 100%/50px 100% no-repeat local,
+linear-gradient(to left,var(--line),transparent) 100%/18px 100% no-repeat scroll}
+}
 @media print{section{break-inside:avoid}body{background:#fff}}
 """
 
@@ -59,14 +66,14 @@ classes: guessing gives one over their number.</p>
 their speech is analysed, and ask them first.</p></section>"""
 
 
-def page(parts: Sequence[str], name: str, generator: str) -> str:
-    """The whole file from its finished streams."""
+def page(parts: Sequence[str], name: str, generator: str, *, card: str = "") -> str:
+    """The whole file from its finished streams, what the figures mean, and the model's card below, which is long."""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         '<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="referrer" content="no-referrer">'
         f"<title>{escape(name)}</title><style>{_STYLE}</style></head><body><main>"
-        f"{''.join(parts)}{_LIMITS}"
+        f"{''.join(parts)}{_LIMITS}{card}"
         f"<footer>{escape(generator)}. This file loads nothing and sends nothing.</footer></main></body></html>\n"
     )
 
@@ -209,7 +216,7 @@ def card(session: Session) -> str:
     _flatten("", session.card, rows)
     lines = "".join(f"<tr><th>{_short(name)}</th><td>{_short(value)}</td></tr>" for name, value in rows[:_CARD_ROWS])
     more = f"<p class='soft'>and {len(rows) - _CARD_ROWS} more lines in the card's file</p>" if len(rows) > _CARD_ROWS else ""
-    return f"<section><details open><summary>The model's card</summary><table>{lines}</table>{more}</details></section>"
+    return f"<section><details><summary>The model's card</summary><table class='card'>{lines}</table>{more}</details></section>"
 
 
 def _flatten(name: str, value: Any, rows: list[tuple[str, str]]) -> None:

@@ -82,9 +82,10 @@ class ReportSink:
             parts.append(overview(self._rows, self._streams - len(self._rows)))
         for name, part in self._parts:
             parts += [title(name), part] if several else [part]
-        parts.append(card(self._session))  # one run has one model
         generator = f"realtime-ser {printable(self._session.version)}"
-        text = page(parts, f"Emotion in speech: {printable(source)}", generator)
+        text = page(
+            parts, f"Emotion in speech: {printable(source)}", generator, card=card(self._session)
+        )  # one run has one model
         self._file.save(valid(text).encode())
 
     def _finish(self) -> None:
