@@ -228,11 +228,11 @@ def test_without_the_extra_the_command_names_it(tmp_path: Path) -> None:
 def test_a_recording_that_is_gone_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def gone(_: object) -> None:
+    def audit(_: object) -> None:
+        """Fail when a split leaks."""
         soundfile.read(tmp_path / "gone.wav")
 
-    monkeypatch.setattr("train.cli.audit", gone)
-    gone.__name__ = "audit"
+    monkeypatch.setattr("train.cli.audit", audit)
     assert main(["audit"]) == 1
     said = capsys.readouterr().err
     assert said.count("\n") == 1

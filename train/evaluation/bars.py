@@ -235,7 +235,7 @@ def audio_folds(shop: large.Workshop, job: Job, only: Sequence[int]) -> list[Fol
     """
     voted = shop.settings.vote and large.written_scores(shop, "cross-vote")
     found = []
-    for split in large.some(large.foldsof_corpora(job.protocol, shop.acted), only):
+    for split in large.some(large.folds_of(job.protocol, shop.acted), only):
         path = shop.place(split.name) / "bundle.json"
         if not path.is_file():
             command = f"python -m train evaluate --system {shop.system} --protocol {job.protocol}"

@@ -139,9 +139,10 @@ def test_float_files_are_read_like_others(folder: Path) -> None:
     built = manifest.build(folder, progress=False)
     assert {row.path[-6:-4] for row in built.rows} == {"01", "02", "05", "06"}
     assert dict(built.left_out)["ravdess_speech/03-01-03-01-01-01-07.wav"].startswith("holds numbers that are no audio")
-    pcm = np.clip(np.rint(samples * 32768), -32768, 32767)
+    samples = samples.astype(np.float32)
+    pcm = np.clip(np.rint(samples * np.float32(32768)), -32768, 32767)
     soundfile.write(speech / "03-01-03-01-01-01-08.wav", pcm[200:].astype(np.int16), RATE)
-    soundfile.write(speech / "03-01-03-01-01-01-09.wav", samples[200:].astype(np.float32), RATE, subtype="FLOAT")
+    soundfile.write(speech / "03-01-03-01-01-01-09.wav", samples[200:], RATE, subtype="FLOAT")
     again = manifest.build(folder, progress=False)
     same = "the same audio as ravdess_speech/03-01-03-01-01-01-08.wav"
     assert dict(again.left_out)["ravdess_speech/03-01-03-01-01-01-09.wav"] == same
@@ -150,9 +151,11 @@ def test_float_files_are_read_like_others(folder: Path) -> None:
 def test_a_name_that_is_not_utf8_is_left_out_and_named(folder: Path) -> None:
     """It ended in a traceback, without a manifest."""
     odd = folder / "folder" / "happy" / "Jos\udce9"
+    write(folder, "a.wav", np.random.default_rng(3).normal(0, 0.1, RATE))
     try:
-        write(odd, "a.wav", np.random.default_rng(3).normal(0, 0.1, RATE))
-    except (OSError, UnicodeError, soundfile.LibsndfileError):
+        odd.mkdir(parents=True)
+        (folder / "a.wav").rename(odd / "a.wav")
+    except (OSError, UnicodeError):
         pytest.skip("this file system takes UTF-8 names only")
     built = manifest.build(folder, progress=False)
     assert dict(built.left_out)["folder/happy/Jos\\udce9/a.wav"] == "its name is not UTF-8; rename it"

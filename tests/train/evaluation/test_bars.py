@@ -204,7 +204,7 @@ def test_figures_of_other_settings_are_printed_with_their_command_and_go_onto_no
         return bars.of_bundle(paths, setup, rows, str(bundle), bars.Wanted(("corpus",), "made"))
 
     measure()
-    file = bars.bars_file(paths.runs, "mine")
+    file = bars.bars_file(paths.runs, measured_as(read_card(bundle)))
     before = file.read_text()
     assert json.loads(before)["corpus"]["command"].endswith("--bars --corpus made")
     capsys.readouterr()
