@@ -59,6 +59,7 @@ class PlainSink:
         self._shown: dict[int | None, tuple[tuple[str, str | None], float]] = {}
         self._width = 12
         self._closed = False
+        self._terminal = stream.isatty()  # asked now: one that hung up is none
 
     def write(self, record: Record) -> None:
         """Print the record if it is news.
@@ -123,11 +124,14 @@ class PlainSink:
     def _fail(self, error: OSError | ValueError) -> None:
         if isinstance(error, OSError):
             # Windows reports EINVAL where others report EPIPE.
-            if error.errno != errno.EPIPE and not (sys.platform == "win32" and error.errno == errno.EINVAL):
+            gone = error.errno == errno.EPIPE or (sys.platform == "win32" and error.errno == errno.EINVAL)
+            hung_up = self._terminal and error.errno == errno.EIO
+            if not gone and not hung_up:
                 raise sink_error("plain lines", error) from error
             if self._stream is sys.stdout:
                 silence_stdout()
-            raise SinkError("the reader of the plain lines closed them", closed_by_reader=True) from error
+            what = "the terminal of the plain lines is gone" if hung_up else "the reader of the plain lines closed them"
+            raise SinkError(what, closed_by_reader=True) from error
         raise SinkError(f"cannot write plain lines: {error}") from error
 
 
