@@ -12,7 +12,7 @@ from realtime_ser.errors import SinkError
 from realtime_ser.records import Estimate, Notice, Record, Session, Summary
 from realtime_ser.sinks.file_lines import silence_stdout
 from realtime_ser.sinks.files import sink_error
-from realtime_ser.sinks.text import clock, closing, greeting
+from realtime_ser.sinks.text import clock, closing, greeting, notice_line
 from realtime_ser.text import one_line, printable
 
 _BAR = 20
@@ -71,7 +71,7 @@ class PlainSink:
         if isinstance(record, Estimate):
             self._estimate(record)
         elif isinstance(record, Notice):
-            self._print(f"{record.at_s:9.2f} s  {_column(record.channel)}! {printable(record.message)}")
+            self._print(notice_line(record))
             self._noticed.add(one_line(record.message))
         elif isinstance(record, Session):
             self._sessions[record.channel] = record
@@ -101,7 +101,7 @@ class PlainSink:
         if session is not None and session.duration_s:
             when += f" of {clock(session.duration_s)}"
         if estimate.channel is not None:
-            when += f"  {_column(estimate.channel).rstrip()}"
+            when += f"  channel {estimate.channel}"
         if estimate.state == "no_speech":
             self._print(f"{when}  (nobody speaks)")
             return
@@ -133,7 +133,3 @@ class PlainSink:
             what = "the terminal of the plain lines is gone" if hung_up else "the reader of the plain lines closed them"
             raise SinkError(what, closed_by_reader=True) from error
         raise SinkError(f"cannot write plain lines: {error}") from error
-
-
-def _column(channel: int | None) -> str:
-    return "" if channel is None else f"channel {channel}  "

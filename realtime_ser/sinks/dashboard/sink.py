@@ -10,7 +10,7 @@ import atexit
 import errno
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
@@ -18,11 +18,11 @@ from rich.text import Text
 
 from realtime_ser.config import DashboardConfig
 from realtime_ser.errors import SinkError
-from realtime_ser.records import Record
+from realtime_ser.records import Notice, Record
 from realtime_ser.sinks.dashboard.channels import view_channels
 from realtime_ser.sinks.dashboard.state import Cells
 from realtime_ser.sinks.files import sink_error
-from realtime_ser.sinks.text import closing
+from realtime_ser.sinks.text import closing, notice_line
 from realtime_ser.text import one_line
 
 # How long the end of a run waits for a blocked terminal.
@@ -100,11 +100,20 @@ class DashboardSink:
             ) as live:
                 while not self._stop.wait(self._period_s):
                     live.refresh()
-            for session, summary in self._cells.finished():
-                for line in closing(session, summary):
-                    self._console.print(Text(line), soft_wrap=True)
+            for line in self._end():
+                self._console.print(Text(line), soft_wrap=True)
         except (Exception, SystemExit) as fault:  # rich ends a broken pipe with SystemExit
             self._fault = fault
+
+    def _end(self) -> Iterator[str]:
+        """What stays on the terminal: each stream's summary, after what happened meanwhile."""
+        said: set[Notice] = set()
+        for session, summary, notices in self._cells.finished():
+            for notice in notices:
+                if notice not in said:  # one that concerns all channels is kept with each
+                    yield notice_line(notice)
+                said.add(notice)
+            yield from closing(session, summary)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """One picture of the size the terminal has now."""
