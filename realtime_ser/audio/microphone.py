@@ -35,6 +35,8 @@ _ANSWER_S = 1.0
 # At the end of the program: time for the thread that reads to leave by itself.
 _READER_S = 1.0
 _NOTHING = np.zeros(0, np.float32)
+# A wait of ``_POLL_S`` that takes this long was no wait.
+_ASLEEP_S = 1.0
 # A stream that ends after this much without audio has lost it: even a slow audio server delivers more often.
 _QUIET_S = 0.5
 
@@ -144,7 +146,7 @@ class MicSource:
             capture.ring.close()
 
     def blocks(self) -> Iterator[Block | Notice]:
-        """Yield the microphone's audio, and notices of ``device_lost`` and ``device_back``.
+        """Yield the microphone's audio, and notices of ``device_lost``, ``device_back`` and ``paused``.
 
         Raises
         ------
@@ -200,7 +202,13 @@ class MicSource:
         while True:
             stopped = self._over()
             self._reader = threading.current_thread()
+            began = time.monotonic()
             capture.ring.wait(_POLL_S)
+            if (away_s := time.monotonic() - began) > _ASLEEP_S:
+                # This program was stopped (Ctrl-Z), and not the device: wait for audio as long as ever.
+                received_at += away_s
+                message = f"this program was stopped for {away_s:.1f} s; what the microphone heard meanwhile is dropped"
+                yield Notice("paused", message, self._time.end, self.rate)
             while (chunk := capture.ring.read()) is not None:
                 block = self._block(chunk)
                 if (notice := self._mixer.take_notice()) is not None:

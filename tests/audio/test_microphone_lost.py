@@ -8,6 +8,7 @@ from microphone_stub import RATE, config, delivering, take
 
 from realtime_ser.audio import microphone as mic
 from realtime_ser.audio.microphone import MicSource
+from realtime_ser.audio.ring import Ring
 from realtime_ser.errors import SourceError
 from realtime_ser.records import Block, Notice
 
@@ -156,6 +157,28 @@ def test_a_microphone_that_falls_silent_just_before_the_end_is_a_gap_too(portaud
 def test_a_stream_that_delivers_to_the_end_has_no_gap_there(portaudio):
     with delivering(3, ends_after_s=0.4) as stream:
         assert all(len(block.samples) for block in stream)
+
+
+@pytest.mark.slow
+def test_a_program_that_was_stopped_does_not_take_the_microphone_for_gone(portaudio, monkeypatch):
+    with delivering(3, stall_s=0.5) as stream:
+        ring, wait = Ring, Ring.wait
+
+        def stopped(self, timeout):
+            # As Ctrl-Z does, which stops all threads.
+            monkeypatch.setattr(ring, "wait", wait)
+            portaudio.delivers = False
+            time.sleep(1.2)
+            threading.Timer(0.2, portaudio.__setattr__, ["delivers", True]).start()
+            return False
+
+        monkeypatch.setattr(ring, "wait", stopped)
+        items = []
+        while not (items and isinstance(items[-1], Block) and items[-1].start > RATE):
+            items.append(next(stream))
+    (notice,) = [item for item in items if isinstance(item, Notice)]
+    assert notice.kind == "paused"
+    assert "stopped for 1.2 s" in notice.message
 
 
 @pytest.mark.slow
