@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
-from realtime_ser.text import one_line
+from realtime_ser.text import for_screen, one_line
 
 if TYPE_CHECKING:
     from realtime_ser.audio.source import Source
@@ -127,7 +127,7 @@ def _descriptor(stream: TextIO | None) -> int | None:
 
 
 def complain(message: str) -> None:
-    """Say a fault on standard error, in one line of bounded length."""
+    """Say a fault on standard error, in one line of bounded length; a terminal gets it broken at spaces."""
     with contextlib.suppress(OSError, ValueError):
         # Bounded, because it may quote what somebody's file holds.
-        print(f"realtime-ser: {one_line(message, _LONGEST_MESSAGE)}", file=sys.stderr)
+        print(for_screen(f"realtime-ser: {one_line(message, _LONGEST_MESSAGE)}", sys.stderr), file=sys.stderr)

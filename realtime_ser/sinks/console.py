@@ -13,7 +13,7 @@ from realtime_ser.records import Estimate, Notice, Record, Session, Summary
 from realtime_ser.sinks.file_lines import silence_stdout
 from realtime_ser.sinks.files import sink_error
 from realtime_ser.sinks.text import clock, closing, greeting, notice_line
-from realtime_ser.text import one_line, printable
+from realtime_ser.text import for_screen, one_line, printable
 
 _BAR = 20
 
@@ -113,6 +113,7 @@ class PlainSink:
     def _print(self, line: str) -> None:
         if self._closed:
             return
+        line = for_screen(line, self._stream)
         encoding = getattr(self._stream, "encoding", None) or "utf-8"
         try:
             self._stream.write(line.encode(encoding, "replace").decode(encoding) + "\n")

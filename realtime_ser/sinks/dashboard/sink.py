@@ -100,7 +100,7 @@ class DashboardSink:
                 if not self._stop.is_set():
                     self._suspension.stop(self._stop, self._descriptor())
             for line in self._end():
-                self._console.print(Text(line), soft_wrap=True)
+                self._console.print(Text(line), soft_wrap=not self._console.is_terminal)
         except (Exception, SystemExit) as fault:  # rich ends a broken pipe with SystemExit
             self._fault = fault
 
