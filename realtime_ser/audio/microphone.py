@@ -17,7 +17,7 @@ import numpy as np
 
 from realtime_ser.audio.at_exit import end_at_exit, forget
 from realtime_ser.audio.capture_time import CaptureTime
-from realtime_ser.audio.downmix import Downmix
+from realtime_ser.audio.downmix import CHOOSE_CHANNEL, Downmix
 from realtime_ser.audio.input_stream import Capture, Daemon
 from realtime_ser.audio.opener import Opener
 from realtime_ser.audio.portaudio import portaudio, reason
@@ -103,7 +103,7 @@ class MicSource:
         self._stopped = False
         self._left.clear()
         self._time, self._ends_at = CaptureTime(self.rate), None
-        self._mixer = Downmix(self.rate, channel=self._channel, name=f"microphone {self.name}")
+        self._mixer = Downmix(self.rate, channel=self._channel, name=f"microphone {self.name}", advice=CHOOSE_CHANNEL)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:

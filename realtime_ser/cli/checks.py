@@ -56,7 +56,7 @@ def check_sound_server() -> Check:
     """Is PulseAudio or PipeWire there? Without one, ALSA gives a microphone to one program at a time. (Linux.)"""
     runtime = Path(os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}"))
     if server := os.environ.get("PULSE_SERVER"):
-        path = server.removeprefix("unix:")
+        socket = server.removeprefix("unix:")
         # A list of servers has blanks; of a host nothing can be said from here.
         if (socket != server or socket.startswith("/")) and " " not in server and not Path(socket).exists():
             found = f"PULSE_SERVER names {printable(socket)}, which is not there"
