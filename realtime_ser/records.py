@@ -187,10 +187,11 @@ class Session:
 class Notice:
     """An event that the user should see.
 
-    ``kind`` is "device_lost", "device_back", "channels_cancel" (opposite phase), "source_failed", "model_failed", "failed"
-    (anything else that ended the stream), "too_short" (it had no window), "sink_failed", "sink_behind", "sink_lost" and
-    "sink_back" (of an output that sends), "behind" (the machine is too slow, audio is skipped), "caught_up", "profile_used",
-    "profile_unused", "profile_unlike" (see ``profiles``) or "faults" (faults are injected as a test).
+    ``kind`` is "device_lost", "device_back", "paused" (the program was stopped), "channels_cancel" (opposite phase),
+    "source_failed", "model_failed", "failed" (anything else that ended the stream), "too_short" (it had no window),
+    "sink_failed", "sink_behind", "sink_lost" and "sink_back" (of an output that sends), "behind" (the machine is too slow,
+    audio is skipped), "caught_up", "profile_used", "profile_unused", "profile_unlike" (see ``profiles``) or "faults" (faults
+    are injected as a test).
 
     ``at`` is the stream time in samples at ``sample_rate``; None: the pipeline sets the time at which it arrives.
     """

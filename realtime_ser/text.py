@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import textwrap
+from typing import TextIO
 
 # Lone surrogates, as Python represents bytes of a file name that is not UTF-8. They cannot be written as UTF-8.
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -22,6 +25,17 @@ def valid(text: str) -> str:
 def printable(text: str) -> str:
     """The text on one line, harmless in a terminal or a page: no controls, no invisible or direction-changing characters."""
     return _INVISIBLE.sub("\ufffd", _CONTROL.sub("\ufffd", valid(text)))
+
+
+def for_screen(text: str, stream: TextIO) -> str:
+    """The text, broken at spaces where ``stream`` is a terminal of fewer columns, which would break it inside words."""
+    try:
+        columns = os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError, AttributeError):  # no terminal
+        return text
+    if columns <= 0 or len(text) <= columns:
+        return text
+    return textwrap.fill(text, columns, break_long_words=False, break_on_hyphens=False)
 
 
 def to_install(extra: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from realtime_ser.text import one_line
 
 # The shipped settings have 4 kB. PyYAML parses about 100 kB a second; the limit makes a bad file fail quickly.
 MAX_BYTES = 32 * 1024
+_EXPONENT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$")
 
 
 def parse_yaml(text: bytes | str) -> Any:
@@ -29,6 +31,8 @@ def parse_yaml(text: bytes | str) -> Any:
                 raise yaml.YAMLError("anchors and aliases are not supported; write the value out")
             return super().compose_node(parent, index)
 
+    # YAML 1.1 takes 1e9 and 2.5e3 for text: it wants a point and a sign. People mean the number, as YAML 1.2 does.
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+.0123456789"))
     try:
         return yaml.load(text, Loader)
     except RecursionError:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import os
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_ser.text import one_line, printable, valid
+from realtime_ser.text import for_screen, one_line, printable, valid
 
 HOSTILE = "\x1b]0;owned\x07\x9b31m\n\r\u2028\u202e\u200b\u00ad\ufeff\udcff\U000e0041\ufffe"
 
@@ -30,3 +34,27 @@ def test_a_message_is_one_bounded_line() -> None:
     assert one_line("y" * 50, 10) == "y" * 10 + "…"
     assert one_line("y" * 10, 10) == "y" * 10
     assert valid("a\udcff\n") == "a\ufffd\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_a_terminal_gets_lines_that_break_at_spaces() -> None:
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    line = "PULSE_SERVER names unix:/run/user/1000/pulse/native, which is not there"
+    ours, theirs = pty.openpty()
+    try:
+        with os.fdopen(os.dup(theirs), "w") as terminal:
+            for columns, broken in (
+                (0, line),
+                (80, line),
+                (30, line.replace("names ", "names\n").replace("native, ", "native,\n")),
+            ):
+                fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+                assert for_screen(line, terminal) == broken
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert for_screen(line, io.StringIO()) == line

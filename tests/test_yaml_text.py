@@ -38,6 +38,13 @@ def test_bad_text_is_a_value_error_of_one_line(text: str) -> None:
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.parametrize(
+    ("text", "value"), [("1e9", 1e9), ("-2.5E-3", -0.0025), (".5e1", 5.0), ("1e", "1e"), ("12e3x", "12e3x"), ("'1e9'", "1e9")]
+)
+def test_a_number_with_an_exponent_is_a_number(text: str, value: object) -> None:
+    assert parse_yaml(f"a: {text}") == {"a": value}
+
+
 @given(st.one_of(st.text(max_size=200), st.binary(max_size=200)))
 def test_anything_else_is_never_raised(text: str | bytes) -> None:
     try:

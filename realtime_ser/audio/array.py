@@ -7,7 +7,7 @@ from types import TracebackType
 
 import numpy.typing as npt
 
-from realtime_ser.audio.downmix import Downmix, check_channel
+from realtime_ser.audio.downmix import Downmix, check_choice
 from realtime_ser.audio.samples import check_samples, to_float
 from realtime_ser.audio.source import check_rate
 from realtime_ser.errors import SourceError
@@ -45,7 +45,7 @@ class ArraySource:
             raise SourceError(f"{self.name}: there are no samples in it")
         if not block_s > 0:
             raise SourceError(f"{self.name}: block_s must be positive, got {block_s}")
-        check_channel(channel, 1 if array.ndim == 1 else array.shape[1], self.name)
+        check_choice(channel, 1 if array.ndim == 1 else array.shape[1], self.name)
         self._samples = array
         self._channel = channel
         self._block = max(1, round(self.rate * block_s))

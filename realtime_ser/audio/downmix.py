@@ -69,9 +69,21 @@ def choose_channel(frames: npt.NDArray[Any], channel: int, name: str) -> FloatAr
 
 def check_channel(channel: int | None, channels: int, name: str) -> None:
     """SourceError unless ``channel`` (None: all of them) is one of 1 to ``channels``."""
-    if channel is not None and not 1 <= channel <= channels:
-        has = "one channel, so leave --channel out" if channels == 1 else f"channels 1 to {channels}; choose another"
-        raise SourceError(f"{name} has no channel {channel}: it has {has}")
+    if (missing := _missing(channel, channels, name)) is not None:
+        raise SourceError(missing)
+
+
+def check_choice(channel: int | None, channels: int, name: str) -> None:
+    """``check_channel`` before the first sample, when it is the user who named a wrong channel: ConfigError."""
+    if (missing := _missing(channel, channels, name)) is not None:
+        raise ConfigError(missing)
+
+
+def _missing(channel: int | None, channels: int, name: str) -> str | None:
+    if channel is None or 1 <= channel <= channels:
+        return None
+    has = "one channel, so leave --channel out" if channels == 1 else f"channels 1 to {channels}; choose another"
+    return f"{name} has no channel {channel}: it has {has}"
 
 
 def check_split(channels: int, name: str) -> int:
@@ -81,6 +93,10 @@ def check_split(channels: int, name: str) -> int:
     if channels > _MOST_APART:
         raise ConfigError(f"{name} has {channels} channels and {_MOST_APART} can be split; choose one with --channel N")
     return channels
+
+
+CHOOSE_CHANNEL = "--channel N takes one throughout"
+"""Advice to who runs the command line."""
 
 
 class Apart:
@@ -120,15 +136,16 @@ class Downmix:
     rate : Hz
     channel : 1 is the first (left); None: all of them
     name : the source, for messages
+    advice : how its user can choose a channel, for the notice
 
     The levels are judged every 0.1 s, counted from the start of the stream, and the verdict holds for the next piece: nothing
     is held back, and blocks of any size give the same samples.
     """
 
-    def __init__(self, rate: int, *, channel: int | None = None, name: str = "the source") -> None:
+    def __init__(self, rate: int, *, channel: int | None = None, name: str = "the source", advice: str = "") -> None:
         self._rate = rate
         self._channel = channel
-        self._name = name
+        self._name, self._advice = name, advice
         self._span = max(1, round(rate * _SPAN_S))
         self._position = 0
         self._taken: int | None = None  # index of the channel that stands in for the mean
@@ -196,8 +213,8 @@ class Downmix:
     def _notice(self, channel: int) -> Notice:
         return Notice(
             "channels_cancel",
-            f"{self._name}: its channels cancel each other (opposite phase), so channel {channel} is taken alone while they "
-            "do; --channel N takes one throughout",
+            f"{self._name}: its channels cancel each other (opposite phase), so channel {channel} is taken alone while they do"
+            + (f"; {self._advice}" if self._advice else ""),
             self._position,
             self._rate,
         )

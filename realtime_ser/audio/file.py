@@ -14,7 +14,7 @@ import numpy as np
 from realtime_ser.audio.byte_reader import ByteReader, nothing_in
 from realtime_ser.audio.decode import raw_stream, streams
 from realtime_ser.audio.decoder import DamagedError, Decoder, Fallback
-from realtime_ser.audio.downmix import Apart, Downmix, check_channel, check_split
+from realtime_ser.audio.downmix import CHOOSE_CHANNEL, Apart, Downmix, check_choice, check_split
 from realtime_ser.audio.ffmpeg import Ffmpeg, find_ffmpeg
 from realtime_ser.audio.foreign import SUFFIXES as FOREIGN_SUFFIXES
 from realtime_ser.audio.foreign import conversion, foreign_kind
@@ -82,8 +82,8 @@ class FileSource:
 
         Raises
         ------
-        SourceError : missing, unreadable, a folder, empty, no audio, at a rate nobody uses, or without the chosen channel
-        ConfigError : it is to be split and has one channel, or more than 32
+        SourceError : missing, unreadable, a folder, empty, no audio, or at a rate nobody uses
+        ConfigError : it has no such channel as was chosen, or is to be split and has one channel, or more than 32
         """
         self._stopped = False
         try:
@@ -109,7 +109,7 @@ class FileSource:
         """
         if self._reader is None:
             raise SourceError(f"{self.name} is not open; read it inside a with statement")
-        mixer: Apart | Downmix = Downmix(self.rate, channel=self._channel, name=self.name)
+        mixer: Apart | Downmix = Downmix(self.rate, channel=self._channel, name=self.name, advice=CHOOSE_CHANNEL)
         if self._split:
             mixer = Apart(self.channels, self.name)
         start = 0
@@ -229,7 +229,8 @@ class FileSource:
         Raises
         ------
         DamagedError : not readable
-        SourceError : no audio, a rate nobody uses, or without the chosen channel
+        SourceError : no audio, or a rate nobody uses
+        ConfigError : without the chosen channel, or not to be split
         """
         self._streams = found
         decoder = next(found)
@@ -238,7 +239,7 @@ class FileSource:
                 decoder = self._fall_back(reader)
             self._decoder = decoder
             rate = check_rate(decoder.rate, self.name)
-            check_channel(self._channel, decoder.channels, self.name)
+            check_choice(self._channel, decoder.channels, self.name)
             if self._split:
                 self.channels = check_split(decoder.channels, self.name)
             self._first = decoder.read(max(1, min(round(rate * self._block_s), _MOST_VALUES // decoder.channels)))

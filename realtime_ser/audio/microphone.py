@@ -13,8 +13,11 @@ import time
 from collections.abc import Generator, Iterator
 from types import TracebackType
 
+import numpy as np
+
 from realtime_ser.audio.at_exit import end_at_exit, forget
-from realtime_ser.audio.downmix import Downmix
+from realtime_ser.audio.capture_time import CaptureTime
+from realtime_ser.audio.downmix import CHOOSE_CHANNEL, Downmix
 from realtime_ser.audio.input_stream import Capture, Daemon
 from realtime_ser.audio.opener import Opener
 from realtime_ser.audio.portaudio import portaudio, reason
@@ -31,11 +34,11 @@ _TEARDOWN_S = 2.0
 _ANSWER_S = 1.0
 # At the end of the program: time for the thread that reads to leave by itself.
 _READER_S = 1.0
-# A jump of the capture clock below this is jitter, above it what an overflow lost.
-_JITTER_S = 0.005
-# A device that was suspended for a moment reports no overflow. Both clocks must show such a pause: the capture clock alone
-# jumps when an audio server moves the stream, and the arrival alone when it delivers late.
-_PAUSE_S = 0.1
+_NOTHING = np.zeros(0, np.float32)
+# A wait of ``_POLL_S`` that takes this long was no wait.
+_ASLEEP_S = 1.0
+# A stream that ends after this much without audio has lost it: even a slow audio server delivers more often.
+_QUIET_S = 0.5
 
 
 class MicSource:
@@ -83,12 +86,7 @@ class MicSource:
         self._left = threading.Event()
         self._reader: threading.Thread | None = None
         self._wakeup = Wakeup()
-        # The timeline: ring positions of the present capture, plus what was lost before it.
-        self._offset = 0
-        self._end = 0
-        self._ring_end = 0
-        self._captured_at: float | None = None
-        self._read_at = 0.0
+        self._time = CaptureTime(1)
         self._mixer = Downmix(1)
 
     def __enter__(self) -> MicSource:
@@ -104,9 +102,8 @@ class MicSource:
         self.name, self.rate = device.name, self._capture.rate
         self._stopped = False
         self._left.clear()
-        self._offset = self._end = self._ring_end = 0
-        self._captured_at = self._ends_at = None
-        self._mixer = Downmix(self.rate, channel=self._channel, name=f"microphone {self.name}")
+        self._time, self._ends_at = CaptureTime(self.rate), None
+        self._mixer = Downmix(self.rate, channel=self._channel, name=f"microphone {self.name}", advice=CHOOSE_CHANNEL)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
@@ -149,7 +146,7 @@ class MicSource:
             capture.ring.close()
 
     def blocks(self) -> Iterator[Block | Notice]:
-        """Yield the microphone's audio, and notices of ``device_lost`` and ``device_back``.
+        """Yield the microphone's audio, and notices of ``device_lost``, ``device_back`` and ``paused``.
 
         Raises
         ------
@@ -167,18 +164,30 @@ class MicSource:
             retry_for_s = self._config.retry_for_s
             gone = f"microphone {self.name} is gone ({cause})"
             patience = f"; waiting up to {retry_for_s:g} s for its return" if retry_for_s else ""
-            yield Notice("device_lost", f"{gone}{patience}", self._end, self.rate)
+            yield Notice("device_lost", f"{gone}{patience}", self._time.end, self.rate)
             self._discard(capture)
-            if not retry_for_s:
-                raise SourceError(f"{gone}; plug it in and start again")
-            returned = self._wait_for_return(lost_at)
+            returned = self._wait_for_return(lost_at) if retry_for_s else None
             if returned is None:
-                return
+                yield from self._lost_at_the_end()
+                if self._over():
+                    return
+                if not retry_for_s:
+                    raise SourceError(f"{gone}; plug it in and start again")
+                raise SourceError(
+                    f"microphone {self.name} did not return within {retry_for_s:g} s: {self._failure}; "
+                    "see that it is plugged in and that no other program holds it, and start again"
+                )
             capture = self._capture = returned
-            away_s = time.monotonic() - (lost_at if self._captured_at is None else self._captured_at)
-            # The timeline begins with the first block: before it, an absence is no gap.
-            back_at = self._end if self._captured_at is None else self._end + round(away_s * self.rate)
-            yield Notice("device_back", f"microphone {self.name} is back after {away_s:.1f} s", back_at, self.rate)
+            self._time.restart()
+            now = time.monotonic()
+            away_s = self._time.quiet_s(now) if self._time.begun else now - lost_at
+            message = f"microphone {self.name} is back after {away_s:.1f} s"
+            yield Notice("device_back", message, self._time.index_at(now), self.rate)
+
+    def _lost_at_the_end(self) -> Iterator[Block]:
+        """A gap up to now, as an empty block: no audio follows that would show it."""
+        if self._time.begun:
+            yield Block(_NOTHING, self.rate, self._time.index_at(time.monotonic()))
 
     def _start(self, capture: Capture) -> None:
         sd = portaudio()
@@ -193,7 +202,13 @@ class MicSource:
         while True:
             stopped = self._over()
             self._reader = threading.current_thread()
+            began = time.monotonic()
             capture.ring.wait(_POLL_S)
+            if (away_s := time.monotonic() - began) > _ASLEEP_S:
+                # This program was stopped (Ctrl-Z), and not the device: wait for audio as long as ever.
+                received_at += away_s
+                message = f"this program was stopped for {away_s:.1f} s; what the microphone heard meanwhile is dropped"
+                yield Notice("paused", message, self._time.end, self.rate)
             while (chunk := capture.ring.read()) is not None:
                 block = self._block(chunk)
                 if (notice := self._mixer.take_notice()) is not None:
@@ -203,6 +218,8 @@ class MicSource:
                 if stopped:
                     break
             if stopped:
+                if time.monotonic() - received_at > _QUIET_S:
+                    yield from self._lost_at_the_end()
                 return ""
             if not capture.active and not capture.ring.available and not self._stopped:
                 return "its stream ended"
@@ -210,22 +227,8 @@ class MicSource:
                 return f"no audio received for {patience:g} s"
 
     def _block(self, chunk: Chunk) -> Block:
-        count = len(chunk.samples)
-        start = chunk.start + self._offset
         now = time.monotonic()
-        quiet_s, self._read_at = now - self._read_at - count / self.rate, now
-        if self._captured_at is not None and chunk.captured_at is not None:
-            # What the ring lost is in chunk.start already; what the system lost shows on the capture clock.
-            known = chunk.start + count - self._ring_end
-            lost_s = chunk.captured_at - self._captured_at - known / self.rate
-            paused = min(lost_s, quiet_s) > _PAUSE_S
-            if self._ring_end == 0 or paused or (chunk.xruns and lost_s > _JITTER_S):
-                lost = max(0, round(lost_s * self.rate))
-                self._offset += lost
-                start += lost
-        self._ring_end = chunk.start + count
-        self._end = start + count
-        self._captured_at = chunk.captured_at
+        start = self._time.place(chunk, now)
         if self._ends_at is None and self._ends_after_s is not None:
             self._ends_at = now + self._ends_after_s
         return Block(self._mixer.push(chunk.samples), self.rate, start, chunk.captured_at, chunk.xruns)
@@ -237,21 +240,15 @@ class MicSource:
         return self._stopped
 
     def _wait_for_return(self, lost_at: float) -> Capture | None:
-        """A capture from the same device that delivers data, or None when stopped."""
+        """A capture from the same device that delivers data; None when stopped, or when the patience is at its end."""
         deadline = lost_at + self._config.retry_for_s
         while True:
             capture = self._try_again(deadline)
             if capture is not None:
-                self._offset, self._ring_end = self._end, 0
                 return capture
             now = time.monotonic()
-            if self._sleep(min(pause_s(now - lost_at), deadline - now)):
+            if self._sleep(min(pause_s(now - lost_at), deadline - now)) or time.monotonic() >= deadline:
                 return None
-            if time.monotonic() >= deadline:
-                raise SourceError(
-                    f"microphone {self.name} did not return within {self._config.retry_for_s:g} s: {self._failure}; "
-                    "see that it is plugged in and that no other program holds it, and start again"
-                )
 
     def _try_again(self, deadline: float) -> Capture | None:
         discarded, began = self._discarded, time.monotonic()

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
-import platform
-import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,10 +14,10 @@ from realtime_ser.audio.high_pass import high_passed
 from realtime_ser.audio.interference import find_interference
 from realtime_ser.audio.portaudio import install_hint, portaudio
 from realtime_ser.audio.probe import Recording, listen_briefly
+from realtime_ser.cli.checks import Check, check_python, check_sound_server, check_terminal
 from realtime_ser.cli.honest import SPARE_SHARE, better_fits, cost_text, score_text
 from realtime_ser.config import Config
 from realtime_ser.errors import ConfigError, SerError
-from realtime_ser.text import printable
 
 if TYPE_CHECKING:
     from realtime_ser.model.classifier import Classifier
@@ -32,24 +27,6 @@ _QUIET_DBFS = -70.0
 _CLIPPED_AT = 0.999
 _CLIPPED_SHARE = 1e-4
 _WIDE_BAND_HZ = 16_000
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One answer.
-
-    Attributes
-    ----------
-    name : what was looked at
-    ok : True is well, None works with a reservation, False does not work
-    message : what was found, in one line
-    remedy : what to do about it; empty when all is well
-    """
-
-    name: str
-    ok: bool | None
-    message: str
-    remedy: str = ""
 
 
 def run_checks(config: Config, device: int | str | None = None, *, listen_s: float = 3.0) -> Iterator[Check]:
@@ -67,44 +44,6 @@ def run_checks(config: Config, device: int | str | None = None, *, listen_s: flo
         yield check_sound_server()
     yield from _check_audio(config, device if device is not None else config.capture.device, listen_s)
     yield from check_models(config)
-
-
-def check_python() -> Check:
-    """Interpreter and platform."""
-    found = f"{platform.python_version()} on {platform.platform(terse=True)}, {platform.machine()}"
-    return Check("python", True, found)
-
-
-def check_terminal() -> Check:
-    """Can the dashboard be drawn?"""
-    columns, lines = shutil.get_terminal_size()
-    if not sys.stdout.isatty():
-        return Check(
-            "terminal", None, "standard output is no terminal", "run it in a terminal to see the dashboard; plain lines work"
-        )
-    if columns < 80 or lines < 24:
-        return Check("terminal", None, f"{columns}x{lines}", "enlarge the window to 80x24 for the whole dashboard")
-    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
-    if encoding != "utf8":
-        found = f"{columns}x{lines}, encoding {encoding or 'unknown'}"
-        return Check("terminal", None, found, "set PYTHONIOENCODING=utf-8 for smooth bars")
-    return Check("terminal", True, f"{columns}x{lines}")
-
-
-def check_sound_server() -> Check:
-    """Is PulseAudio or PipeWire there? Without one, ALSA gives a microphone to one program at a time. (Linux.)"""
-    runtime = Path(os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}"))
-    if server := os.environ.get("PULSE_SERVER"):
-        return Check("sound server", True, f"PulseAudio at {printable(server)} (PULSE_SERVER)")
-    for name, path in (("PipeWire", runtime / "pipewire-0"), ("PulseAudio", runtime / "pulse" / "native")):
-        if path.exists():
-            return Check("sound server", True, name)
-    return Check(
-        "sound server",
-        None,
-        "neither PipeWire nor PulseAudio runs for this user",
-        "ALSA alone serves one program at a time; start one: systemctl --user start pipewire-pulse, or pulseaudio --start",
-    )
 
 
 def _check_audio(config: Config, wanted: int | str | None, listen_s: float) -> Iterator[Check]:

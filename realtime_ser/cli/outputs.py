@@ -13,7 +13,7 @@ from realtime_ser.errors import ConfigError
 from realtime_ser.sinks.group import SinkGroup
 from realtime_ser.sinks.same_file import Place, check_files, same_file, standard_output
 from realtime_ser.sinks.table import OUTPUTS, Output, Run
-from realtime_ser.text import printable
+from realtime_ser.text import for_screen, printable
 
 if TYPE_CHECKING:
     from realtime_ser.config import Config
@@ -147,7 +147,7 @@ def _screens(
 
         if about:
             # Above the dashboard, which has a screen of its own: it is there again when that ends.
-            print(printable(about), flush=True)
+            print(for_screen(printable(about), sys.stdout), flush=True)
         return [DashboardSink(config.dashboard, recording=options.record, sent_to=sent_to)]
     screens: list[Sink] = []
     if not stdout_taken:

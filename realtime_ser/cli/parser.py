@@ -204,7 +204,7 @@ class Parser(argparse.ArgumentParser):
 
 def did_you_mean(word: str, known: Any, *, always: bool = False) -> str:
     """The nearest of what is known, as the end of a message; empty (or all of it, with ``always``) when nothing is near."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     if near:
         return f"; did you mean '{near[0]}'?"
     return f"; there are {', '.join(known)}" if always else ""

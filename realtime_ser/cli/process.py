@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
-from realtime_ser.text import one_line
+from realtime_ser.text import for_screen, one_line
 
 if TYPE_CHECKING:
     from realtime_ser.audio.source import Source
 
 _LONGEST_MESSAGE = 600
+_HANG_UP: int | None = getattr(signal, "SIGHUP", None)  # does not exist on Windows
 
 
 def use_one_thread() -> None:
@@ -30,15 +31,30 @@ def use_one_thread() -> None:
 
 
 class Interrupt:
-    """What a signal does: the first stops the source and everything is flushed, a second ends at once."""
+    """What a signal does: the first stops the source and everything is flushed, a second wish to end ends at once.
+
+    SIGHUP is no wish: the shell and the kernel each send one when a terminal is closed.
+
+    Attributes
+    ----------
+    happened : a signal came
+    hung_up : SIGHUP was among them
+    """
 
     def __init__(self) -> None:
-        self.happened = False
+        self.happened = self.hung_up = False
+        self._wished = False
         self._source: Source | None = None
 
     def __call__(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 (a signal handler's signature)
-        if self.happened:
+        if number == _HANG_UP:
+            self.hung_up = True
+        elif self._wished:
             raise KeyboardInterrupt
+        else:
+            self._wished = True
+        if self.happened:
+            return  # perhaps in the midst of ``stop``, which must not run within itself
         self.happened = True
         if self._source is not None:
             self._source.stop()
@@ -57,20 +73,24 @@ class Interrupt:
 
 @contextlib.contextmanager
 def signals() -> Iterator[Interrupt]:
-    """While inside, SIGINT, SIGTERM and SIGHUP (on Windows SIGBREAK) mean ``Interrupt``."""
+    """While inside, SIGINT, SIGTERM and SIGHUP (on Windows SIGBREAK) mean ``Interrupt``.
+
+    After a SIGHUP, further ones are ignored until the process ends.
+    """
     interrupt = Interrupt()
-    # SIGHUP does not exist on Windows; a command run from another thread gets no signals at all.
+    # A command run from another thread gets no signals at all.
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
     previous = {}
     if threading.current_thread() is threading.main_thread():
         # Under nohup SIGHUP is ignored, and must stay so.
-        numbers = [n for n in numbers if n != getattr(signal, "SIGHUP", None) or signal.getsignal(n) != signal.SIG_IGN]
+        numbers = [number for number in numbers if number != _HANG_UP or signal.getsignal(number) != signal.SIG_IGN]
         previous = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield interrupt
     finally:
         for number, handler in previous.items():
-            signal.signal(number, handler)
+            # The second SIGHUP of a closed terminal may come as late as here, and would change the exit code.
+            signal.signal(number, signal.SIG_IGN if number == _HANG_UP and interrupt.hung_up else handler)
 
 
 @contextlib.contextmanager
@@ -107,7 +127,7 @@ def _descriptor(stream: TextIO | None) -> int | None:
 
 
 def complain(message: str) -> None:
-    """Say a fault on standard error, in one line of bounded length."""
+    """Say a fault on standard error, in one line of bounded length; a terminal gets it broken at spaces."""
     with contextlib.suppress(OSError, ValueError):
         # Bounded, because it may quote what somebody's file holds.
-        print(f"realtime-ser: {one_line(message, _LONGEST_MESSAGE)}", file=sys.stderr)
+        print(for_screen(f"realtime-ser: {one_line(message, _LONGEST_MESSAGE)}", sys.stderr), file=sys.stderr)

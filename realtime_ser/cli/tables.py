@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
 from realtime_ser.sinks.text import clock, percent
@@ -18,10 +19,14 @@ from realtime_ser.text import printable
 
 if TYPE_CHECKING:
     from realtime_ser.audio.devices import Device
-    from realtime_ser.cli.doctor import Check
+    from realtime_ser.cli.checks import Check
     from realtime_ser.cli.settings import Setting
     from realtime_ser.model.card import Card
     from realtime_ser.profiles.folder import Found
+
+
+# Fewer columns than this leave a table of devices no room for their names.
+_TABLE_COLUMNS = 72
 
 
 def show_json(value: Any, target: str) -> None:
@@ -40,10 +45,21 @@ def show_json(value: Any, target: str) -> None:
 
 
 def show_devices(devices: Sequence[Device], console: Console | None = None) -> None:
-    """Print the input devices; the default one is marked with an asterisk."""
+    """Print the input devices; the default one is marked with an asterisk. On a narrow terminal they are a list."""
+    console = console or _console()
+    if console.width < _TABLE_COLUMNS:
+        for device in devices:
+            mark = "*" if device.is_default else " "
+            console.print(f"{mark} {device.index}  [bold]{_text(device.name)}[/]", overflow="fold")
+            rates = " ".join(f"{rate / 1000:g}" for rate in device.rates)
+            rest = f"{_text(device.host_api)}, {device.channels} channels, {device.rate} Hz; rates (kHz): {rates}"
+            console.print(Padding(rest, (0, 0, 0, 5)))
+        console.print("* default")
+        return
     table = Table(title="Input devices", title_justify="left", caption="* default", caption_justify="left")
     for heading in ("", "Index", "Name", "Host API", "Channels", "Default rate", "Rates (kHz)"):
         table.add_column(heading, justify="right" if heading in ("Index", "Channels", "Default rate") else "left")
+    table.columns[2].min_width, table.columns[2].overflow = 20, "fold"
     for device in devices:
         table.add_row(
             "*" if device.is_default else "",
@@ -54,7 +70,7 @@ def show_devices(devices: Sequence[Device], console: Console | None = None) -> N
             f"{device.rate}",
             " ".join(f"{rate / 1000:g}" for rate in device.rates),
         )
-    (console or _console()).print(table)
+    console.print(table)
 
 
 def show_models(models: Sequence[tuple[Card, float | None]], console: Console | None = None) -> None:
@@ -154,10 +170,11 @@ def show_profile(files: Sequence[Found], console: Console | None = None) -> None
 def show_check(check: Check, console: Console | None = None) -> None:
     """Print one line of ``doctor`` and, if it is not well, what to do."""
     console = console or _console()
+    soft = not console.is_terminal  # a terminal would break lines inside words
     mark, style = {True: ("ok  ", "green"), None: ("note", "yellow"), False: ("FAIL", "bold red")}[check.ok]
-    console.print(f"[{style}]{mark}[/] {_text(check.name)}: {_text(check.message)}", soft_wrap=True, highlight=False)
+    console.print(f"[{style}]{mark}[/] {_text(check.name)}: {_text(check.message)}", soft_wrap=soft, highlight=False)
     if check.ok is not True and check.remedy:
-        console.print(f"     -> {_text(check.remedy)}", soft_wrap=True, highlight=False)
+        console.print(f"     -> {_text(check.remedy)}", soft_wrap=soft, highlight=False)
 
 
 def show_bench(figures: Mapping[str, Any], console: Console | None = None) -> None:

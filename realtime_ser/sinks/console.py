@@ -12,8 +12,8 @@ from realtime_ser.errors import SinkError
 from realtime_ser.records import Estimate, Notice, Record, Session, Summary
 from realtime_ser.sinks.file_lines import silence_stdout
 from realtime_ser.sinks.files import sink_error
-from realtime_ser.sinks.text import clock, closing, greeting
-from realtime_ser.text import one_line, printable
+from realtime_ser.sinks.text import clock, closing, greeting, notice_line
+from realtime_ser.text import for_screen, one_line, printable
 
 _BAR = 20
 
@@ -59,6 +59,7 @@ class PlainSink:
         self._shown: dict[int | None, tuple[tuple[str, str | None], float]] = {}
         self._width = 12
         self._closed = False
+        self._terminal = stream.isatty()  # asked now: one that hung up is none
 
     def write(self, record: Record) -> None:
         """Print the record if it is news.
@@ -70,7 +71,7 @@ class PlainSink:
         if isinstance(record, Estimate):
             self._estimate(record)
         elif isinstance(record, Notice):
-            self._print(f"{record.at_s:9.2f} s  {_column(record.channel)}! {printable(record.message)}")
+            self._print(notice_line(record))
             self._noticed.add(one_line(record.message))
         elif isinstance(record, Session):
             self._sessions[record.channel] = record
@@ -100,7 +101,7 @@ class PlainSink:
         if session is not None and session.duration_s:
             when += f" of {clock(session.duration_s)}"
         if estimate.channel is not None:
-            when += f"  {_column(estimate.channel).rstrip()}"
+            when += f"  channel {estimate.channel}"
         if estimate.state == "no_speech":
             self._print(f"{when}  (nobody speaks)")
             return
@@ -112,6 +113,7 @@ class PlainSink:
     def _print(self, line: str) -> None:
         if self._closed:
             return
+        line = for_screen(line, self._stream)
         encoding = getattr(self._stream, "encoding", None) or "utf-8"
         try:
             self._stream.write(line.encode(encoding, "replace").decode(encoding) + "\n")
@@ -123,13 +125,12 @@ class PlainSink:
     def _fail(self, error: OSError | ValueError) -> None:
         if isinstance(error, OSError):
             # Windows reports EINVAL where others report EPIPE.
-            if error.errno != errno.EPIPE and not (sys.platform == "win32" and error.errno == errno.EINVAL):
+            gone = error.errno == errno.EPIPE or (sys.platform == "win32" and error.errno == errno.EINVAL)
+            hung_up = self._terminal and error.errno == errno.EIO
+            if not gone and not hung_up:
                 raise sink_error("plain lines", error) from error
             if self._stream is sys.stdout:
                 silence_stdout()
-            raise SinkError("the reader of the plain lines closed them", closed_by_reader=True) from error
+            what = "the terminal of the plain lines is gone" if hung_up else "the reader of the plain lines closed them"
+            raise SinkError(what, closed_by_reader=True) from error
         raise SinkError(f"cannot write plain lines: {error}") from error
-
-
-def _column(channel: int | None) -> str:
-    return "" if channel is None else f"channel {channel}  "

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from realtime_ser.errors import SinkError
-from realtime_ser.records import Estimate, Notice, Record, Session
+from realtime_ser.records import Estimate, Notice, Record, Session, Summary
 from realtime_ser.sinks.base import Sink, SinkWithNews
 from realtime_ser.sinks.files import sink_error
 from realtime_ser.text import one_line
@@ -22,6 +22,8 @@ class SinkGroup:
     A sink reports its faults with ``SinkError``; any other exception is a fault in the sink and is treated alike. Only
     KeyboardInterrupt passes, from ``close`` after every sink was closed.
 
+    A stream's last record is its summary: a notice that would follow it waits for the next stream, if there is one.
+
     Attributes
     ----------
     failures : what went wrong, in order
@@ -32,6 +34,7 @@ class SinkGroup:
         self.failures: list[SinkError] = []
         self._with_news = [sink for sink in self._sinks if isinstance(sink, SinkWithNews)]
         self._at, self._rate = 0, 1
+        self._held: list[str] = []  # what failed while a summary was written
 
     @property
     def exhausted(self) -> bool:
@@ -40,6 +43,10 @@ class SinkGroup:
 
     def write(self, record: Record) -> None:
         """Hand a record to the sinks that still work."""
+        if self._held and not isinstance(record, Session | Summary):
+            held, self._held = self._held, []
+            for message in held:
+                self.write(Notice("sink_failed", message, self._at, self._rate))
         failed: list[tuple[Sink, SinkError]] = []
         if isinstance(record, Estimate):
             self._at, self._rate = record.end, record.sample_rate
@@ -55,6 +62,9 @@ class SinkGroup:
             self.failures.append(failure)
             with contextlib.suppress(*_FAULTS):
                 sink.close()
+        if isinstance(record, Summary):
+            self._held += [str(failure) for _, failure in failed]
+            return
         for _, failure in failed:
             self.write(Notice("sink_failed", str(failure), self._at, self._rate))
         for reporter in self._with_news:

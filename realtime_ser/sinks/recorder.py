@@ -97,6 +97,8 @@ class RecorderSink:
 
     def _block(self, block: Block) -> None:
         file, start = self._file, self._next
+        if file is not None and not len(block.samples) and self._too_long(file, block):
+            return  # an absence that nothing follows starts no file of its own
         if file is None or self._fresh or block.rate != file.rate or self._too_long(file, block):
             # Whatever was lost before the first block of a stream belongs to the recording; between two files it does not.
             start = 0 if self._fresh else block.start

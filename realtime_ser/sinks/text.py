@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from realtime_ser.records import Session, Summary
+from realtime_ser.records import Notice, Session, Summary
 from realtime_ser.text import printable, valid
 
 # What stands for no emotion in ``Summary.seconds_by_label`` and ``Segment.label``, as people read it.
@@ -67,6 +67,12 @@ def greeting(session: Session, recording: str | None = None, sent_to: Sequence[s
         kept = f"recorded in {printable(recording)}, none of it is sent"
         return f"listening to {source}; audio stays on this machine, {kept}{labels}"
     return f"listening to {source}; audio stays on this machine, none of it is stored or sent{labels}"
+
+
+def notice_line(notice: Notice) -> str:
+    """When it happened and what, on one line."""
+    channel = "" if notice.channel is None else f"channel {notice.channel}  "
+    return f"{notice.at_s:9.2f} s  {channel}! {printable(notice.message)}"
 
 
 def closing(session: Session | None, summary: Summary) -> list[str]:

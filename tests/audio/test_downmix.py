@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from realtime_ser.audio.downmix import Downmix, check_channel, choose_channel
+from realtime_ser.audio.downmix import CHOOSE_CHANNEL, Downmix, check_channel, check_choice, choose_channel
 from realtime_ser.audio.file import FileSource
-from realtime_ser.errors import SourceError
+from realtime_ser.errors import ConfigError, SourceError
 from realtime_ser.records import Block, Notice
 
 RATE = 16_000
@@ -37,7 +37,6 @@ def test_opposite_phase_gives_the_voice_and_is_said_once() -> None:
     assert notice.kind == "channels_cancel"
     assert "call.wav" in notice.message
     assert "channel 2" in notice.message
-    assert "--channel" in notice.message
 
 
 @pytest.mark.parametrize(
@@ -85,6 +84,18 @@ def test_one_channel_is_taken_alone() -> None:
 def test_a_channel_that_is_not_there(channel: int) -> None:
     with pytest.raises(SourceError, match=r"call\.wav has no channel"):
         check_channel(channel, 2, "call.wav")
+    with pytest.raises(ConfigError, match=r"call\.wav has no channel"):
+        check_choice(channel, 2, "call.wav")
+
+
+def test_only_the_command_line_advises_an_option() -> None:
+    frames = np.stack([VOICE, -VOICE], axis=1)
+    for advice, end in (("", "while they do"), (CHOOSE_CHANNEL, "; --channel N takes one throughout")):
+        mixer = Downmix(RATE, advice=advice)
+        mixer.push(frames)
+        notice = mixer.take_notice()
+        assert notice is not None
+        assert notice.message.endswith(end)
 
 
 def test_not_a_number_in_one_channel_stays_for_the_engine() -> None:
@@ -107,5 +118,5 @@ def test_a_file_of_opposite_phase_is_no_silence(tmp_path: Path) -> None:
 def test_a_file_without_the_channel_is_refused_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "mono.wav"
     soundfile.write(path, VOICE, RATE)
-    with pytest.raises(SourceError, match="has no channel 2: it has one channel"), FileSource(path, channel=2):
+    with pytest.raises(ConfigError, match="has no channel 2: it has one channel"), FileSource(path, channel=2):
         pass

@@ -8,8 +8,9 @@ from microphone_stub import RATE, config, delivering, take
 
 from realtime_ser.audio import microphone as mic
 from realtime_ser.audio.microphone import MicSource
+from realtime_ser.audio.ring import Ring
 from realtime_ser.errors import SourceError
-from realtime_ser.records import Notice
+from realtime_ser.records import Block, Notice
 
 
 @pytest.mark.slow
@@ -121,6 +122,63 @@ def test_a_device_that_comes_back_without_the_channel(portaudio):
         portaudio.streams[0].vanish()
         with pytest.raises(SourceError, match="came back without channel 2"):
             list(stream)
+
+
+@pytest.mark.parametrize("end", ["stopped", "time is up", "retry over", "no retry"])
+def test_an_absence_that_the_run_does_not_outlast_is_a_gap(portaudio, end):
+    patience = {"retry over": 0.5, "no retry": 0.0}.get(end, 5.0)
+    items = []
+    with MicSource(None, config(retry_for_s=patience), ends_after_s=0.6 if end == "time is up" else None) as source:
+        stream = source.blocks()
+        items += take(stream, 5)
+        portaudio.unplug()
+        if end == "stopped":
+            threading.Timer(0.5, source.stop).start()
+        try:
+            items += stream
+        except SourceError:
+            assert "retry" in end
+        ended_at = time.monotonic()
+    *_, before, gap = blocks = [item for item in items if isinstance(item, Block)]
+    assert all(len(block.samples) for block in blocks[:-1])
+    assert len(gap.samples) == 0
+    assert gap.start / RATE == pytest.approx(before.end / RATE + ended_at - before.captured_at, abs=0.1)
+    assert gap.start - before.end > (0 if end == "no retry" else 0.4 * RATE)
+
+
+def test_a_microphone_that_falls_silent_just_before_the_end_is_a_gap_too(portaudio):
+    with delivering(3, stall_s=30.0, ends_after_s=0.8) as stream:
+        portaudio.delivers = False
+        *_, gap = stream
+    assert len(gap.samples) == 0
+    assert gap.end > 0.7 * RATE
+
+
+def test_a_stream_that_delivers_to_the_end_has_no_gap_there(portaudio):
+    with delivering(3, ends_after_s=0.4) as stream:
+        assert all(len(block.samples) for block in stream)
+
+
+@pytest.mark.slow
+def test_a_program_that_was_stopped_does_not_take_the_microphone_for_gone(portaudio, monkeypatch):
+    with delivering(3, stall_s=0.5) as stream:
+        ring, wait = Ring, Ring.wait
+
+        def stopped(self, timeout):
+            # As Ctrl-Z does, which stops all threads.
+            monkeypatch.setattr(ring, "wait", wait)
+            portaudio.delivers = False
+            time.sleep(1.2)
+            threading.Timer(0.2, portaudio.__setattr__, ["delivers", True]).start()
+            return False
+
+        monkeypatch.setattr(ring, "wait", stopped)
+        items = []
+        while not (items and isinstance(items[-1], Block) and items[-1].start > RATE):
+            items.append(next(stream))
+    (notice,) = [item for item in items if isinstance(item, Notice)]
+    assert notice.kind == "paused"
+    assert "stopped for 1.2 s" in notice.message
 
 
 @pytest.mark.slow

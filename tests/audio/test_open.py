@@ -63,9 +63,9 @@ def test_a_channel_comes_from_the_settings_or_the_call(wav: bytes) -> None:
     settings = CaptureConfig(channel=2)
     np.testing.assert_array_equal(samples_of(open_source(stereo, settings, sample_rate=RATE)), stereo[:, 1])
     np.testing.assert_array_equal(samples_of(open_source(stereo, settings, sample_rate=RATE, channel=1)), SAMPLES)
-    with pytest.raises(SourceError, match="no channel 2"):
+    with pytest.raises(ConfigError, match="no channel 2"):
         samples_of(open_source(wav, settings))
-    with pytest.raises(SourceError, match="no channel 2"):
+    with pytest.raises(ConfigError, match="no channel 2"):
         open_source(SAMPLES, settings, sample_rate=RATE)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -64,7 +66,8 @@ def test_a_source_that_does_not_open_leaves_earlier_outputs(arguments: list[str]
         (["replay", str(SAMPLE), "--speed", "fast"], 2, ["--speed", "fast", "max"]),
         (["replay", str(SAMPLE), "--duration", "-1"], 2, ["--duration"]),
         (["replay", str(SAMPLE), "--record", "out.mp3"], 2, ["out.mp3", ".flac"]),
-        (["replay", str(SAMPLE), "--set", "stream.window_s=30"], 1, ["window"]),
+        (["replay", str(SAMPLE), "--set", "stream.window_s=30"], 2, ["window"]),
+        (["replay", str(SAMPLE), "--channel", "2"], 2, ["has no channel 2", "leave --channel out"]),
         (["replay", str(SAMPLE), "--jsonl", "/no/such/folder/out.jsonl"], 1, ["/no/such/folder/out.jsonl"]),
         (["rewind"], 2, ["rewind", "monitor"]),
         ([], 2, ["COMMAND"]),
@@ -125,6 +128,45 @@ def test_signals_flush_everything(number: int, tmp_path: Path) -> None:
     assert outputs["csv"].read_text().count("\n") == rows[-1]["windows"] + 1
     assert outputs["html"].read_text().rstrip().endswith("</html>")
     assert soundfile.info(outputs["flac"]).frames == rows[-1]["captured_samples"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGHUP")
+@pytest.mark.parametrize("apart_s", [0.0, 0.02, 0.06])
+def test_the_two_hang_ups_of_a_closed_terminal_flush_everything(apart_s: float, tmp_path: Path) -> None:
+    outputs = {name: tmp_path / f"out.{name}" for name in ("jsonl", "srt", "html")}
+    process = start(
+        *("replay", SAMPLE, "-q", "--jsonl", outputs["jsonl"], "-o", outputs["srt"], "--report", outputs["html"]),
+    )
+    wait_for_lines(outputs["jsonl"], 5, kind="window")
+    process.send_signal(signal.SIGHUP)
+    time.sleep(apart_s)
+    code, _, _ = interrupt(process, signal.SIGHUP)
+    assert code == 130
+    rows = records(outputs["jsonl"].read_text())
+    assert rows[-1]["type"] == "summary"
+    assert_accounted(rows[-1])
+    assert outputs["srt"].exists()
+    assert outputs["html"].read_text().rstrip().endswith("</html>")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_a_closed_terminal_leaves_the_summary_last(tmp_path: Path) -> None:
+    import pty
+
+    out = tmp_path / "out.jsonl"
+    ours, theirs = pty.openpty()
+    process = start("replay", SAMPLE, "--no-dashboard", "--jsonl", out, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    wait_for_lines(out, 5, kind="window")
+    os.close(ours)
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(60) == 130
+    rows = records(out.read_text())
+    assert rows[-1]["type"] == "summary"
+    assert not [row for row in of_type(rows, "event") if "Input/output" in str(row["message"])]
 
 
 def test_closed_pipe_is_no_fault() -> None:

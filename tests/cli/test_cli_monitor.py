@@ -79,6 +79,33 @@ def test_monitor_gives_up_after_retry_for(pulse_server: PulseServer, tmp_path: P
     rows = records(out.read_text())
     assert rows[-1]["type"] == "summary"
     assert_accounted(rows[-1])
+    assert rows[-1]["dropped_samples"] >= rows[0]["sample_rate"]
+
+
+@pytest.mark.parametrize("end", ["duration", "interrupt"])
+def test_a_microphone_that_is_gone_at_the_end_has_lost_that_time(
+    pulse_server: PulseServer,  # noqa: F811
+    tmp_path: Path,
+    end: str,
+) -> None:
+    pulse_server.unplug("other")  # else the server moves the listener there
+    out = tmp_path / "out.jsonl"
+    options = ("--duration", "8") if end == "duration" else ()
+    process = start("monitor", "--jsonl", out, "--no-dashboard", *options, env=pulse_server.env)
+    wait_for_lines(out, 6, kind="window")
+    pulse_server.unplug()
+    if end == "interrupt":
+        wait_for_lines(out, 1, kind="event")
+        time.sleep(2.0)
+        process.send_signal(signal.SIGINT)
+    printed, errors = process.communicate(timeout=60)
+    assert process.returncode == (0 if end == "duration" else 130), errors
+    summary = records(out.read_text())[-1]
+    assert_accounted(summary)
+    assert summary["dropped_samples"] > 2 * 16_000
+    assert " s lost" in printed
+    if end == "duration":
+        assert summary["captured_samples"] == 8 * 16_000
 
 
 def test_duration_counts_from_the_first_block(pulse_server: PulseServer, tmp_path: Path) -> None:  # noqa: F811

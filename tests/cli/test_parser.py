@@ -79,6 +79,7 @@ def test_short_options(short: str, long: str) -> None:
     [
         ("moniter", "unknown command 'moniter'; did you mean 'monitor'? (see 'realtime-ser --help')"),
         ("xyzzy", "unknown command 'xyzzy'; there are monitor, replay, "),
+        ("help nosuch", "unknown command 'nosuch'; there are monitor, replay, "),
         ("help reply", "unknown command 'reply'; did you mean 'replay'?"),
         ("talk.wav", "realtime-ser replay talk.wav"),
         ("monitor talk.wav", "realtime-ser replay talk.wav (see 'realtime-ser monitor --help')"),

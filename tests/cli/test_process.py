@@ -2,13 +2,57 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from command import SAMPLE, assert_accounted, realtime_ser, records
+from realtime_ser.audio.source import Source
+from realtime_ser.cli.process import Interrupt, signals
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGHUP")
+def test_only_a_second_wish_ends_at_once() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    hang_up = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        with signals() as interrupt:
+            for number in (signal.SIGHUP, signal.SIGHUP, signal.SIGTERM, signal.SIGHUP):
+                signal.raise_signal(number)
+                assert interrupt.happened
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+        # A late one does not end the process with another exit code.
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        with signals():
+            pass
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, hang_up)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGHUP")
+def test_a_source_is_stopped_once() -> None:
+    class Counting:
+        stops = 0
+
+        def stop(self) -> None:
+            self.stops += 1
+            if self.stops == 1:
+                interrupt(signal.SIGHUP, None)  # in the midst of it
+
+    interrupt, source = Interrupt(), Counting()
+    with interrupt.stopping(cast(Source, source)):
+        for number in (signal.SIGHUP, signal.SIGHUP, signal.SIGTERM):
+            interrupt(number, None)
+    assert source.stops == 1
+
 
 _CLOSED_PIPE = """
 import os, sys

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import subprocess
 import sys
@@ -91,6 +92,20 @@ def test_a_gone_reader_and_a_full_disk():
     assert process.stderr.read() == "True"
     process.stderr.close()
     assert process.wait() == 0
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_terminal_that_is_gone_is_the_readers_choice(stream, terminal):
+    class Gone(io.StringIO):
+        def isatty(self) -> bool:
+            return terminal
+
+        def write(self, text: str) -> int:
+            raise OSError(errno.EIO, "Input/output error")
+
+    with pytest.raises(SinkError, match="terminal of the plain lines is gone" if terminal else "check the disk") as caught:
+        PlainSink(Gone()).write(stream(1)[0])
+    assert caught.value.closed_by_reader == terminal
 
 
 def test_a_closed_stream_is_a_sink_error(stream):

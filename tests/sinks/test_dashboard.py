@@ -14,7 +14,7 @@ from rich.console import Console
 
 from realtime_ser.config import DashboardConfig
 from realtime_ser.errors import SinkError
-from realtime_ser.records import Estimate
+from realtime_ser.records import Estimate, Notice, Session
 from realtime_ser.sinks.dashboard.sink import DashboardSink
 
 FAST = DashboardConfig(frames_per_s=50.0)
@@ -61,6 +61,22 @@ def test_draws_then_gives_the_screen_back_and_says_the_end(stream):
     assert "64 windows, 0.10 s lost\n" in end
     assert "latency p50 12.0 ms, p99 16.0 ms" in end
     assert "angry 6.0 s" in end
+
+
+def test_what_happened_is_said_again_at_the_end(stream):
+    out = io.StringIO()
+    sink = DashboardSink(FAST, Console(file=out, force_terminal=True, width=80, height=24))
+    for record in stream(64):
+        sink.write(record)
+        if isinstance(record, Session):
+            sink.write(Notice("profile_unlike", "another voice", 16000, 16000))
+            sink.write(Notice("behind", "too slow", 16000, 16000))
+    sink.close()
+    end = out.getvalue().split("\x1b[?1049l")[1]
+    assert "     1.00 s  ! another voice\n" in end
+    assert "too slow" not in end
+    assert end.count("! the device is gone") == 1
+    assert end.index("another voice") < end.index("64 windows")
 
 
 def test_follows_the_size_of_the_terminal(stream):

@@ -43,6 +43,13 @@ def test_two_channels_stand_side_by_side_on_80_by_24(stream) -> None:
     assert sum(line.count("angry") for line in lines) == 2
 
 
+def test_no_word_is_cut_side_by_side(stream) -> None:
+    left = "\n".join(line.split("│")[0].rstrip() for line in screen(snapshots(stream, 2), 80, 24))
+    for words in ("latency p50 ", "ms\n", "windows 8   xruns 0\n", "captured ", "+ gated ", "+ pending 0.0\n"):
+        assert words in left
+    assert "audio stays on this machine\n" in left
+
+
 def test_two_channels_stand_below_one_another_on_40_columns(stream) -> None:
     lines = screen(snapshots(stream, 2), 40, 20)
     assert not any("│" in line and line.count("ANGRY") == 2 for line in lines)
@@ -70,7 +77,7 @@ def test_a_notice_without_a_channel_stands_in_all_and_a_recording_with_fewer_fol
     for channel in (1, 2):
         cells.put(replace(stream(8)[0], channel=channel))
     assert len(cells.take()) == 2
-    assert [summary.channel for _, summary in cells.finished()] == [1, 2, 3]
+    assert [ended.summary.channel for ended in cells.finished()] == [1, 2, 3]
 
 
 @settings(max_examples=30)

@@ -118,6 +118,36 @@ def test_a_lost_device_stays_on_screen_until_it_is_back(stream):
     assert not any("here again" in line or "is gone" in line for line in screen(cell.take()))
 
 
+YETI = (
+    "microphone Blue Yeti Stereo Microphone Digital Output IEC958 is gone (its stream ended); waiting up to 30 s for its return"
+)
+
+
+def test_while_the_microphone_is_gone_no_emotion_is_shown(stream):
+    lost = [*until(stream(64, live=True), 8), Notice("device_lost", YETI)]
+    lines = screen(snapshot(lost))
+    text = "\n".join(lines)
+    assert "waiting for its return" in text
+    assert not any("60 %" in line or "█" in line for line in lines[:2] + lines[6:15])
+    assert any(line.lstrip().startswith("█▄ █ ▄▀▄") for line in lines), "NO MIC in big letters"
+    assert "Ctrl-C ends" in lines[-1]
+    # The notice is whole.
+    assert " ".join(text.split()).count(YETI) == 1
+    small = screen(snapshot(lost), 40, 10)
+    assert any(line.startswith("NO MIC  gone; waiting for its return") for line in small)
+    assert sum("! microphone" in line for line in small) == 1
+    back = screen(snapshot([*lost, Notice("device_back", "here again")]))
+    assert any("for the next window" in line for line in back)
+
+
+def test_one_row_has_the_word(stream):
+    assert screen(snapshot(until(stream(64), 8)), 80, 1)[0].startswith("  ANGRY  60 %")
+    calm = [record for record in until(stream(64), 40) if not isinstance(record, Notice)]
+    word, bar = screen(snapshot(calm), 80, 2)
+    assert word.startswith("  CALM")
+    assert " calm " in bar
+
+
 def test_before_the_first_window(stream):
     assert "waiting for audio" in screen(Snapshot())[0]
     text = "\n".join(screen(snapshot(stream(64)[:1])))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from realtime_ser.errors import SinkError
-from realtime_ser.records import Notice, Record
+from realtime_ser.records import Notice, Record, Session, Summary
 from realtime_ser.sinks.group import SinkGroup
 
 
@@ -85,6 +85,34 @@ def test_a_second_ctrl_c_while_closing_closes_the_others_first():
     with pytest.raises(KeyboardInterrupt):
         group.close()
     assert [sink.closed for sink in sinks] == [1, 1, 1]
+
+
+class EndFails(Kept):
+    """Fails at the summary, and has news then."""
+
+    def write(self, record: Record) -> None:
+        if isinstance(record, Summary):
+            raise ValueError("the end")
+
+    def news(self) -> list[Notice]:
+        told, self.closed = self.closed, 0
+        return [Notice("sink_lost", "gone")] if told else []
+
+
+def test_no_notice_follows_a_summary_and_the_next_stream_has_it(stream):
+    kept = Kept("kept")
+    group = SinkGroup([EndFails("bad one"), kept])
+    records = stream(8)
+    for record in records:
+        group.write(record)
+    assert kept.records[-1] is records[-1]
+    assert not [record for record in kept.records if isinstance(record, Notice) and record.kind.startswith("sink_")]
+    assert len(group.failures) == 1
+    for record in records[:2]:
+        group.write(record)
+    news = kept.records[len(records) :]
+    assert isinstance(news[0], Session)
+    assert {record.kind for record in news if isinstance(record, Notice)} == {"sink_failed", "sink_lost"}
 
 
 def test_when_all_have_failed_nobody_is_left():

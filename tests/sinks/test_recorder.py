@@ -88,6 +88,14 @@ def test_an_absence_of_days_starts_another_file(tmp_path):
     assert [soundfile.info(path).frames for path in sink.paths] == [8000, 8000]
 
 
+def test_an_absence_at_the_end_is_silence_and_one_of_hours_no_file(tmp_path):
+    first, nothing = noise(100), np.zeros(0, np.float32)
+    for end, frames in ((700, 700), (7 * 3600 * 8000, 100)):
+        sink = record(tmp_path / f"{end}.wav", [Block(first, 8000, 0), Block(nothing, 8000, end)])
+        assert sink.paths == [tmp_path / f"{end}.wav"]
+        assert soundfile.info(sink.paths[0]).frames == frames
+
+
 def test_a_new_rate_and_a_new_stream_go_on_in_a_further_file(tmp_path):
     path = tmp_path / "out.flac"
     (tmp_path / "out-2.flac").write_bytes(b"mine")

@@ -1,7 +1,8 @@
 """The terminal dashboard: a thread that draws the latest values, so that a slow terminal never slows the engine.
 
 Two threads meet in a ``Cell``: ``write`` (the engine's thread) leaves values there, the drawing thread takes them at its own
-pace. Only the drawing thread touches the terminal, also to enter and leave the alternate screen and to print the end.
+pace. Only the drawing thread touches the terminal, also to enter and leave the alternate screen (at Ctrl-Z, too) and to print
+the end.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import atexit
 import errno
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
@@ -18,11 +19,12 @@ from rich.text import Text
 
 from realtime_ser.config import DashboardConfig
 from realtime_ser.errors import SinkError
-from realtime_ser.records import Record
+from realtime_ser.records import Notice, Record
 from realtime_ser.sinks.dashboard.channels import view_channels
 from realtime_ser.sinks.dashboard.state import Cells
+from realtime_ser.sinks.dashboard.suspend import Suspension
 from realtime_ser.sinks.files import sink_error
-from realtime_ser.sinks.text import closing
+from realtime_ser.sinks.text import closing, notice_line
 from realtime_ser.text import one_line
 
 # How long the end of a run waits for a blocked terminal.
@@ -58,6 +60,7 @@ class DashboardSink:
         self._fault: BaseException | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._suspension = Suspension()
 
     def write(self, record: Record) -> None:
         """Keep the record for the next picture; never waits for the terminal.
@@ -73,6 +76,8 @@ class DashboardSink:
             # Here and not at construction: nothing is drawn over the messages of a start that fails.
             self._thread = threading.Thread(target=self._run, name="dashboard", daemon=True)
             atexit.register(self.close)
+            if self._console.is_terminal:
+                self._suspension.install()
             self._thread.start()
 
     def close(self) -> None:
@@ -81,30 +86,52 @@ class DashboardSink:
             return
         self._closed = True
         self._stop.set()
+        self._suspension.remove()
         if self._thread is not None:
             self._thread.join(_PATIENCE_S)
             atexit.unregister(self.close)
 
     def _run(self) -> None:
         try:
-            # Without a terminal of its own (a recording console) there is no screen to switch.
-            with Live(
-                self,
-                console=self._console,
-                screen=self._console.is_terminal,
-                auto_refresh=False,
-                redirect_stdout=False,
-                redirect_stderr=False,
-                transient=True,
-                vertical_overflow="crop",
-            ) as live:
-                while not self._stop.wait(self._period_s):
-                    live.refresh()
-            for session, summary in self._cells.finished():
-                for line in closing(session, summary):
-                    self._console.print(Text(line), soft_wrap=True)
+            while not self._stop.is_set():
+                with self._live() as live:
+                    while not (self._suspension.wanted or self._stop.wait(self._period_s)):
+                        live.refresh()
+                if not self._stop.is_set():
+                    self._suspension.stop(self._stop, self._descriptor())
+            for line in self._end():
+                self._console.print(Text(line), soft_wrap=not self._console.is_terminal)
         except (Exception, SystemExit) as fault:  # rich ends a broken pipe with SystemExit
             self._fault = fault
+
+    def _live(self) -> Live:
+        # Without a terminal of its own (a recording console) there is no screen to switch.
+        return Live(
+            self,
+            console=self._console,
+            screen=self._console.is_terminal,
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            transient=True,
+            vertical_overflow="crop",
+        )
+
+    def _descriptor(self) -> int | None:
+        try:
+            return self._console.file.fileno()
+        except (OSError, ValueError):  # no file of the system's
+            return None
+
+    def _end(self) -> Iterator[str]:
+        """What stays on the terminal: each stream's summary, after what happened meanwhile."""
+        said: set[Notice] = set()
+        for session, summary, notices in self._cells.finished():
+            for notice in notices:
+                if notice not in said:  # one that concerns all channels is kept with each
+                    yield notice_line(notice)
+                said.add(notice)
+            yield from closing(session, summary)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """One picture of the size the terminal has now."""

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from realtime_ser.records import Block, Estimate, Health, Notice, Record, Sessio
 
 FLOOR_DBFS = -120.0
 _NOTICE_S = 8.0
+# Kinds of notices that are said again after the end, and how many: the newest.
+_KEPT = ("device_lost", "paused", "profile_unlike", "too_short")
+_MOST_KEPT = 8
 _STALE_S = 0.4
 _PEAK_FALL_DB_PER_S = 15.0
 
@@ -55,6 +59,14 @@ class Snapshot:
     sent_to: tuple[str, ...] = ()
 
 
+class Ended(NamedTuple):
+    """A stream that has ended, with the notices that its user should still see."""
+
+    session: Session | None
+    summary: Summary
+    notices: tuple[Notice, ...]
+
+
 class Cell:
     """The latest-value cell: ``put`` never waits longer than it takes to copy a few references.
 
@@ -75,7 +87,8 @@ class Cell:
         self._latencies: deque[float] = deque(maxlen=500)
         self._square, self._count, self._peak = 0.0, 0, 0.0
         self._level_at = self._taken_at = self._noticed_at = -math.inf
-        self._finished: list[tuple[Session | None, Summary]] = []
+        self._noticed: deque[Notice] = deque(maxlen=_MOST_KEPT)
+        self._finished: list[Ended] = []
 
     def put(self, record: Record) -> None:
         """Take a record."""
@@ -98,7 +111,8 @@ class Cell:
                 )
             elif isinstance(record, Summary):
                 self._latest = replace(self._latest, health=record.health)
-                self._finished.append((self._latest.session, record))
+                self._finished.append(Ended(self._latest.session, record, tuple(self._noticed)))
+                self._noticed.clear()
 
     def take(self) -> Snapshot:
         """The values to draw now; resets the level."""
@@ -126,7 +140,7 @@ class Cell:
             notice=latest.notice if now - noticed_at < _NOTICE_S else None,
         )
 
-    def finished(self, *, forget: bool = False) -> list[tuple[Session | None, Summary]]:
+    def finished(self, *, forget: bool = False) -> list[Ended]:
         """The streams that have ended."""
         with self._lock:
             ended = list(self._finished)
@@ -176,7 +190,10 @@ class Cell:
         if notice.kind == "device_lost":
             lost = notice.message
         elif notice.kind == "device_back":
-            lost = None
+            # What was before says nothing of now.
+            self._latest, lost = replace(self._latest, estimate=None), None
+        if notice.kind in _KEPT:
+            self._noticed.append(notice)
         self._latest = replace(self._latest, notice=(notice.kind, notice.message), lost=lost)
 
 
@@ -193,7 +210,7 @@ class Cells:
     ) -> None:
         self._make = partial(Cell, timeline_s, monotonic, recording, sent_to)
         self._cells: tuple[Cell, ...] = (self._make(),)  # replaced and never changed: another thread draws them
-        self._ended: list[tuple[Session | None, Summary]] = []
+        self._ended: list[Ended] = []
 
     def put(self, record: Record) -> None:
         """Take a record."""
@@ -218,7 +235,7 @@ class Cells:
         """What to draw now, in the order of the channels."""
         return [cell.take() for cell in self._cells]
 
-    def finished(self) -> list[tuple[Session | None, Summary]]:
+    def finished(self) -> list[Ended]:
         """The streams that have ended."""
         return self._ended + [ended for cell in self._cells for ended in cell.finished()]
 

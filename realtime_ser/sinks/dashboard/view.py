@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 
 from rich.cells import cell_len, set_cell_size
@@ -13,23 +12,20 @@ from rich.text import Text
 
 from realtime_ser.sinks.dashboard.bars import emotion_bar, level_meter
 from realtime_ser.sinks.dashboard.big_letters import big
+from realtime_ser.sinks.dashboard.layout import fit, flow, stack, wrapped
 from realtime_ser.sinks.dashboard.state import Snapshot
 from realtime_ser.sinks.dashboard.strip import axis, columns, strip
+from realtime_ser.sinks.dashboard.wording import greeting_in, model_in
 from realtime_ser.sinks.palette import GOOD, LOST, SILENCE, UNSURE, WARN, Tint, tints
-from realtime_ser.sinks.text import clock, greeting, headline, percent
+from realtime_ser.sinks.text import clock, percent
 from realtime_ser.text import printable
 
 _DIM = Style(dim=True)
 _BOLD = Style(bold=True)
 # Columns of level and speech state at the right of the big word; at 80 columns the longest emotion just fits beside them.
 _ASIDE = 33
-# What makes the headline of a shipped card fit 80 columns, in turn, with both of its figures.
-_SHORTER = ((re.compile(" once the voice is known$"), " voice known"), (re.compile(r"(people never met) \(\w+\)"), r"\1"))
-# Priority of the sections when rows are few; higher numbers are dropped first.
-_ORDER = {
-    name: at
-    for at, name in enumerate(("notice", "now", "bars", "footer", "timeline", "head", "level", "samples", "greeting", "model"))
-}
+# At most so many lines of a notice, where everything else has room.
+_NOTICE_ROWS = 2
 
 
 def view(snapshot: Snapshot, width: int, height: int, *, ascii_only: bool = False, colourless: bool = False) -> Group:
@@ -48,40 +44,13 @@ def picture(snapshot: Snapshot, width: int, height: int, *, ascii_only: bool = F
     width, height = max(10, width), max(1, height)
     page = _Page(snapshot, width, ascii_only, colourless)
     sections = page.sections(height)
-    lines = _stack(sections, height)
+    if sum(map(len, sections.values())) > height:
+        sections["notice"] = page.notice(1)
+    lines = stack(sections, height, page.best())
     for line in lines:
         line.no_wrap, line.overflow = True, "crop"
         line.truncate(width, overflow="crop")
     return lines
-
-
-def _stack(sections: dict[str, list[Text]], height: int) -> list[Text]:
-    """Drop what does not fit, least important first; insert the remaining rows as blank ones between the sections."""
-    kept = {name: list(lines) for name, lines in sections.items() if lines}
-    for name in sorted(kept, key=lambda item: -_ORDER[item]):
-        excess = sum(map(len, kept.values())) - height
-        if excess <= 0:
-            break
-        if name == "bars":
-            kept[name] = kept[name][: max(1, len(kept[name]) - excess)]
-        elif len(kept) > 1:
-            del kept[name]
-    # Insert blank rows in this order.
-    spare = height - sum(map(len, kept.values()))
-    names = list(kept)
-    gaps = dict.fromkeys(names, 0)
-    wishes = ["now", "bars", "timeline", "samples", "level", "head", "notice"]
-    for name in [name for name in wishes if name in kept and name != names[0]]:
-        if spare > 0:
-            gaps[name], spare = 1, spare - 1
-    lines: list[Text] = []
-    for name in names:
-        if name == names[-1]:
-            # Put the footer on the last row.
-            lines += [Text() for _ in range(spare)]
-        lines += [Text() for _ in range(gaps[name])]
-        lines += kept[name]
-    return lines[:height]
 
 
 class _Page:
@@ -94,6 +63,8 @@ class _Page:
         labels = snapshot.session.labels if snapshot.session is not None else ()
         self.labels = labels
         self.tints: Mapping[str, Tint] = tints(labels)
+        # What was estimated before the microphone went away says nothing of now.
+        self.estimate = snapshot.estimate if snapshot.lost is None else None
         self.rate = max(1, snapshot.session.sample_rate) if snapshot.session is not None else 1
 
     def sections(self, height: int) -> dict[str, list[Text]]:
@@ -111,7 +82,7 @@ class _Page:
             "timeline": self.timeline(rows=rows),
             "samples": self.samples(),
             "model": [self.model()],
-            "notice": self.notice(),
+            "notice": self.notice(_NOTICE_ROWS),
             "footer": [self.footer()],
         }
 
@@ -140,18 +111,16 @@ class _Page:
         session = self.snapshot.session
         if session is None:
             return Text()
-        text = greeting(session, self.snapshot.recording, self.snapshot.sent_to)
-        if cell_len(text) > self.room:
-            # Keep the privacy line rather than the name, which is also shown above.
-            text = f"{text.split()[0]}{text[text.rindex('; audio') :]}"
-        return self.line((fit(text, self.room), _DIM))
+        return self.line((greeting_in(self.room, session, self.snapshot.recording, self.snapshot.sent_to), _DIM))
 
     def word(self) -> tuple[str, Style, str, Text]:
         """The current label: word, style, confidence and remark."""
-        estimate = self.snapshot.estimate
+        estimate = self.estimate
         grey = Style(color=SILENCE, bold=True)
+        if self.snapshot.lost is not None:
+            return "no mic", Style(color=LOST, bold=True), "", Text("gone; waiting for its return", _DIM)
         if estimate is None:
-            return "waiting", grey, "", Text("for the first window", _DIM)
+            return "waiting", grey, "", Text(f"for the {'next' if self.snapshot.timeline else 'first'} window", _DIM)
         if estimate.state == "no_speech":
             return "silence", grey, "", Text("nobody speaks", _DIM)
         if estimate.state == "unsure":
@@ -187,8 +156,13 @@ class _Page:
         shot = self.snapshot
         return level_meter(shot.rms_dbfs, shot.peak_dbfs, width, receiving=shot.receiving, ascii_only=self.ascii)
 
+    def best(self) -> list[int]:
+        """Places of the labels, the most probable first."""
+        smoothed = self.estimate.smoothed if self.estimate is not None else ()
+        return sorted(range(len(self.labels)), key=lambda at: -(_share(smoothed, at) or 0.0))
+
     def bars(self, *, spaced: bool) -> list[Text]:
-        estimate = self.snapshot.estimate
+        estimate = self.estimate
         names = [fit(printable(label), 14) for label in self.labels]
         widest = max([7, *map(cell_len, names)])
         length = max(4, self.room - widest - 9)
@@ -214,52 +188,40 @@ class _Page:
 
     def samples(self) -> list[Text]:
         health, rate = self.snapshot.health, self.rate
-        parts = [f"{name} {count / rate:.1f}" for name, count in (("classified", health.classified), ("gated", health.gated))]
-        dropped = (f"dropped {health.dropped / rate:.1f}", Style(color=LOST, bold=True) if health.dropped else _DIM)
-        captured = f"captured {health.captured / rate:.1f} s = {' + '.join(parts)}"
-        sums = [self.line((captured + " + ", _DIM), dropped, (f" + pending {health.pending / rate:.1f}", _DIM))]
-        if sums[0].cell_len > self.width:
-            rest = self.line(("  + ", _DIM), dropped, (f" + pending {health.pending / rate:.1f}", _DIM))
-            sums = [self.line((captured, _DIM)), rest]
         ordered = sorted(self.snapshot.latencies_ms)
-        latency = "not measured"
+        latency = "latency not measured"
         if ordered:
-            latency = f"p50 {_quantile(ordered, 0.5):.1f} ms  p99 {_quantile(ordered, 0.99):.1f} ms"
+            latency = f"latency p50 {_quantile(ordered, 0.5):.1f} ms  p99 {_quantile(ordered, 0.99):.1f} ms"
         xruns = (f"xruns {health.xruns}", Style(color=WARN, bold=True) if health.xruns else _DIM)
-        return [self.line((f"latency {latency}   windows {health.windows}   ", _DIM), xruns), *sums]
+        sums = [
+            (f"captured {health.captured / rate:.1f} s", _DIM),
+            (f"= classified {health.classified / rate:.1f}", _DIM),
+            (f"+ gated {health.gated / rate:.1f}", _DIM),
+            (f"+ dropped {health.dropped / rate:.1f}", Style(color=LOST, bold=True) if health.dropped else _DIM),
+            (f"+ pending {health.pending / rate:.1f}", _DIM),
+        ]
+        first = flow([(latency, _DIM), (f"windows {health.windows}", _DIM), xruns], self.room, "   ", margin=self.margin)
+        return first + flow(sums, self.room, " ", margin=self.margin)
 
     def model(self) -> Text:
         session = self.snapshot.session
-        if session is None:
-            return Text()
-        score = headline(session.card)
-        text = f"model {printable(session.model)}" + (f": {score}" if score else "")
-        for long, short in _SHORTER:
-            if cell_len(text) > self.room:
-                text = long.sub(short, text)
-        return self.line((fit(text, self.room), _DIM))
+        return Text() if session is None else self.line((model_in(self.room, session), _DIM))
 
-    def notice(self) -> list[Text]:
+    def notice(self, rows: int) -> list[Text]:
         if self.snapshot.lost is not None:
-            text = f" ! {printable(self.snapshot.lost)} "
-            return [self.line((fit(text, self.room), Style(color="#ffffff", bgcolor=LOST, bold=True)))]
+            style = Style(color="#ffffff", bgcolor=LOST, bold=True)
+            texts = wrapped(f"! {printable(self.snapshot.lost)}", self.room - 2, rows)
+            return [self.line((f" {text} ", style)) for text in texts]
         if self.snapshot.notice is None:
             return []
         kind, message = self.snapshot.notice
-        colour = GOOD if kind == "device_back" else WARN
-        return [self.line((fit(f"! {printable(message)}", self.room), Style(color=colour, bold=True)))]
+        style = Style(color=GOOD if kind == "device_back" else WARN, bold=True)
+        return [self.line((text, style)) for text in wrapped(f"! {printable(message)}", self.room, rows)]
 
     def footer(self) -> Text:
         mark = "|" if self.ascii else "│"
         legend = f"{mark} in a bar: this window alone   x lost   ? not sure" if self.room >= 72 else ""
         return self.line((f"Ctrl-C ends{' ' * max(2, self.room - 11 - len(legend))}{legend}", _DIM))
-
-
-def fit(text: str, room: int) -> str:
-    """The text in at most ``room`` cells, its end replaced by an ellipsis."""
-    if cell_len(text) <= room:
-        return text
-    return set_cell_size(text, max(0, room - 1)).rstrip() + "…" if room > 0 else ""
 
 
 def _share(values: Sequence[float], index: int) -> float | None:
