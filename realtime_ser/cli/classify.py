@@ -43,7 +43,10 @@ def classify_recordings(options: argparse.Namespace, config: Config, interrupt: 
     journal = journal_of(targets)
     if options.resume and journal is None:
         raise ConfigError("--resume goes on with a run that writes files; give the same -o FILE as then")
-    recordings = find_recordings(options.files, note=complain)
+    faults: list[str] = []
+    recordings = find_recordings(options.files, note=complain, fault=faults.append)
+    for fault in faults:
+        complain(fault)
     written = written_files(targets, recordings)
     if options.resume and all(path.exists() != (path == journal) for _, path in written):
         complain(f"{targets[0].path} is finished; run without --resume to classify everything anew")
@@ -86,7 +89,7 @@ def classify_recordings(options: argparse.Namespace, config: Config, interrupt: 
         return INTERRUPTED
     if state.failed:
         complain(f"{state.failed} of {state.total} recordings could not be read to their end; the column 'error' says why")
-    return 1 if state.failed else 0
+    return 1 if state.failed or faults else 0
 
 
 def _pool(options: argparse.Namespace, batch: Batch) -> Pool:
