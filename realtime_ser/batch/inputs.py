@@ -5,10 +5,12 @@ from __future__ import annotations
 import codecs
 import glob
 import os
+import stat
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from types import MappingProxyType
 
 from realtime_ser.audio.ffmpeg import find_ffmpeg
 from realtime_ser.audio.folder import find_files
@@ -30,15 +32,20 @@ class Recording:
     path : as in its row; "-" is standard input
     place : where it lies within what was named, without suffix, unlike every other's: for outputs in a folder
     size : bytes, 0 where unknown
+    mtime_ns : when it was written last, by the system's clock; 0 where unknown
     """
 
     path: str
     place: str
     size: int
+    mtime_ns: int = 0
 
 
 def find_recordings(
-    names: Sequence[str], note: Callable[[str], None] = lambda _: None, fault: Callable[[str], None] = lambda _: None
+    names: Sequence[str],
+    note: Callable[[str], None] = lambda _: None,
+    fault: Callable[[str], None] = lambda _: None,
+    places: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Recording]:
     """The recordings that ``names`` stand for, in the order given, none twice.
 
@@ -50,6 +57,7 @@ def find_recordings(
         recording on standard input
     note : called with a line about files of a folder that cannot be read here
     fault : called with a line about folders that cannot be listed: recordings are missing then
+    places : path -> place, of recordings that an interrupted run has finished; no other recording gets such a place
 
     Raises
     ------
@@ -64,8 +72,10 @@ def find_recordings(
         fault(missing)
     if not found:
         raise ConfigError("no recording named; give files, folders, patterns such as 'calls/*.wav', @list.txt or -")
-    taken: set[str] = set()
-    return [Recording(path, _free(place, taken), _size(path)) for path, place in found.items()]
+    taken = {place.casefold() for place in places.values()}
+    return [
+        Recording(path, places[path] if path in places else _free(place, taken), *_size(path)) for path, place in found.items()
+    ]
 
 
 def _named(name: str, note: Callable[[str], None], unread: list[OSError]) -> Iterator[tuple[str, PurePath]]:
@@ -155,8 +165,10 @@ def _fit(name: str) -> str:
     return printable(name).encode("utf-8")[:_LONGEST].decode("utf-8", "ignore")
 
 
-def _size(path: str) -> int:
+def _size(path: str) -> tuple[int, int]:
+    """A recording's bytes, and when it was written; of a file, as a pipe changes with every reader."""
     try:
-        return Path(path).stat().st_size if path != STDIN else 0
+        status = Path(path).stat() if path != STDIN else None
     except (OSError, ValueError):
-        return 0
+        status = None
+    return (status.st_size, status.st_mtime_ns) if status is not None and stat.S_ISREG(status.st_mode) else (0, 0)

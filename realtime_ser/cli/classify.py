@@ -29,6 +29,7 @@ def classify_recordings(options: argparse.Namespace, config: Config, interrupt: 
     ConfigError, ModelError, SinkError
     """
     from realtime_ser.batch.inputs import find_recordings
+    from realtime_ser.batch.journal import read_places
     from realtime_ser.batch.run import Batch
     from realtime_ser.batch.targets import find_targets, journal_of, written_files
     from realtime_ser.cli.outputs import check_inputs
@@ -44,12 +45,16 @@ def classify_recordings(options: argparse.Namespace, config: Config, interrupt: 
     if options.resume and journal is None:
         raise ConfigError("--resume goes on with a run that writes files; give the same -o FILE as then")
     faults: list[str] = []
-    recordings = find_recordings(options.files, note=complain, fault=faults.append)
+    places = read_places(journal) if options.resume and journal is not None else {}
+    recordings = find_recordings(options.files, note=complain, fault=faults.append, places=places)
     for fault in faults:
         complain(fault)
     written = written_files(targets, recordings)
     if options.resume and all(path.exists() != (path == journal) for _, path in written):
-        complain(f"{targets[0].path} is finished; run without --resume to classify everything anew")
+        complain(
+            f"no interrupted run is there to go on with: {targets[0].path} is left as it is, without recordings that were added"
+            " since, or another model or settings; run without --resume to classify everything anew"
+        )
         return 0
     split = options.channels is not None
     if split and config.capture.channel is not None:

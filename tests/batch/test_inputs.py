@@ -93,6 +93,12 @@ def test_places_in_an_output_folder_are_unlike_each_other(folder: Path) -> None:
     assert (long, broken) == ("x" * 200, "two\ufffdlines")
 
 
+def test_a_place_that_is_taken_stays_with_its_recording(folder: Path) -> None:
+    taken = {str(Path("a/one.wav")): "one", "gone.wav": str(Path("deep/TWO"))}
+    places = {each.path: each.place for each in find_recordings(["a"], places=taken)}
+    assert places == {"a/one.flac": "one.flac", "a/one.wav": "one", "a/deep/two.wav": "deep/two.wav"}
+
+
 def test_what_a_folder_holds_and_nobody_reads_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "b/voice.m4a").write_bytes(b"x")
     notes: list[str] = []
