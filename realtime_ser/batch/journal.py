@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from realtime_ser.batch.inputs import Recording
 from realtime_ser.batch.judge import Judged
 from realtime_ser.errors import ConfigError
-from realtime_ser.sinks.files import sink_error
+from realtime_ser.sinks.files import TakenError, lock, sink_error, taken
 from realtime_ser.text import printable
 
 _FORMAT = 2
@@ -67,12 +67,15 @@ class Journal:
         except OSError as error:
             raise sink_error(str(path), error) from error
         try:
-            self._lock()
+            lock(self._file.fileno())
             if not resume:
                 self._file.truncate(0)
             self._read()
             if not self._size:
                 self._append(self._head)
+        except TakenError as error:
+            self._file.close()
+            raise ConfigError(taken(str(path))) from error
         except BaseException:
             self._file.close()
             raise
@@ -100,18 +103,6 @@ class Journal:
         if remove:
             with contextlib.suppress(OSError):
                 self.path.unlink()
-
-    def _lock(self) -> None:
-        """Two runs into one file would mix their lines. Windows has no such lock."""
-        with contextlib.suppress(ImportError):
-            import fcntl
-
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise ConfigError(f"another run is writing {self._shown}; wait for it, or name another output") from error
-            except OSError:  # a file system without locks
-                pass
 
     def _append(self, entry: Mapping[str, Any]) -> None:
         data = memoryview(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
