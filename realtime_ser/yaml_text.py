@@ -15,8 +15,8 @@ def parse_yaml(text: bytes | str) -> Any:
 
     Raises
     ------
-    ValueError : too long, not YAML, an anchor (a few lines of them expand to gigabytes), or a value that does not fit its tag;
-        the message is one line
+    ValueError : too long, not YAML, a name that stands twice in one section, an anchor (a few lines of them expand to
+        gigabytes), or a value that does not fit its tag; the message is one line
     """
     import yaml
 
@@ -28,6 +28,16 @@ def parse_yaml(text: bytes | str) -> Any:
             if self.check_event(yaml.AliasEvent):
                 raise yaml.YAMLError("anchors and aliases are not supported; write the value out")
             return super().compose_node(parent, index)
+
+        def compose_mapping_node(self, anchor: Any) -> Any:
+            node = super().compose_mapping_node(anchor)
+            seen: set[tuple[str, str]] = set()
+            for key, _ in node.value:
+                if isinstance(key, yaml.ScalarNode):
+                    if (key.tag, key.value) in seen:  # PyYAML would keep the last and lose the first
+                        raise yaml.YAMLError(f"{key.value!r} stands twice, in line {key.start_mark.line + 1} again")
+                    seen.add((key.tag, key.value))
+            return node
 
     try:
         return yaml.load(text, Loader)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from realtime_ser.sinks.formats import FORMATS
 from realtime_ser.sinks.table import OUTPUTS
@@ -176,9 +175,7 @@ def own_model(parser: argparse.ArgumentParser) -> None:
 class Once(argparse.Action):
     """Keeps a value, and refuses a second one: the first would be lost."""
 
-    def __call__(
-        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: str | None = None
-    ) -> None:
+    def __call__(self, _: object, namespace: argparse.Namespace, values: object, __: str | None = None) -> None:
         """Raises ArgumentError where the option has a value already."""
         if getattr(namespace, self.dest, self.default) is not self.default:
             raise argparse.ArgumentError(self, "given twice, and it takes one value")
