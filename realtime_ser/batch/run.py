@@ -6,6 +6,7 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,7 @@ class Batch:
         not kept in memory
     progress : called after every recording
     stopped : called regularly; once true, the run ends, and what is done is kept for ``resume``
+    writing : entered while the outputs are written at the end; what it raises ends that, and the journal stays
     """
 
     recordings: Sequence[Recording]
@@ -80,6 +82,7 @@ class Batch:
     each: Callable[[Row], None] | None = None
     progress: Callable[[Progress], None] = lambda _: None
     stopped: Callable[[], bool] = lambda: False
+    writing: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
 
     def run(self, pool: Pool) -> Progress:
         """Judge what is not judged yet with ``pool``, and write the outputs if nothing stopped it.
@@ -99,7 +102,8 @@ class Batch:
             self._judge(pool, journal, state)
             finished = state.done == state.total
             if finished and journal is not None:
-                self._write(journal)
+                with self.writing():
+                    self._write(journal)
         except BaseException:
             if journal is not None:
                 journal.close()

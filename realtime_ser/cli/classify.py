@@ -77,9 +77,14 @@ def classify_recordings(options: argparse.Namespace, config: Config, interrupt: 
             each=shown.put if shown is not None else None,
             progress=progress.show,
             stopped=lambda: interrupt.happened,
+            writing=interrupt.ending,
         )
         try:
             state = batch.run(_pool(options, batch))
+        except KeyboardInterrupt:
+            kept = "; what is done is kept, go on with --resume" if journal is not None and journal.exists() else ""
+            complain(f"interrupted{kept}")
+            return INTERRUPTED
         except SinkError as error:
             if error.closed_by_reader:
                 return 0

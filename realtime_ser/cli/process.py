@@ -35,13 +35,31 @@ class Interrupt:
     def __init__(self) -> None:
         self.happened = False
         self._source: Source | None = None
+        self._ends = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 (a signal handler's signature)
-        if self.happened:
-            raise KeyboardInterrupt
+        ends = self.happened or self._ends
         self.happened = True
+        if ends:
+            raise KeyboardInterrupt
         if self._source is not None:
             self._source.stop()
+
+    @contextlib.contextmanager
+    def ending(self) -> Iterator[None]:
+        """While inside, the first signal ends at once, too: a pipe that is opened to be written waits for its reader.
+
+        Raises
+        ------
+        KeyboardInterrupt : there was a signal before
+        """
+        self._ends = True
+        try:
+            if self.happened:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._ends = False
 
     @contextlib.contextmanager
     def stopping(self, source: Source) -> Iterator[None]:
