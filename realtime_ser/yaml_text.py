@@ -17,8 +17,8 @@ def parse_yaml(text: bytes | str) -> Any:
 
     Raises
     ------
-    ValueError : too long, not YAML, an anchor (a few lines of them expand to gigabytes), or a value that does not fit its tag;
-        the message is one line
+    ValueError : too long, not YAML, a name that stands twice in one section, an anchor (a few lines of them expand to
+        gigabytes), or a value that does not fit its tag; the message is one line
     """
     import yaml
 
@@ -30,6 +30,16 @@ def parse_yaml(text: bytes | str) -> Any:
             if self.check_event(yaml.AliasEvent):
                 raise yaml.YAMLError("anchors and aliases are not supported; write the value out")
             return super().compose_node(parent, index)
+
+        def compose_mapping_node(self, anchor: Any) -> Any:
+            node = super().compose_mapping_node(anchor)
+            seen: set[tuple[str, str]] = set()
+            for key, _ in node.value:
+                if isinstance(key, yaml.ScalarNode):
+                    if (key.tag, key.value) in seen:  # PyYAML would keep the last and lose the first
+                        raise yaml.YAMLError(f"{key.value!r} stands twice, in line {key.start_mark.line + 1} again")
+                    seen.add((key.tag, key.value))
+            return node
 
     # YAML 1.1 takes 1e9 and 2.5e3 for text: it wants a point and a sign. People mean the number, as YAML 1.2 does.
     Loader.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+.0123456789"))

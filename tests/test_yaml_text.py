@@ -53,6 +53,24 @@ def test_anything_else_is_never_raised(text: str | bytes) -> None:
         assert type(error) is ValueError  # noqa: PT017 (there may be none)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("stream:\n  hop_s: 0.5\nmodel: mlp\nstream:\n  window_s: 2\n", "'stream' stands twice, in line 4 again"),
+        ("stream: {hop_s: 0.5, 'hop_s': 0.5}", "'hop_s' stands twice, in line 1 again"),
+        ("faults:\n- kind: nan\n  kind: xrun\n", "'kind' stands twice"),
+    ],
+)
+def test_a_name_that_stands_twice_loses_nothing(text: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=words):
+        parse_yaml(text)
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=f"c.yaml is not valid YAML: {words}"):
+        load_config(path)
+    assert parse_yaml("a: {x: 1}\nb: {x: 1}\n1: 2\n'1': 3\n") == {"a": {"x": 1}, "b": {"x": 1}, 1: 2, "1": 3}
+
+
 def test_what_settings_use_is_read() -> None:
     text = "model: mlp\nstream: {hop_s: 0.5, window_s: null}\ncapture:\n  device: 'Mic: 1'\n  block_ms: 10.5\n"
     assert parse_yaml(text) == {

@@ -25,6 +25,7 @@ _END_S = 2.0
 _SHORTFALL_S = 0.5  # less is what codecs and containers disagree about
 # ffmpeg's messages about a file that it could not read whole, with exit code 0.
 _DAMAGE = ("partial file", "truncat", "invalid data", "error while decoding", "error submitting", "corrupt", "decoding error")
+_SOUNDLESS = "matches no streams"  # its message about a video without sound; the next one is about its own options
 
 
 def find_ffmpeg() -> str | None:
@@ -93,6 +94,8 @@ class Ffmpeg:
         self._threads[0].join(_END_S)
         messages = list(self._messages)
         damage = [line for line in messages if any(word in line.lower() for word in _DAMAGE)]
+        if not damage and any(_SOUNDLESS in line for line in messages):
+            return "it holds no sound"
         if self._process.returncode not in (0, None) or damage:
             line = (damage or messages or [f"exit code {self._process.returncode}"])[-1]
             return f"ffmpeg: {printable(line)}"

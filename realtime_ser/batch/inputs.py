@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
 import glob
 import os
+import stat
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from types import MappingProxyType
 
 from realtime_ser.audio.ffmpeg import find_ffmpeg
 from realtime_ser.audio.folder import find_files
+from realtime_ser.audio.walk import unread_note
+from realtime_ser.batch.patterns import matches
 from realtime_ser.errors import ConfigError
 from realtime_ser.text import printable
 
@@ -27,14 +32,21 @@ class Recording:
     path : as in its row; "-" is standard input
     place : where it lies within what was named, without suffix, unlike every other's: for outputs in a folder
     size : bytes, 0 where unknown
+    mtime_ns : when it was written last, by the system's clock; 0 where unknown
     """
 
     path: str
     place: str
     size: int
+    mtime_ns: int = 0
 
 
-def find_recordings(names: Sequence[str], note: Callable[[str], None] = lambda _: None) -> list[Recording]:
+def find_recordings(
+    names: Sequence[str],
+    note: Callable[[str], None] = lambda _: None,
+    fault: Callable[[str], None] = lambda _: None,
+    places: Mapping[str, str] = MappingProxyType({}),
+) -> list[Recording]:
     """The recordings that ``names`` stand for, in the order given, none twice.
 
     Parameters
@@ -44,44 +56,54 @@ def find_recordings(names: Sequence[str], note: Callable[[str], None] = lambda _
         or with zero bytes between them as ``find -print0`` writes it, and ``@-``, such a list on standard input; ``-``, a
         recording on standard input
     note : called with a line about files of a folder that cannot be read here
+    fault : called with a line about folders that cannot be listed: recordings are missing then
+    places : path -> place, of recordings that an interrupted run has finished; no other recording gets such a place
 
     Raises
     ------
-    ConfigError : a pattern or folder without any audio file, a list that cannot be read, nothing at all
+    ConfigError : an empty name, a pattern or folder without any audio file, a list or folder that cannot be read, no name
     """
     found: dict[str, PurePath] = {}
+    unread: list[OSError] = []
     for name in names:
-        for path, place in _named(name, note):
+        for path, place in _named(name, note, unread):
             found.setdefault(path, place)
+    if (missing := unread_note(unread)) is not None:
+        fault(missing)
     if not found:
         raise ConfigError("no recording named; give files, folders, patterns such as 'calls/*.wav', @list.txt or -")
-    taken: set[str] = set()
-    return [Recording(path, _free(place, taken), _size(path)) for path, place in found.items()]
+    taken = {place.casefold() for place in places.values()}
+    return [
+        Recording(path, places[path] if path in places else _free(place, taken), *_size(path)) for path, place in found.items()
+    ]
 
 
-def _named(name: str, note: Callable[[str], None]) -> Iterator[tuple[str, PurePath]]:
+def _named(name: str, note: Callable[[str], None], unread: list[OSError]) -> Iterator[tuple[str, PurePath]]:
     """(path, place with suffix) of each recording that a name stands for."""
+    if name in ("", "@"):  # as a path "" would be the current folder
+        raise ConfigError(f"'{name}' names no file; give files, folders, patterns such as 'calls/*.wav', @list.txt or -")
     if name == STDIN:
         yield STDIN, PurePath("stdin")
     elif name.startswith("@"):
         for line in _lines(name[1:]):
-            yield from _plain(line, note)
+            yield from _plain(line, note, unread)
     elif glob.has_magic(name) and not os.path.lexists(name):
-        matches = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 (a pattern may be absolute)
-        if not matches:
-            raise ConfigError(f"nothing matches the pattern {printable(name)}; check the path")
+        found = matches(name, unread.append)
+        if not found:
+            raise ConfigError(f"nothing matches the pattern {printable(name)}; {unread_note(unread) or 'check the path'}")
         fixed = PurePath(*_before_magic(PurePath(name)))
-        for match in matches:
+        for match in found:
             if not Path(match).is_dir():
                 yield match, _within(match, fixed)
     else:
-        yield from _plain(name, note)
+        yield from _plain(name, note, unread)
 
 
-def _plain(name: str, note: Callable[[str], None]) -> Iterator[tuple[str, PurePath]]:
+def _plain(name: str, note: Callable[[str], None], unread: list[OSError]) -> Iterator[tuple[str, PurePath]]:
     path = Path(name)
     if path.is_dir():
         found = find_files([path], with_ffmpeg=find_ffmpeg() is not None)
+        unread += found.unread
         if (left_out := found.note()) is not None:
             note(left_out)
         for file in found.files:
@@ -92,7 +114,7 @@ def _plain(name: str, note: Callable[[str], None]) -> Iterator[tuple[str, PurePa
 
 def _lines(name: str) -> list[str]:
     try:
-        data = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
+        data = _as_bytes(sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes())
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"cannot read the list {printable(name)}: {reason}; it holds a file name a line") from error
@@ -101,6 +123,15 @@ def _lines(name: str) -> list[str]:
     if not names:
         raise ConfigError(f"the list {printable(name)} names no file; it holds a file name a line")
     return names
+
+
+def _as_bytes(data: bytes) -> bytes:
+    """A list's names as the system writes them, also from a program of Windows; raises ValueError where that cannot be."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return os.fsencode(data.decode("utf-16"))
+    if not {b"\n", b"\r"}.isdisjoint(data.split(b"\0")):
+        raise ValueError("it is UTF-16 without a mark at its start, write it as UTF-8")
+    return data.removeprefix(codecs.BOM_UTF8)
 
 
 def _before_magic(path: PurePath) -> Iterator[str]:
@@ -134,8 +165,10 @@ def _fit(name: str) -> str:
     return printable(name).encode("utf-8")[:_LONGEST].decode("utf-8", "ignore")
 
 
-def _size(path: str) -> int:
+def _size(path: str) -> tuple[int, int]:
+    """A recording's bytes, and when it was written; of a file, as a pipe changes with every reader."""
     try:
-        return Path(path).stat().st_size if path != STDIN else 0
+        status = Path(path).stat() if path != STDIN else None
     except (OSError, ValueError):
-        return 0
+        status = None
+    return (status.st_size, status.st_mtime_ns) if status is not None and stat.S_ISREG(status.st_mode) else (0, 0)

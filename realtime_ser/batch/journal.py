@@ -10,24 +10,42 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from dataclasses import asdict
+from pathlib import Path, PurePath
 from typing import Any, BinaryIO
 
+from realtime_ser.batch.inputs import Recording
 from realtime_ser.batch.judge import Judged
 from realtime_ser.errors import ConfigError
-from realtime_ser.sinks.files import sink_error
+from realtime_ser.sinks.files import TakenError, lock, sink_error, taken
 from realtime_ser.text import printable
 
-_FORMAT = 1
+_FORMAT = 2
+
+
+def read_places(path: Path) -> dict[str, str]:
+    """Path -> place of each recording in an interrupted run's journal; empty where there is none.
+
+    What is wrong with the journal is left to ``Journal`` to say.
+    """
+    places: dict[str, str] = {}
+    with contextlib.suppress(OSError, ValueError), path.open("rb") as file:
+        for line in file:
+            entry = json.loads(line)
+            if isinstance(entry, dict) and isinstance(entry.get("place"), str):
+                place = PurePath(entry["place"])
+                if not place.is_absolute() and ".." not in place.parts:
+                    places[str(entry.get("path"))] = entry["place"]
+    return places
 
 
 class Journal:
-    """Answers by path, each once.
+    """Answers to recordings, each once. One whose file has changed since has none.
 
     Parameters
     ----------
     path : the file; readable by its owner alone
-    run : what must not change between an interrupted run and the next: model and settings
+    run : what must not change between an interrupted run and the next: model, settings and folders that are written
     resume : keep what an interrupted run has left there; else begin anew
 
     Raises
@@ -39,7 +57,8 @@ class Journal:
     def __init__(self, path: Path, run: Mapping[str, Any], *, resume: bool) -> None:
         self.path = path
         self._shown = printable(str(path))
-        self._places: dict[str, int] = {}  # where in the file each path's answer begins
+        # By path: size and time of the file that was judged, and where its answer begins here.
+        self._places: dict[str, tuple[int, int, int]] = {}
         self._size = 0
         self._head = {"realtime_ser_classify": _FORMAT, **json.loads(json.dumps(run))}
         try:
@@ -48,12 +67,15 @@ class Journal:
         except OSError as error:
             raise sink_error(str(path), error) from error
         try:
-            self._lock()
+            lock(self._file.fileno())
             if not resume:
                 self._file.truncate(0)
             self._read()
             if not self._size:
                 self._append(self._head)
+        except TakenError as error:
+            self._file.close()
+            raise ConfigError(taken(str(path))) from error
         except BaseException:
             self._file.close()
             raise
@@ -61,19 +83,19 @@ class Journal:
     def __len__(self) -> int:
         return len(self._places)
 
-    def __contains__(self, path: str) -> bool:
-        return path in self._places
+    def __contains__(self, recording: Recording) -> bool:
+        return self._places.get(recording.path, ())[:2] == (recording.size, recording.mtime_ns)
 
-    def __getitem__(self, path: str) -> Judged:
-        self._file.seek(self._places[path])
+    def __getitem__(self, recording: Recording) -> Judged:
+        self._file.seek(self._places[recording.path][2])
         return Judged.from_json(json.loads(b"".join(self._line())))
 
-    def add(self, path: str, judged: Judged) -> None:
+    def add(self, recording: Recording, judged: Judged) -> None:
         """Keep an answer; raises SinkError when the disk is full, and then nothing of it is kept."""
-        if path not in self._places:
-            place = self._size
-            self._append({"path": path, **judged.as_json()})
-            self._places[path] = place
+        if recording not in self:
+            begin = self._size
+            self._append(asdict(recording) | judged.as_json())
+            self._places[recording.path] = recording.size, recording.mtime_ns, begin
 
     def close(self, *, remove: bool = False) -> None:
         """Close the file, and remove it when the outputs are written."""
@@ -81,18 +103,6 @@ class Journal:
         if remove:
             with contextlib.suppress(OSError):
                 self.path.unlink()
-
-    def _lock(self) -> None:
-        """Two runs into one file would mix their lines. Windows has no such lock."""
-        with contextlib.suppress(ImportError):
-            import fcntl
-
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise ConfigError(f"another run is writing {self._shown}; wait for it, or name another output") from error
-            except OSError:  # a file system without locks
-                pass
 
     def _append(self, entry: Mapping[str, Any]) -> None:
         data = memoryview(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
@@ -124,7 +134,7 @@ class Journal:
                 try:
                     entry = json.loads(line)
                     if self._size:
-                        self._places[entry["path"]] = self._size
+                        self._places[entry["path"]] = entry["size"], entry["mtime_ns"], self._size
                     elif entry != self._head:
                         raise ConfigError(
                             f"{self._shown} is of a run with another model, version, settings or outputs; give the same ones,"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from realtime_ser.batch.processes import judge_in_processes
 from realtime_ser.batch.result import Row, make_row
 from realtime_ser.batch.targets import Target, check_targets, journal_of, write_into_folder, write_target
 from realtime_ser.config import Config
+from realtime_ser.errors import SinkError
 from realtime_ser.model.classifier import Classifier
 from realtime_ser.records import Session
 
@@ -66,6 +69,7 @@ class Batch:
         not kept in memory
     progress : called after every recording
     stopped : called regularly; once true, the run ends, and what is done is kept for ``resume``
+    writing : entered while the outputs are written at the end; what it raises ends that, and the journal stays
     """
 
     recordings: Sequence[Recording]
@@ -78,14 +82,15 @@ class Batch:
     each: Callable[[Row], None] | None = None
     progress: Callable[[Progress], None] = lambda _: None
     stopped: Callable[[], bool] = lambda: False
+    writing: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
 
     def run(self, pool: Pool) -> Progress:
         """Judge what is not judged yet with ``pool``, and write the outputs if nothing stopped it.
 
         Raises
         ------
-        ConfigError : the interrupted run had another model or other settings
-        SinkError : an output or the journal cannot be written; the journal keeps what is done
+        ConfigError : the interrupted run had another model, other settings or other folders as outputs
+        SinkError : an output or the journal cannot be written; the journal keeps what is done, and the other outputs are there
         """
         check_targets(self.targets, self.recordings)
         with contextlib.ExitStack() as stack:
@@ -97,11 +102,8 @@ class Batch:
             self._judge(pool, journal, state)
             finished = state.done == state.total
             if finished and journal is not None:
-                for target in self.targets:
-                    if not target.folder:
-                        write_target(
-                            target, ((each, journal[each.path]) for each in self.recordings), self.session, split=self.split
-                        )
+                with self.writing():
+                    self._write(journal)
         except BaseException:
             if journal is not None:
                 journal.close()
@@ -109,6 +111,19 @@ class Batch:
         if journal is not None:
             journal.close(remove=finished)
         return state
+
+    def _write(self, journal: Journal) -> None:
+        """Write every output; a reader that leaves keeps nothing from the others."""
+        faults = []
+        for target in self.targets:
+            if not target.folder:
+                try:
+                    write_target(target, ((each, journal[each]) for each in self.recordings), self.session, split=self.split)
+                except SinkError as error:
+                    if not error.closed_by_reader:
+                        faults.append(error)
+        if faults:
+            raise faults[0]
 
     def _journal(self, stack: contextlib.ExitStack) -> Journal | None:
         if not self.targets:
@@ -120,6 +135,8 @@ class Batch:
             "sha256": self.classifier.card.sha256,
             "version": self.session.version,
             "segments": self._keeps_segments,
+            # A recording's file is written there when it is judged, and not from the journal.
+            "folders": sorted((os.path.realpath(target.path), target.form.name) for target in self.targets if target.folder),
         }
         return Journal(path, run, resume=self.resume)
 
@@ -132,10 +149,10 @@ class Batch:
         left = []
         rows = _InOrder(self.recordings, self.each)
         for recording in self.recordings:
-            if journal is None or recording.path not in journal:
+            if journal is None or recording not in journal:
                 left.append(recording)
             else:
-                judged = journal[recording.path]
+                judged = journal[recording]
                 state.count(recording, judged.row)
                 rows.put(recording, judged)
         state.began_with = state.done
@@ -145,7 +162,7 @@ class Batch:
                 if target.folder:
                     write_into_folder(target, recording, judged, self.session, split=self.split)
             if journal is not None:
-                journal.add(recording.path, judged if self._keeps_segments else judged.without_segments())
+                journal.add(recording, judged if self._keeps_segments else judged.without_segments())
             state.count(recording, judged.row)
             rows.put(recording, judged)
             self.progress(state)

@@ -28,8 +28,12 @@ def csv_line(cells: Sequence[Any]) -> str:
 
 
 def json_line(row: Row) -> str:
-    """One JSON object, pure ASCII, so that a path is exact whatever characters it has."""
-    return json.dumps(plain(row), allow_nan=False, separators=(",", ":"))
+    """One JSON object, pure ASCII, so that a path is exact whatever characters it has.
+
+    A byte that is no UTF-8 is ``\\udc80`` to ``\\udcff``, of which ``os.fsencode`` makes the byte again.
+    """
+    exact = {"path": row["path"]} if "path" in row else {}
+    return json.dumps(plain(row) | exact, allow_nan=False, separators=(",", ":"))
 
 
 def write_csv(path: Path, rows: Iterable[Row], columns: Sequence[str]) -> None:

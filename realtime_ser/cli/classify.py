@@ -29,6 +29,7 @@ def classify_recordings(options: argparse.Namespace, config: Config, interrupt: 
     ConfigError, ModelError, SinkError
     """
     from realtime_ser.batch.inputs import find_recordings
+    from realtime_ser.batch.journal import read_places
     from realtime_ser.batch.run import Batch
     from realtime_ser.batch.targets import find_targets, journal_of, written_files
     from realtime_ser.cli.outputs import check_inputs
@@ -43,10 +44,17 @@ def classify_recordings(options: argparse.Namespace, config: Config, interrupt: 
     journal = journal_of(targets)
     if options.resume and journal is None:
         raise ConfigError("--resume goes on with a run that writes files; give the same -o FILE as then")
-    recordings = find_recordings(options.files, note=complain)
+    faults: list[str] = []
+    places = read_places(journal) if options.resume and journal is not None else {}
+    recordings = find_recordings(options.files, note=complain, fault=faults.append, places=places)
+    for fault in faults:
+        complain(fault)
     written = written_files(targets, recordings)
     if options.resume and all(path.exists() != (path == journal) for _, path in written):
-        complain(f"{targets[0].path} is finished; run without --resume to classify everything anew")
+        complain(
+            f"no interrupted run is there to go on with: {targets[0].path} is left as it is, without recordings that were added"
+            " since, or another model or settings; run without --resume to classify everything anew"
+        )
         return 0
     split = options.channels is not None
     if split and config.capture.channel is not None:
@@ -69,9 +77,14 @@ def classify_recordings(options: argparse.Namespace, config: Config, interrupt: 
             each=shown.put if shown is not None else None,
             progress=progress.show,
             stopped=lambda: interrupt.happened,
+            writing=interrupt.ending,
         )
         try:
             state = batch.run(_pool(options, batch))
+        except KeyboardInterrupt:
+            kept = "; what is done is kept, go on with --resume" if journal is not None and journal.exists() else ""
+            complain(f"interrupted{kept}")
+            return INTERRUPTED
         except SinkError as error:
             if error.closed_by_reader:
                 return 0
@@ -86,7 +99,7 @@ def classify_recordings(options: argparse.Namespace, config: Config, interrupt: 
         return INTERRUPTED
     if state.failed:
         complain(f"{state.failed} of {state.total} recordings could not be read to their end; the column 'error' says why")
-    return 1 if state.failed else 0
+    return 1 if state.failed or faults else 0
 
 
 def _pool(options: argparse.Namespace, batch: Batch) -> Pool:

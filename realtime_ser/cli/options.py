@@ -29,8 +29,9 @@ def outputs(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("outputs")
     for output in OUTPUTS:
         names = [output.short, output.option] if output.short else [output.option]
-        action = "append" if output.repeats else "store"
-        group.add_argument(*names, metavar=output.metavar, help=f"{output.help} (default: none)", action=action)
+        action = "append" if output.repeats else Once
+        kind = receiver if output.sends else file_name
+        group.add_argument(*names, metavar=output.metavar, help=f"{output.help} (default: none)", action=action, type=kind)
     known = ", ".join(kind.name for kind in FORMATS)
     group.add_argument("--format", metavar="NAME", help=f"what -o writes: {known} (default: what its suffix says)")
     group.add_argument(
@@ -110,6 +111,7 @@ def many_recordings(parser: argparse.ArgumentParser) -> None:
         "--output",
         metavar="FILE|FOLDER",
         action="append",
+        type=file_name,
         default=[],
         help="write a file, or with --format a file a recording (default: none)",
     )
@@ -133,7 +135,10 @@ def pace(parser: argparse.ArgumentParser) -> None:
     """How a file is played."""
     parser.add_argument("--speed", metavar="1|N|max", type=speed, default=1.0, help="times real time (default: 1)")
     parser.add_argument(
-        "--faults", metavar="FILE.yaml", help="inject the faults of a scenario, see docs/faults.yaml (default: none)"
+        "--faults",
+        metavar="FILE.yaml",
+        type=file_name,
+        help="inject the faults of a scenario, see docs/faults.yaml (default: none)",
     )
 
 
@@ -165,6 +170,30 @@ def own_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--nobody", action="store_true", help="its last output, after the labels', says that nobody speaks")
     parser.add_argument("--licence", metavar="TEXT", default="not stated", help="of its weights (default: not stated)")
     parser.add_argument("--replace", action="store_true", help="write over a card that is there (default: no)")
+
+
+class Once(argparse.Action):
+    """Keeps a value, and refuses a second one: the first would be lost."""
+
+    def __call__(self, _: object, namespace: argparse.Namespace, values: object, __: str | None = None) -> None:
+        """Raises ArgumentError where the option has a value already."""
+        if getattr(namespace, self.dest, self.default) is not self.default:
+            raise argparse.ArgumentError(self, "given twice, and it takes one value")
+        setattr(namespace, self.dest, values)
+
+
+def file_name(text: str) -> str:
+    """A name; an empty one would be taken for none."""
+    if not text:
+        raise argparse.ArgumentTypeError("'' names no file")
+    return text
+
+
+def receiver(text: str) -> str:
+    """Where labels are sent."""
+    if not text:
+        raise argparse.ArgumentTypeError("'' names nobody to send to")
+    return text
 
 
 def device_name(text: str) -> int | str:

@@ -110,7 +110,7 @@ def _recording_name(place: Place) -> str:
 
 def _targets(options: argparse.Namespace, output: Output) -> list[str]:
     value = getattr(options, output.attribute, None)
-    return [] if not value else list(value) if isinstance(value, list) else [value]
+    return [] if value is None else list(value) if isinstance(value, list) else [value]
 
 
 def _places(output: Output, target: str, run: Run) -> list[Place]:

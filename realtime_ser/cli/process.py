@@ -45,19 +45,36 @@ class Interrupt:
         self.happened = self.hung_up = False
         self._wished = False
         self._source: Source | None = None
+        self._ends = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 (a signal handler's signature)
+        first, self.happened = not self.happened, True
+        again = False
         if number == _HANG_UP:
             self.hung_up = True
-        elif self._wished:
-            raise KeyboardInterrupt
         else:
-            self._wished = True
-        if self.happened:
-            return  # perhaps in the midst of ``stop``, which must not run within itself
-        self.happened = True
-        if self._source is not None:
+            again, self._wished = self._wished, True
+        if again or (first and self._ends):
+            raise KeyboardInterrupt
+        # A later one may come in the midst of ``stop``, which must not run within itself.
+        if first and self._source is not None:
             self._source.stop()
+
+    @contextlib.contextmanager
+    def ending(self) -> Iterator[None]:
+        """While inside, the first signal ends at once, too: a pipe that is opened to be written waits for its reader.
+
+        Raises
+        ------
+        KeyboardInterrupt : there was a signal before
+        """
+        self._ends = True
+        try:
+            if self.happened:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._ends = False
 
     @contextlib.contextmanager
     def stopping(self, source: Source) -> Iterator[None]:

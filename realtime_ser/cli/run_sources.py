@@ -61,7 +61,8 @@ def run_sources(
     inputs = [*inputs, *files_read(options, model)]
     shown = Shown()
     about = about or (_about(model, config) if live else "")
-    sinks = open_outputs(options, config, inputs, live=live, about=about, shown=shown)
+    with interrupt.ending():  # there is nothing to flush yet
+        sinks = open_outputs(options, config, inputs, live=live, about=about, shown=shown)
     unused = [] if voice is None or voice.usable else [notice.message for notice in voice.notices]
     if not shown.plainly:  # else the first stream shows it
         _complain(unused, shown)

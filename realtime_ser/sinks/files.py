@@ -29,59 +29,80 @@ _ADVICE = {
 
 def sink_error(name: str, error: OSError) -> SinkError:
     """The one-line ``SinkError`` for a failed output ``name``, with what to do about it."""
+    if isinstance(error, TakenError):
+        return SinkError(taken(name))
     advice = _ADVICE.get(error.errno or 0, "check the disk and the path")
     return SinkError(f"cannot write {printable(name)}: {error.strerror or error}; {advice}")
 
 
-def create(path: str | os.PathLike[str], flags: int = os.O_WRONLY) -> int:
-    """Create or empty a file that only its owner may read; returns the descriptor.
+class TakenError(BlockingIOError):
+    """Another run has locked a file."""
 
-    A file that exists already becomes as private as a new one. A symbolic link is followed: the user named it. Devices and
-    pipes keep their mode.
+
+def taken(name: str) -> str:
+    """The message about an output that another run has locked."""
+    return f"another run is writing {printable(name)}; wait for it, or name another output"
+
+
+def lock(fd: int) -> None:
+    """Lock a regular file until its descriptor is closed: two runs into one file would mix their lines.
+
+    Does nothing on Windows, which has no such lock, for pipes and devices, and on a file system without locks.
 
     Raises
     ------
-    OSError : as ``os.open``
+    TakenError : another run has locked it
     """
-    fd = os.open(path, flags | os.O_CREAT | os.O_TRUNC | _plain(), 0o600)
-    _make_private(fd)
-    return fd
+    try:
+        import fcntl
+    except ImportError:
+        return
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise TakenError(error.errno, error.strerror) from error
+        except OSError:
+            pass
 
 
 def open_untouched(path: str | os.PathLike[str]) -> tuple[int, bool]:
-    """Open a file for writing without a change to what it holds; returns the descriptor, and whether the file is new.
+    """Open and lock a file for writing without a change to what it holds; returns the descriptor, and whether the file is new.
 
-    ``begin`` empties it. Where there is no file, one is created that only its owner may read.
+    ``begin`` empties it. Where there is no file, one is created that only its owner may read. A symbolic link is followed: the
+    user named it.
 
     Raises
     ------
+    TakenError : another run is writing it
     OSError : as ``os.open``
     """
-    flags = os.O_WRONLY | os.O_CREAT | _plain()
+    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    new = True
     try:
-        return os.open(path, flags | os.O_EXCL, 0o600), True
+        fd = os.open(path, flags | os.O_EXCL, 0o600)
     except FileExistsError:
-        return os.open(path, flags, 0o600), False
+        fd, new = os.open(path, flags, 0o600), False
+    try:
+        lock(fd)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd, new
 
 
 def begin(fd: int) -> None:
-    """Empty a regular file that ``open_untouched`` opened, and make it as private as a new one.
+    """Empty a regular file that ``open_untouched`` opened, and make it as private as a new one. Devices and pipes stay.
 
     Raises
     ------
     OSError : as ``os.ftruncate``
     """
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        return
     os.ftruncate(fd, 0)
-    _make_private(fd)
-
-
-def _plain() -> int:
-    return getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-
-
-def _make_private(fd: int) -> None:
     # Windows has no such modes; somebody else's file, which we may only write, keeps its own.
-    if hasattr(os, "fchmod") and stat.S_ISREG(os.fstat(fd).st_mode):
+    if hasattr(os, "fchmod"):
         with contextlib.suppress(OSError):
             os.fchmod(fd, 0o600)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import struct
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ import soundfile
 
 from realtime_ser.errors import ConfigError, SinkError
 from realtime_ser.records import Block, FloatArray, Record, Session
-from realtime_ser.sinks.files import create, sink_error
+from realtime_ser.sinks.files import begin, open_untouched, sink_error
 from realtime_ser.text import one_line, printable
 
 _FORMATS = {".flac": "FLAC", ".wav": "WAV"}
@@ -155,6 +156,7 @@ class _Growing:
         self._held: list[npt.NDArray[np.int32]] = []
         self._sound: soundfile.SoundFile | None = None
         self._frame, self._data = 0, 0
+        self._lock: BinaryIO = io.BytesIO()  # the file, open as long as it grows, so that no other run writes it
 
     def write(self, samples: npt.NDArray[np.int32]) -> None:
         """Append samples (n,) or (n, channels), 24 bits in the upper part of 32.
@@ -183,18 +185,23 @@ class _Growing:
             self._abandon()
             raise self._explain(str(error)) from error
         finally:
+            self._lock.close()
             with contextlib.suppress(OSError):
                 self._header.close()
 
     def _open(self) -> None:
         name: Any = os.fsencode(self.path) if sys.platform != "win32" else str(self.path)
         try:
-            os.close(create(self.path))
+            fd, _ = open_untouched(self.path)
+            self._lock = os.fdopen(fd, "wb", buffering=0)
+            begin(fd)
             sound = self._sound = soundfile.SoundFile(name, "w", self.rate, self.channels, "PCM_24", format=self.format)
             self._header = self.path.open("r+b", buffering=0)
         except OSError as error:
+            self._lock.close()
             raise sink_error(str(self.path), error) from error
         except (soundfile.SoundFileError, ValueError, OverflowError) as error:
+            self._lock.close()
             raise self._explain(f"{self.format} at {self.rate} Hz, channels {self.channels}: {error}") from error
         held, self._held = np.concatenate(self._held), []
         self._append(sound, held)
@@ -242,6 +249,7 @@ class _Growing:
                 self._sound.close()
         with contextlib.suppress(OSError, ValueError):
             self._tell(self._told)
+        self._lock.close()
         with contextlib.suppress(OSError):
             self._header.close()
 
@@ -263,9 +271,8 @@ def _as_int24(samples: FloatArray) -> npt.NDArray[np.int32]:
 
 
 def _probe(path: Path) -> None:
-    """Find out whether a file can be written, leaving things as they were; raises OSError if not."""
-    if path.exists():
-        os.close(os.open(path, os.O_WRONLY))
-    else:
-        os.close(create(path))
+    """Find out whether a file can be written and no other run does so, leaving things as they were; raises OSError if not."""
+    fd, new = open_untouched(path)
+    os.close(fd)
+    if new:
         path.unlink()

@@ -107,7 +107,8 @@ class FolderSink:
     Parameters
     ----------
     folder : made if it is not there
-    names : source -> name of its file, see ``names_in``; a stream of another source gets a name when it begins
+    names : source -> name of its file, see ``names_in``; a stream of another source gets a name when it begins. Sources that
+        differ only in characters that cannot be shown take theirs in order
     suffix : of the files
     make : (path) -> the sink of one file
 
@@ -121,7 +122,11 @@ class FolderSink:
     ) -> None:
         self.name = f"files in {printable(os.fspath(folder))}"
         self._folder = Path(folder)
-        self._names = dict(names)
+        # A stream's source is printable, so two recordings may have one.
+        self._left: dict[str, list[str]] = {}
+        for source, name in names.items():
+            self._left.setdefault(printable(source), []).append(name)
+        self._taken = {name.casefold() for name in names.values()}
         self._suffix = suffix
         self._make = make
         self._sink: Sink | None = None
@@ -140,10 +145,9 @@ class FolderSink:
         """
         if isinstance(record, Session) and record.channel in (None, 1):
             self.close()
-            source = printable(record.source)
-            if source not in self._names:
-                self._names = names_in([*self._names, source], self._suffix)
-            self._sink = self._make(self._folder / self._names[source])
+            left = self._left.get(printable(record.source))
+            name = left.pop(0) if left else _free_name(record.source, self._suffix, self._taken)
+            self._sink = self._make(self._folder / name)
         if self._sink is not None:
             self._sink.write(record)
         if isinstance(record, Session):
@@ -169,18 +173,18 @@ class FolderSink:
 def names_in(sources: Iterable[str], suffix: str) -> dict[str, str]:
     """A file name for each source, all different also where the case of letters does not count: "talk.rttm", "talk-2.rttm"."""
     taken: set[str] = set()
-    names: dict[str, str] = {}
-    for source in map(printable, sources):
-        if source in names:
-            continue
-        stem = stem_of(source)
-        name, count = f"{stem}{suffix}", 1
-        while name.casefold() in taken:
-            count += 1
-            name = f"{stem}-{count}{suffix}"
-        taken.add(name.casefold())
-        names[source] = name
-    return names
+    return {source: _free_name(source, suffix, taken) for source in dict.fromkeys(sources)}
+
+
+def _free_name(source: str, suffix: str, taken: set[str]) -> str:
+    """The name of a source's file, unlike all in ``taken`` (casefolded), which it joins."""
+    stem = stem_of(source)
+    name, count = f"{stem}{suffix}", 1
+    while name.casefold() in taken:
+        count += 1
+        name = f"{stem}-{count}{suffix}"
+    taken.add(name.casefold())
+    return name
 
 
 def stem_of(source: str) -> str:

@@ -215,7 +215,7 @@ def test_an_interrupted_run_goes_on(how: str, tiny: Path, tmp_path: Path, speech
     assert left_over(tmp_path) == []
     again = realtime_ser(*arguments, "--resume")
     assert again.returncode == 0
-    assert "is finished" in again.stderr
+    assert "no interrupted run is there" in again.stderr
     assert read(out) == rows
 
 

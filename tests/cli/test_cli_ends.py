@@ -29,6 +29,20 @@ def test_one_bad_file_of_two_loses_nothing_of_the_other(tmp_path: Path) -> None:
     assert rows[-1]["windows"] > 80
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no named pipes in the file system")
+@pytest.mark.parametrize("option", ["--csv", "--jsonl", "-o", "--record"])
+def test_one_signal_ends_the_wait_for_a_reader(option: str, tmp_path: Path) -> None:
+    pipe = tmp_path / f"pipe.{'flac' if option == '--record' else 'csv'}"
+    os.mkfifo(pipe)
+    process = start("replay", SAMPLE, "--report", tmp_path / "r.html", option, pipe)
+    time.sleep(4)  # by then it waits: it begins with the outputs
+    assert process.poll() is None
+    code, out, said = interrupt(process, signal.SIGINT)
+    assert (code, out, said) == (130, "", "")
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
 @pytest.mark.fast_cases(2)
 @pytest.mark.parametrize(
     "arguments",

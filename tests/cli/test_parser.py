@@ -105,6 +105,40 @@ def test_a_typing_error_gets_the_nearest_and_the_right_help(typed: str, said: st
     assert said in shown
 
 
+ONE_VALUE = ("--csv", "--jsonl", "--record", "--report", "--osc", "--mqtt")
+
+
+@pytest.mark.parametrize("option", [*ONE_VALUE, "-o", "--faults"])
+def test_an_empty_value_is_not_taken_for_none(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        commands.parse(["replay", "a.wav", option, ""])
+    assert ended.value.code == 2
+    shown = capsys.readouterr().err
+    assert shown.count("\n") == 1
+    assert option in shown
+    assert ("'' names nobody to send to" if option in ("--osc", "--mqtt") else "'' names no file") in shown
+
+
+@pytest.mark.parametrize("option", ONE_VALUE)
+@pytest.mark.parametrize("command", ["monitor", "demo"])
+def test_an_output_that_does_not_repeat_is_not_given_twice(
+    command: str, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert vars(commands.parse([command, option, "a"]))[option[2:]] == "a"
+    with pytest.raises(SystemExit) as ended:
+        commands.parse([command, option, "a", option, "a"])
+    assert ended.value.code == 2
+    assert f"argument {option}: given twice, and it takes one value" in capsys.readouterr().err
+
+
+def test_what_repeats_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("replay", "classify"):
+        assert commands.parse([command, "a.wav", "-o", "a.csv", "--output", "b.csv"]).output == ["a.csv", "b.csv"]
+    with pytest.raises(SystemExit):
+        commands.parse(["classify", "a.wav", "-o", "a.csv", "-o", ""])
+    assert "'' names no file" in capsys.readouterr().err
+
+
 def test_version_is_a_command_and_an_option() -> None:
     assert realtime_ser("version").stdout == realtime_ser("--version").stdout
 

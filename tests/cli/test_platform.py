@@ -42,6 +42,7 @@ def windows(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name in ("fchmod", "statvfs", "O_CLOEXEC"):
         monkeypatch.delattr(os, name, raising=False)
     monkeypatch.setattr(os, "O_BINARY", 0, raising=False)
+    monkeypatch.setitem(sys.modules, "fcntl", None)
     return monkeypatch
 
 
@@ -138,10 +139,12 @@ def test_text_is_not_translated_on_windows(windows: pytest.MonkeyPatch, tmp_path
     real = os.open
     windows.setattr(os, "O_BINARY", 1 << 30, raising=False)
     windows.setattr(os, "open", lambda path, flags, *mode: asked.append(flags) or real(path, flags & ~(1 << 30), *mode))
-    os.close(files.create(tmp_path / "x"))
-    os.close(files.open_untouched(tmp_path / "y")[0])
+    for new in (True, False):
+        fd, is_new = files.open_untouched(tmp_path / "x")
+        os.close(fd)
+        assert is_new == new
     assert all(flags & 1 << 30 for flags in asked)
-    assert len(asked) == 2
+    assert len(asked) == 3
 
 
 def test_a_reader_that_left_on_windows(windows: pytest.MonkeyPatch, monkeypatch: pytest.MonkeyPatch) -> None:

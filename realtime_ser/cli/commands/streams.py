@@ -55,11 +55,13 @@ def _replayed(options: argparse.Namespace, config: Config, about: str = "") -> i
     from realtime_ser.audio.ffmpeg import find_ffmpeg
     from realtime_ser.audio.folder import find_files
     from realtime_ser.audio.open import STANDARD_INPUT, open_source
+    from realtime_ser.audio.walk import unread_note
 
     raw = _raw(options)
     found = find_files(options.files, with_ffmpeg=find_ffmpeg() is not None)
-    if (note := found.note()) is not None:
-        complain(note)
+    for note in (found.note(), unread_note(found.unread)):
+        if note is not None:
+            complain(note)
     names = [str(path) for path in found.files]
     inputs: list[tuple[str, Place]] = [("recording", 0 if name == STANDARD_INPUT else name) for name in names]
     split = options.channels is not None and options.channels.split
@@ -75,7 +77,8 @@ def _replayed(options: argparse.Namespace, config: Config, about: str = "") -> i
         scenario = load_scenario(options.faults)
         files = [FaultySource(file, scenario) for file in files]
         inputs.append(("file of faults", options.faults))
-    return run_sources(files, options, config, inputs, live=False, about=about)
+    status = run_sources(files, options, config, inputs, live=False, about=about)
+    return max(status, 1) if found.unread else status
 
 
 @commands.add(
