@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from realtime_ser.model.card import Card
 from train.data.corpora import LABELS
@@ -17,7 +18,7 @@ from train.networks.card import facts
 from train.networks.school import School
 from train.paths import Paths
 from train.release.measured import take_measured
-from train.settings import Setup
+from train.settings import Setup, TrainSettings
 
 
 def ship(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job) -> Card:
@@ -38,7 +39,7 @@ def ship(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job) -> Card:
         system,
         settings,
         (*rows, *data.beside) if isinstance(data, School) else rows,
-        folds.get("scores"),
+        _of_folds(folds, rows, settings, system),
         cross.get("scores"),
         sum(_seconds(history) for history in ensemble.histories(data, settings, system, paths.runs, "all")),
         setup.command(f"export --system {system}{protocol}"),
@@ -52,6 +53,15 @@ def ship(paths: Paths, setup: Setup, rows: Sequence[Row], job: Job) -> Card:
         facts=about,
     )
     return take_measured(path.with_suffix(".json"), paths.runs)
+
+
+def _of_folds(folds: Mapping[str, Any], rows: Sequence[Row], settings: TrainSettings, system: str) -> dict[str, Any] | None:
+    """The folds' scores; with what their networks lacked, where the one that ships learned from more corpora."""
+    scores: dict[str, Any] | None = folds.get("scores")
+    others = sorted({row.corpus for row in rows} - set(settings.within))
+    if scores is None or not others or settings.recipe(system).taught is not None:
+        return scores
+    return {**scores, "without": others}
 
 
 def _seconds(history: Path) -> float:

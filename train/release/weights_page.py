@@ -76,6 +76,8 @@ def _bundle(card: Mapping[str, Any]) -> str:
         lines += _stranger_rows(strangers)
     if "uar_mean" in scores:
         lines += _score_rows(scores)
+        if others := scores.get("without"):
+            lines.append(f"| on those folds | the networks did not learn from {', '.join(others)}, as the bundle did |")
         if begun := training.get("recipe", {}).get("others_first"):
             lines.append(
                 f"| on those folds | {begun} of its networks on log-mel had learned the other corpora before RAVDESS |"

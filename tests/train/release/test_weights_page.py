@@ -149,3 +149,9 @@ def test_a_page_about_somebody_elses_network_claims_nothing(tmp_path: Path) -> N
     for empty in ("0 parameters", "0 clips", "nan", "trained with", "Known failures"):
         assert empty not in text
     assert write_page(tmp_path).name == "README.md", "its own page is written over"
+
+
+def test_the_page_says_what_the_scored_networks_lacked(tmp_path: Path) -> None:
+    scores = {**CARD["scores"], "without": ["ravdess_speech", "tess"]}  # type: ignore[dict-item]
+    (tmp_path / "tiny.json").write_text(json.dumps({**CARD, "scores": scores}))
+    assert "did not learn from ravdess_speech, tess, as the bundle did" in write_page(tmp_path).read_text()
