@@ -52,8 +52,8 @@ def show_devices(devices: Sequence[Device], console: Console | None = None) -> N
             mark = "*" if device.is_default else " "
             console.print(f"{mark} {device.index}  [bold]{_text(device.name)}[/]", overflow="fold")
             rates = " ".join(f"{rate / 1000:g}" for rate in device.rates)
-            rest = f"{_text(device.host_api)}, {device.channels} channels, {device.rate} Hz; rates (kHz): {rates}"
-            console.print(Padding(rest, (0, 0, 0, 5)))
+            rest = f"{_text(device.host_api)}, {device.channels} channels, {device.rate} Hz"
+            console.print(Padding(f"{rest}; rates (kHz): {rates}" if rates else rest, (0, 0, 0, 5)))
         console.print("* default")
         return
     table = Table(title="Input devices", title_justify="left", caption="* default", caption_justify="left")

@@ -35,6 +35,7 @@ def test_the_names_of_devices_are_whole(width: int) -> None:
         assert len(lines) <= 9
         words = " ".join(text.split())
         assert "* 3 Blue Yeti Stereo Microphone: USB Audio ALSA, 2 channels, 48000 Hz; rates (kHz): 8 11.025 16" in words
+        assert words.endswith(" 4 pulse ALSA, 32 channels, 44100 Hz * default")
 
 
 def test_a_check_breaks_at_spaces_on_a_terminal_and_is_one_line_elsewhere() -> None:
