@@ -102,8 +102,3 @@ def _inside(given: Path, *, with_ffmpeg: bool) -> tuple[list[Path], list[Path], 
     if errors and errors[0].filename == str(given):
         raise ConfigError(f"cannot list the folder {printable(str(given))}: {errors[0].strerror}; check its permissions")
     return sorted(inside), sorted(others), errors
-
-
-def expand_paths(paths: Sequence[str | Path]) -> list[Path]:
-    """The files of ``find_files``."""
-    return find_files(paths).files

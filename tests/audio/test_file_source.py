@@ -8,8 +8,7 @@ import pytest
 import soundfile
 
 from realtime_ser.audio.file import FileSource
-from realtime_ser.audio.folder import expand_paths
-from realtime_ser.errors import ConfigError, SourceError
+from realtime_ser.errors import SourceError
 from realtime_ser.records import Block
 
 RATE = 16_000
@@ -216,20 +215,3 @@ def test_blocks_outside_with_are_refused(tmp_path):
     soundfile.write(path, voice(), RATE)
     with pytest.raises(SourceError, match="with statement"):
         next(FileSource(path).blocks())
-
-
-def test_expand_keeps_order_and_searches_folders(tmp_path):
-    for name in ("b.wav", "A.FLAC", "deep/er/c.mp3", "notes.txt", ".hidden.wav"):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    odd = tmp_path / "notes.txt"
-    found = expand_paths([odd, tmp_path, tmp_path / "b.wav"])
-    assert [path.name for path in found] == ["notes.txt", "A.FLAC", "b.wav", "c.mp3"]
-
-
-def test_expand_refuses_nothing(tmp_path):
-    with pytest.raises(ConfigError, match="no audio file in"):
-        expand_paths([tmp_path])
-    with pytest.raises(ConfigError, match="no audio file given"):
-        expand_paths([])

@@ -77,3 +77,20 @@ def test_an_empty_name_is_no_folder() -> None:
 def test_the_current_folder_has_no_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     assert [place for place, _ in walk([""], print)] == ["", "deep", str(Path("deep/er"))]
+
+
+def test_files_keep_their_order_and_folders_are_searched(tmp_path: Path) -> None:
+    for name in ("b.wav", "A.FLAC", "deep/er/c.mp3", "notes.txt", ".hidden.wav"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    odd = tmp_path / "notes.txt"
+    found = find_files([odd, tmp_path, tmp_path / "b.wav"]).files
+    assert [path.name for path in found] == ["notes.txt", "A.FLAC", "b.wav", "c.mp3"]
+
+
+def test_nothing_to_find_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no audio file in"):
+        find_files([tmp_path])
+    with pytest.raises(ConfigError, match="no audio file given"):
+        find_files([])
