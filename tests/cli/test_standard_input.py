@@ -101,7 +101,7 @@ def test_a_channel_of_a_pipe(talk: np.ndarray, bundles: dict[str, Path]) -> None
     assert records(left.stdout.decode())[-1]["classified_samples"] == 0
     assert records(right.stdout.decode())[-1]["classified_samples"] > 0
     third = replay(content, bundles["flatstats"], "--channel", "3")
-    assert third.returncode == 1
+    assert third.returncode == 2
     assert third.stderr.count(b"\n") == 1
     assert b"has no channel 3: it has channels 1 to 2" in third.stderr
 
