@@ -3,7 +3,7 @@
 SerError
 ├── ConfigError   wrong usage: config file, ``--set`` value, command-line argument   (exit code 2)
 ├── SourceError   microphone, file or array that cannot be read                      (exit code 1)
-├── ModelError    bundle that is missing or damaged                                  (exit code 1)
+├── ModelError    bundle that is missing, damaged or contradicts the config          (exit code 1)
 └── SinkError     output that cannot be written: full disk, closed pipe              (exit code 1)
 
 A message is one line: problem, place and remedy. Only ``cli`` catches ``SerError``.
@@ -38,7 +38,7 @@ class SourceError(SerError):
 
 
 class ModelError(SerError):
-    """A model bundle is missing or damaged, or what was made with one is used with another."""
+    """A model bundle is missing, damaged or contradicts the configuration."""
 
 
 class SinkError(SerError):

@@ -28,7 +28,7 @@ class ArraySource:
 
     Raises
     ------
-    SourceError : another type or shape, no samples, no channels or more than 32, or a bad rate
+    SourceError : another type or shape, no channels or more than 32, or a bad rate
     """
 
     channels: int = 1
@@ -41,8 +41,6 @@ class ArraySource:
         self.name = printable(name)
         self.rate = check_rate(rate, self.name)
         array = check_samples(samples, self.name)
-        if not len(array):
-            raise SourceError(f"{self.name}: there are no samples in it")
         if not block_s > 0:
             raise SourceError(f"{self.name}: block_s must be positive, got {block_s}")
         check_choice(channel, 1 if array.ndim == 1 else array.shape[1], self.name)

@@ -75,6 +75,8 @@ def open_source(
         from realtime_ser.audio.array import ArraySource
 
         opened = ArraySource(source, sample_rate, channel=channel)
+        if not opened.duration_s:
+            raise SourceError("an array of no samples is no recording")
     if speed is None:
         return opened
     from realtime_ser.audio.realtime import PacedSource

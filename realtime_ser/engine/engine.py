@@ -54,9 +54,9 @@ class Engine(OneThread):
 
     Raises
     ------
-    ModelError : ``profile`` was made with another model
-    ConfigError : the config has a value that no file may have, sets a window that the model was not trained for, or its hop is
-        longer than the window; ``model`` is not a loaded model, ``config`` not a Config, or ``profile`` not a Profile
+    ModelError : the config sets a window that the model was not trained for, or ``profile`` was made with another model
+    ConfigError : the config has a value that no file may have, or its hop is longer than the window; ``model`` is not a loaded
+        model, ``config`` not a Config, or ``profile`` not a Profile
     """
 
     def __init__(self, model: Classifier, config: Config | None = None, *, profile: Profile | None = None) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from realtime_ser.config import StreamConfig
 from realtime_ser.engine.profile import Profile, VoiceCheck
 from realtime_ser.engine.voice import VoiceState
-from realtime_ser.errors import ConfigError, ModelError
+from realtime_ser.errors import ModelError
 from realtime_ser.features.normaliser import RunningNormaliser
 from realtime_ser.model.classifier import Classifier
 from realtime_ser.records import FloatArray
@@ -41,7 +41,7 @@ class WindowClassifier:
 
     Raises
     ------
-    ConfigError : the config asks for a window that the model was not trained for
+    ModelError : the config asks for a window that the model was not trained for
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class WindowClassifier:
         window_s = config.window_s or card.window_s
         min_window_s = min(config.min_window_s or card.min_window_s, window_s)
         if window_s > card.window_s or min_window_s < card.min_window_s:
-            raise ConfigError(
+            raise ModelError(
                 f"model {card.name!r} takes windows of {card.min_window_s:g} to {card.window_s:g} s; the config asks for"
                 f" {min_window_s:g} to {window_s:g} s (stream.min_window_s, stream.window_s)"
             )

@@ -138,7 +138,7 @@ def test_a_rate_is_looked_at_whatever_is_read(wav: bytes) -> None:
 
 
 def test_no_samples_and_no_name_are_said() -> None:
-    with pytest.raises(SourceError, match="no samples in it"):
+    with pytest.raises(SourceError, match="an array of no samples"):
         open_source(SAMPLES[:0], CONFIG)
     with pytest.raises(SourceError, match="an empty name is no file"):
         open_source("", CONFIG)

@@ -80,7 +80,7 @@ def test_a_source_that_does_not_open_leaves_earlier_outputs(arguments: list[str]
         (["replay", str(SAMPLE), "--speed", "fast"], 2, ["--speed", "fast", "max"]),
         (["replay", str(SAMPLE), "--duration", "-1"], 2, ["--duration"]),
         (["replay", str(SAMPLE), "--record", "out.mp3"], 2, ["out.mp3", ".flac"]),
-        (["replay", str(SAMPLE), "--set", "stream.window_s=30"], 2, ["window"]),
+        (["replay", str(SAMPLE), "--set", "stream.window_s=30"], 1, ["window"]),
         (["replay", str(SAMPLE), "--channel", "2"], 2, ["has no channel 2", "leave --channel out"]),
         (["replay", str(SAMPLE), "--jsonl", "/no/such/folder/out.jsonl"], 1, ["/no/such/folder/out.jsonl"]),
         (["rewind"], 2, ["rewind", "monitor"]),

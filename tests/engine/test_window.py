@@ -13,7 +13,7 @@ from realtime_ser.audio.high_pass import high_passed
 from realtime_ser.config import Config, GateConfig, StreamConfig
 from realtime_ser.engine.engine import Engine
 from realtime_ser.engine.window import WindowClassifier
-from realtime_ser.errors import ConfigError, ModelError
+from realtime_ser.errors import ModelError
 from realtime_ser.model.classifier import Classifier, load_model
 from realtime_ser.records import Estimate
 
@@ -75,7 +75,7 @@ def test_the_last_seconds_are_not_classified_when_they_have_no_weight(
 
 @pytest.mark.parametrize("config", [StreamConfig(window_s=30.0), StreamConfig(min_window_s=0.2)])
 def test_windows_that_the_model_was_not_trained_for_are_refused(model: Classifier, config: StreamConfig) -> None:
-    with pytest.raises(ConfigError, match="takes windows of"):
+    with pytest.raises(ModelError, match="takes windows of"):
         WindowClassifier(model, config)
 
 

@@ -184,7 +184,7 @@ def test_a_card_that_is_no_card(make_bundle: MakeBundle, text: str) -> None:
 def test_a_window_that_the_model_was_not_trained_for(bundles: dict[str, Path]) -> None:
     model = load_model(bundles["flatstats"])
     for stream in (StreamConfig(window_s=5.0), StreamConfig(min_window_s=0.2), StreamConfig(window_s=0.5)):
-        with pytest.raises(ConfigError, match=r"'tiny' takes windows of 1 to 2 s.*stream\.min_window_s") as caught:
+        with pytest.raises(ModelError, match=r"'tiny' takes windows of 1 to 2 s.*stream\.min_window_s") as caught:
             Engine(model, Config(stream=stream))
         assert "\n" not in str(caught.value)
     assert Engine(model, Config(stream=StreamConfig(window_s=1.5))).window <= 1.51 * 16_000

@@ -143,6 +143,6 @@ def _with_the_name(answer: dict[str, object], own: bool) -> dict[str, object]:
     if answer["code"] == 2 and message.startswith(("realtime-ser: no model ", "realtime-ser: --set model=")):
         assert not own or "--set" in message
         answer["stderr"] = message.replace("\n", " fuzz.yaml\n")
-    if answer["code"] == 2 and ("the config asks for" in message or " has no channel " in message):
+    if answer["code"] in (1, 2) and ("the config asks for" in message or " has no channel " in message):
         answer["stderr"] = message.replace("\n", " fuzz.yaml\n")
     return answer
