@@ -84,7 +84,7 @@ def test_a_file_without_an_answer_says_why(page: Page) -> None:
     soundfile.write(short := io.BytesIO(), audio[: round(0.3 * rate)], rate, format="WAV")
     m4a = b"\0\0\0\x20ftypM4A \0\0\0\0M4A mp42isom" + bytes(200)
     for name, data, reason in (
-        ("short.wav", short.getvalue(), "0.30 s are too short to classify"),
+        ("short.wav", short.getvalue(), "0.3 s are too short to classify"),
         ("empty.wav", b"", "is empty (0 bytes)"),
         ("my talk.m4a", m4a, "convert it first to WAV, as with ffmpeg -i 'my talk.m4a' 'my talk.wav'"),
     ):

@@ -68,7 +68,7 @@ def test_a_recording_that_is_too_short_says_so(server: Server) -> None:
     status, _, text = request(server, "POST", "/v1/classify?name=short.wav&timeline=1", short.getvalue())
     row = json.loads(text)
     assert status == 200  # all of it was read
-    assert row["error"].startswith("short.wav: 0.30 s are too short to classify")
+    assert row["error"].startswith("short.wav: 0.3 s are too short to classify")
     assert (row["duration_s"], row["label"], row["windows"], row["segments"]) == (0.3, None, [], [])
 
 
