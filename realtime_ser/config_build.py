@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import difflib
 import math
+import numbers
+import os
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -131,11 +133,14 @@ class _Reader:
         return tuple(self.convert(kinds[0], each, f"{key}[{place}]") for place, each in enumerate(value))
 
     def scalar(self, allowed: tuple[Any, ...], value: Any, key: str) -> Any:
+        # NumPy's numbers are numbers, too, and a path is text.
+        if type(value) not in (bool, int, float) and isinstance(value, numbers.Real):
+            value = int(value) if isinstance(value, numbers.Integral) else float(value)
+        elif isinstance(value, os.PathLike):
+            value = os.fspath(value)
         if isinstance(value, int) and not isinstance(value, bool) and float in allowed and int not in allowed:
             # An integer too large for a float is out of every range; report that instead of an OverflowError.
             value = float(value) if abs(value) < 2**1000 else math.inf
-        if isinstance(value, float) and float in allowed:
-            value = float(value)  # NumPy's float64 is one, too
         if type(value) not in allowed:
             expected = " or ".join("nothing (null)" if kind is type(None) else kind.__name__ for kind in allowed)
             raise self.fail(f"'{key}' takes {expected}, got {shown(value)}")

@@ -250,7 +250,10 @@ def test_what_is_no_config_is_said_and_a_good_one_stays() -> None:
         checked(replace(Config(), stream=None))  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="load_config takes the path"):
         load_config(5)  # type: ignore[arg-type]
-    mine = replace(Config(), stream=replace(Config().stream, hop_s=np.float64(0.5)))
-    assert checked(mine) == mine
-    assert type(checked(mine).stream.hop_s) is float
+    mine = replace(
+        Config(), model=Path("mine.json"), stream=replace(Config().stream, hop_s=np.float32(0.5), window_s=np.int64(2))
+    )
+    found = checked(mine)
+    assert (found.model, found.stream.hop_s, found.stream.window_s) == ("mine.json", 0.5, 2.0)
+    assert {type(found.model), type(found.stream.hop_s), type(found.stream.window_s)} == {str, float}
     assert checked(None) == load_config()

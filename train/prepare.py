@@ -60,10 +60,15 @@ def rows_in_use(paths: Paths, settings: TrainSettings) -> tuple[Row, ...]:
     rows = tuple(row for row in found.where(corpus=settings.use) if row.emotion in LABELS)
     if not rows:
         raise ConfigError(_none_in_use(found.rows, settings))
-    kept = select(rows, settings.select)
-    if len(labels := {row.emotion for row in kept}) < 2:
+    return select(rows, settings.select)
+
+
+def rows_to_learn(paths: Paths, settings: TrainSettings) -> tuple[Row, ...]:
+    """``rows_in_use``; ConfigError, too, where they are all of one label."""
+    rows = rows_in_use(paths, settings)
+    if len(labels := {row.emotion for row in rows}) < 2:
         raise ConfigError(f"nothing to tell apart: every clip in use is {', '.join(labels) or 'left out by train.select'}")
-    return kept
+    return rows
 
 
 def audit(

@@ -132,7 +132,7 @@ def evaluate(options: argparse.Namespace) -> None:
         own = bars.audio_folds(_workshop(options), job, options.fold) if options.system in ON_AUDIO else None
         streaming.evaluate(paths, setup, rows, job, only=options.fold, clips=clips, folds=own)
     else:
-        folds.score(paths, setup, rows, job, options.seeds)
+        folds.score(paths, setup, preparing.rows_to_learn(paths, setup.train), job, options.seeds)
 
 
 def tune(options: argparse.Namespace) -> None:
@@ -186,7 +186,7 @@ def export(options: argparse.Namespace) -> None:
     if options.system in ON_AUDIO:
         card = large_release.ship(_workshop(options), paths.weights)
     else:
-        card = ship(paths, setup, preparing.rows_in_use(paths, setup.train), job)
+        card = ship(paths, setup, preparing.rows_to_learn(paths, setup.train), job)
     print(write_page(paths.weights))
     size_mb = card.onnx_path.stat().st_size / 1e6
     print(f"{card.onnx_path}: {size_mb:.2f} MB, {card.raw['parameters']:,} parameters, {card.headline}")

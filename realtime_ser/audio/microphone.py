@@ -198,7 +198,8 @@ class MicSource:
 
     def _read(self, capture: Capture) -> Generator[Block | Notice, None, str]:
         """Yield blocks until stopped or lost; the generator's value is how it was lost."""
-        received_at, patience = time.monotonic(), max(_FIRST_DATA_S, self._config.stall_s)
+        received_at = heard_at = time.monotonic()
+        patience = max(_FIRST_DATA_S, self._config.stall_s)
         while True:
             stopped = self._over()
             self._reader = threading.current_thread()
@@ -207,18 +208,19 @@ class MicSource:
             if (away_s := time.monotonic() - began) > _ASLEEP_S:
                 # This program was stopped (Ctrl-Z), and not the device: wait for audio as long as ever.
                 received_at += away_s
-                message = f"this program was stopped for {away_s:.1f} s; what the microphone heard meanwhile is dropped"
+                message = f"this program was stopped for {away_s:.1f} s; what did not wait in the sound system is dropped"
                 yield Notice("paused", message, self._time.end, self.rate)
             while (chunk := capture.ring.read()) is not None:
                 block = self._block(chunk)
                 if (notice := self._mixer.take_notice()) is not None:
                     yield notice
                 yield block
-                received_at, patience = time.monotonic(), self._config.stall_s
+                received_at = heard_at = time.monotonic()
+                patience = self._config.stall_s
                 if stopped:
                     break
             if stopped:
-                if time.monotonic() - received_at > _QUIET_S:
+                if time.monotonic() - heard_at > _QUIET_S:
                     yield from self._lost_at_the_end()
                 return ""
             if not capture.active and not capture.ring.available and not self._stopped:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from realtime_ser.audio.raw import Raw
-from realtime_ser.audio.source import Source, check_rate
+from realtime_ser.audio.source import Source
 from realtime_ser.config import CaptureConfig
 from realtime_ser.errors import ConfigError, SourceError
 
@@ -50,7 +50,6 @@ def open_source(
     channel = config.channel if channel is None else _whole(channel)
     if source is not None and device is not None:
         raise ConfigError(f"device={device!r:.40} is a microphone, and a recording is read; leave one of them out")
-    check_rate(sample_rate, "sample_rate")
     if split and channel is not None:
         raise ConfigError(f"channel {channel} alone and all channels split exclude each other; leave one of them out")
     if source is None:

@@ -111,6 +111,7 @@ class LevelCheck:
         self._normal = False  # audio of a normal level has been there
         self._loud_s = 0.0  # of loud audio, less the normal audio since then
         self._seen = self._beyond = 0  # samples not judged yet, and those of them that are beyond full scale by 20 dB
+        self._peak = self._squares = 0.0  # of the samples not judged yet
 
     def __call__(self, samples: FloatArray, rate: int) -> bool:
         """Judge the next samples, float32 (n,).
@@ -118,11 +119,12 @@ class LevelCheck:
         Returns
         -------
         False where they are to be dropped: a NaN, an infinity or a number 200 dB over full scale, which would poison all that
-        follows; or up to a second that is 20 dB over full scale amid normal audio, which a damaged file decodes to
+        follows; or what is 20 dB over full scale amid normal audio, up to a second more than there is normal audio since, which
+        a damaged file decodes to
 
         Raises
         ------
-        SourceError : the stream begins 20 dB over full scale, or has been there for a second. Nothing has changed then.
+        SourceError : the stream begins 20 dB over full scale, or has been there for that second. Nothing has changed then.
         """
         # A peak is at most the root of the sum of squares, which takes a third of the time. Mostly that settles it.
         if self._normal and not self._loud_s and not self._seen and _energy(samples) < _SURELY:
@@ -133,24 +135,29 @@ class LevelCheck:
             return False
         # Blocks of a few samples are judged together, so that a stream in small blocks is judged as one in large blocks.
         seen, beyond = self._seen + len(samples), self._beyond + int(np.count_nonzero(magnitude > LOUDEST))
+        peak, squares = max(float(peak), self._peak), self._squares + float(np.square(samples, dtype=np.float64).sum())
         if seen < _LOUD_S * rate / 10:
-            self._seen, self._beyond = seen, beyond
+            self._seen, self._beyond, self._peak, self._squares = seen, beyond, peak, squares
             return not self._loud_s or 2 * beyond < seen
         if not beyond or beyond < min(seen / 2, _LOUD_S * rate):
-            self._seen = self._beyond = 0
-            self._normal = self._normal or bool(peak > _AUDIBLE)
+            self._judged()
+            self._normal = self._normal or peak > _AUDIBLE
             self._loud_s = max(0.0, self._loud_s - seen / rate)
             return True
         loud_s = self._loud_s + seen / rate
         if not self._normal or loud_s >= _LONGEST_BURST_S:
-            level = 10 * math.log10(float(np.mean(np.square(samples, dtype=np.float64))))
+            level = 10 * math.log10(squares / seen)
             raise SourceError(
                 f"{self._of}: a level of {level:+.0f} dBFS, peak {peak:.4g}: float samples lie within -1 to 1; divide 16-bit"
                 f" numbers by 32768, or give them as int16"
             )
-        self._seen = self._beyond = 0
+        self._judged()
         self._loud_s = loud_s
         return False
+
+    def _judged(self) -> None:
+        self._seen = self._beyond = 0
+        self._peak = self._squares = 0.0
 
 
 def _energy(samples: FloatArray) -> float:

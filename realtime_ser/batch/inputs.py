@@ -129,7 +129,9 @@ def _as_bytes(data: bytes) -> bytes:
     """A list's names as the system writes them, also from a program of Windows; raises ValueError where that cannot be."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return os.fsencode(data.decode("utf-16"))
-    if not {b"\n", b"\r"}.isdisjoint(data.split(b"\0")):
+    pieces = data.split(b"\0")
+    # A line break between zero bytes, where an editor puts none: it adds one behind the last.
+    if not {b"\n", b"\r"}.isdisjoint(pieces[:-1]) or (len(pieces) > 2 and max(map(len, pieces)) == 1):
         raise ValueError("it is UTF-16 without a mark at its start, write it as UTF-8")
     return data.removeprefix(codecs.BOM_UTF8)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
+import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,9 +32,15 @@ def csv_line(cells: Sequence[Any]) -> str:
 def json_line(row: Row) -> str:
     """One JSON object, pure ASCII, so that a path is exact whatever characters it has.
 
-    A byte that is no UTF-8 is ``\\udc80`` to ``\\udcff``, of which ``os.fsencode`` makes the byte again.
+    Bytes that are no UTF-8 cannot stand in JSON; a path with such bytes is in ``path_base64``, too.
     """
-    exact = {"path": row["path"]} if "path" in row else {}
+    exact = {}
+    if isinstance(path := row.get("path"), str):
+        try:
+            path.encode()
+            exact = {"path": path}
+        except UnicodeEncodeError:
+            exact = {"path_base64": base64.b64encode(os.fsencode(path)).decode()}
     return json.dumps(plain(row) | exact, allow_nan=False, separators=(",", ":"))
 
 

@@ -98,7 +98,7 @@ def classify_recordings(options: argparse.Namespace, config: Config, interrupt: 
         complain(f"interrupted: {state.done} of {state.total} recordings are done{kept}")
         return INTERRUPTED
     if state.failed:
-        complain(f"{state.failed} of {state.total} recordings could not be read to their end; the column 'error' says why")
+        complain(f"{state.failed} of {state.total} recordings have no whole answer; the column 'error' says why")
     return 1 if state.failed or faults else 0
 
 

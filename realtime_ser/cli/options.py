@@ -18,7 +18,7 @@ def common(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "-m", "--model", metavar="NAME|PATH", help="a model that 'models' lists, or the path of a bundle (default: mlp)"
     )
-    group.add_argument("--config", metavar="FILE", help="YAML settings over the shipped ones (default: none)")
+    group.add_argument("--config", metavar="FILE", type=file_name, help="YAML settings over the shipped ones (default: none)")
     group.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], help="one setting, e.g. stream.hop_s=0.5 (default: none)"
     )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 # Fewer columns than this leave a table of devices no room for their names.
-_TABLE_COLUMNS = 72
+_TABLE_COLUMNS = 108  # in fewer, a table of devices would be cut
 
 
 def show_json(value: Any, target: str) -> None:

@@ -66,11 +66,11 @@ def lock(fd: int) -> None:
             pass
 
 
-def open_untouched(path: str | os.PathLike[str]) -> tuple[int, bool]:
+def open_untouched(path: str | os.PathLike[str], *, locked: bool = True) -> tuple[int, bool]:
     """Open and lock a file for writing without a change to what it holds; returns the descriptor, and whether the file is new.
 
     ``begin`` empties it. Where there is no file, one is created that only its owner may read. A symbolic link is followed: the
-    user named it.
+    user named it. ``locked=False``: for what another descriptor will write.
 
     Raises
     ------
@@ -84,7 +84,8 @@ def open_untouched(path: str | os.PathLike[str]) -> tuple[int, bool]:
     except FileExistsError:
         fd, new = os.open(path, flags, 0o600), False
     try:
-        lock(fd)
+        if locked:
+            lock(fd)
     except BaseException:
         os.close(fd)
         raise

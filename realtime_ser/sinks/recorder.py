@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import io
 import os
 import struct
 import sys
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -156,7 +155,6 @@ class _Growing:
         self._held: list[npt.NDArray[np.int32]] = []
         self._sound: soundfile.SoundFile | None = None
         self._frame, self._data = 0, 0
-        self._lock: BinaryIO = io.BytesIO()  # the file, open as long as it grows, so that no other run writes it
 
     def write(self, samples: npt.NDArray[np.int32]) -> None:
         """Append samples (n,) or (n, channels), 24 bits in the upper part of 32.
@@ -185,23 +183,21 @@ class _Growing:
             self._abandon()
             raise self._explain(str(error)) from error
         finally:
-            self._lock.close()
             with contextlib.suppress(OSError):
                 self._header.close()
 
     def _open(self) -> None:
         name: Any = os.fsencode(self.path) if sys.platform != "win32" else str(self.path)
         try:
-            fd, _ = open_untouched(self.path)
-            self._lock = os.fdopen(fd, "wb", buffering=0)
+            # No lock: libsndfile opens the file once more, and on a Windows share what another descriptor locks is refused.
+            fd, _ = open_untouched(self.path, locked=False)
             begin(fd)
+            os.close(fd)
             sound = self._sound = soundfile.SoundFile(name, "w", self.rate, self.channels, "PCM_24", format=self.format)
             self._header = self.path.open("r+b", buffering=0)
         except OSError as error:
-            self._lock.close()
             raise sink_error(str(self.path), error) from error
         except (soundfile.SoundFileError, ValueError, OverflowError) as error:
-            self._lock.close()
             raise self._explain(f"{self.format} at {self.rate} Hz, channels {self.channels}: {error}") from error
         held, self._held = np.concatenate(self._held), []
         self._append(sound, held)
@@ -249,7 +245,6 @@ class _Growing:
                 self._sound.close()
         with contextlib.suppress(OSError, ValueError):
             self._tell(self._told)
-        self._lock.close()
         with contextlib.suppress(OSError):
             self._header.close()
 

@@ -132,11 +132,6 @@ def test_what_would_be_ignored_is_refused(source: object, options: dict[str, obj
         open_source(source, CONFIG, **options)  # type: ignore[arg-type]
 
 
-def test_a_rate_is_looked_at_whatever_is_read(wav: bytes) -> None:
-    with pytest.raises(SourceError, match="a sample rate of -8 Hz"):
-        open_source(wav, CONFIG, sample_rate=-8)
-
-
 def test_no_samples_and_no_name_are_said() -> None:
     with pytest.raises(SourceError, match="an array of no samples"):
         open_source(SAMPLES[:0], CONFIG)

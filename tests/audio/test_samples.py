@@ -142,6 +142,14 @@ def test_the_scale_is_judged_alike_whatever_the_size_of_the_blocks(block: int, c
     assert engine.health.classified <= 1.1 * RATE, "no more than the soft beginning"
 
 
+def test_silence_in_the_block_that_is_judged_is_no_fault_of_ours(classifier: Classifier) -> None:
+    """Its level was the logarithm of zero."""
+    engine = Engine(classifier, CONFIG)
+    engine.push(np.full(60, 1000, np.float32))
+    with pytest.raises(SourceError, match=r"\+5\d dBFS, peak 1000"):
+        engine.push(np.zeros(60, np.float32))
+
+
 @pytest.mark.parametrize("block", [16, 1600])
 def test_a_click_is_no_other_scale(block: int, classifier: Classifier) -> None:
     samples = (VOICE * 0.1).astype(np.float32)

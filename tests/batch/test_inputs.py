@@ -54,6 +54,11 @@ def test_lists_by_programs_that_mark_their_encoding(folder: Path, encoding: str,
     assert paths("@list.txt") == ["b/one.wav", "é.wav"]
 
 
+def test_an_editors_line_break_behind_the_last_zero_byte_is_no_name(folder: Path) -> None:
+    (folder / "list.txt").write_bytes(b"b/one.wav\0\n")
+    assert paths("@list.txt") == ["b/one.wav"]
+
+
 def test_a_list_in_another_encoding_does_not_name_the_current_folder(folder: Path) -> None:
     for data in ("./one.wav\r\n".encode("utf-16-le"), "./one.wav\n".encode("utf-16-be"), b"\xff\xfea"):
         (folder / "list.txt").write_bytes(data)

@@ -22,6 +22,9 @@ def test_a_socket_that_is_not_there_is_a_reservation(form: str, tmp_path: Path, 
     assert "unset PULSE_SERVER" in check.remedy
     socket.touch()
     assert check_sound_server().ok is True
+    monkeypatch.setattr(Path, "exists", lambda _: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
+    socket.unlink()
+    assert check_sound_server().ok is None, "nor where its folder may not be read"
 
 
 @pytest.mark.parametrize("server", ["tcp:10.0.0.1:4713", "desk", "unix:/no/such tcp:10.0.0.1"])

@@ -31,7 +31,8 @@ def test_the_names_of_devices_are_whole(width: int) -> None:
     text = "\n".join(lines)
     assert "…" not in text
     assert "pulse" in text
-    if width < 80:
+    assert "192" in text
+    if width < 108:
         assert len(lines) <= 9
         words = " ".join(text.split())
         assert "* 3 Blue Yeti Stereo Microphone: USB Audio ALSA, 2 channels, 48000 Hz; rates (kHz): 8 11.025 16" in words

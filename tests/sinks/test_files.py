@@ -7,13 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 
 from realtime_ser.errors import SinkError
 from realtime_ser.records import Block, Session
 from realtime_ser.sinks.file_lines import Lines
 from realtime_ser.sinks.files import TakenError, lock, open_untouched, sink_error
-from realtime_ser.sinks.recorder import RecorderSink
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="no such locks there")
 SESSION = Session("0", "mlp", ("a",), 16000, 3.0, 0.25, "mic", "now")
@@ -35,24 +33,6 @@ def test_a_second_writer_is_refused_and_changes_nothing(tmp_path: Path) -> None:
     second.write("three")
     second.close()
     assert path.read_text() == "three\n"
-
-
-def test_a_recording_is_one_runs(tmp_path: Path) -> None:
-    path = tmp_path / "talk.flac"
-    first, late = RecorderSink(path), RecorderSink(path)  # nothing is there before the first audio
-    for sink in (first, late):
-        sink.write(SESSION)
-    first.write(BLOCK)
-    for begin in (lambda: RecorderSink(path), lambda: late.write(BLOCK)):
-        with pytest.raises(SinkError, match="another run is writing"):
-            begin()
-    first.close()
-    assert soundfile.info(path).frames == 20_000
-    again = RecorderSink(path)
-    again.write(SESSION)
-    again.write(BLOCK)
-    again.close()
-    assert soundfile.info(path).frames == 20_000
 
 
 def test_devices_and_pipes_are_not_locked(tmp_path: Path) -> None:

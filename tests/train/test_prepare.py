@@ -14,7 +14,7 @@ from train.data.corpora.readers import PLAIN
 from train.data.corpora.sounds import NOBODY
 from train.data.manifest import Manifest, Row
 from train.paths import Paths
-from train.prepare import audit, prepare, rows_in_use
+from train.prepare import audit, prepare, rows_in_use, rows_to_learn
 from train.settings import TrainSettings, load_setup
 
 
@@ -68,7 +68,7 @@ def test_the_audit_is_of_what_taught_systems_train_on() -> None:
 def test_one_label_is_nothing_to_tell_apart(paths: Paths) -> None:
     manifest.save(Manifest((clip("folder", "folder-ann"), clip("folder", "folder-bea"))), paths.manifest)
     with pytest.raises(ConfigError, match="nothing to tell apart: every clip in use is angry"):
-        rows_in_use(paths, replace(TrainSettings(), use=("folder",)))
+        rows_to_learn(paths, replace(TrainSettings(), use=("folder",)))
 
 
 def test_folds_of_corpora_that_are_not_in_use_name_the_setting() -> None:

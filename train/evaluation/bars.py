@@ -73,6 +73,13 @@ def measured_as(card: Card) -> str:
     return card.name if card.path.parent.resolve() == resource("weights").resolve() else f"{card.name}-{card.sha256[:8]}"
 
 
+def kept_bars(runs: Path, card: Card, settings: Mapping[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+    """Figures of a bundle, and the name that they have: also those from before it shipped, or was another's."""
+    names = dict.fromkeys((measured_as(card), card.name, f"{card.name}-{card.sha256[:8]}"))
+    found = ((name, read_bars(runs, name, card.identity, settings)) for name in names)
+    return next((each for each in found if each[1]), (measured_as(card), {}))
+
+
 def bars_file(runs: Path, name: str) -> Path:
     """Where the figures of a bundle are; ``name`` is what ``measured_as`` returns."""
     return runs / "bars" / f"{name}.json"
@@ -111,7 +118,7 @@ def of_bundle(paths: Paths, setup: Setup, rows: Sequence[Row], bundle: str, want
     }
     share = live.smoothing.neutral_share
     name = measured_as(card)
-    found = _kept(read_bars(paths.runs, name, card.identity), settings, wanted.corpus) if shipped else {}
+    found = _kept(kept_bars(paths.runs, card)[1], settings, wanted.corpus) if shipped else {}
     learned = learned_from(card, [wanted.corpus])
     found |= {"model": card.name, "identity": card.identity, "command": command, "neutral_share": share}
     found |= {"settings": settings, "tested_on": wanted.corpus, "learned_from_it": bool(learned)}

@@ -14,7 +14,7 @@ from realtime_ser.errors import ConfigError
 from realtime_ser.model.card import Card, read_card
 from realtime_ser.model.classifier import load_model
 from train.atomic import write_text
-from train.evaluation.bars import PARTS, bars_file, measured_as, of_engine, read_bars
+from train.evaluation.bars import PARTS, bars_file, kept_bars, of_engine
 from train.networks.card import headline
 
 ABOUT = "learned from all speakers of all corpora named here: scores are of corpora and parts that it never learned from"
@@ -36,8 +36,7 @@ def put_on_card(path: Path, runs: Path) -> Card:
     ConfigError : there are no figures of this very network, as the program runs it by default
     """
     card = read_card(path)
-    name = measured_as(card)
-    found = read_bars(runs, name, card.identity, of_engine(load_config()))
+    name, found = kept_bars(runs, card, of_engine(load_config()))
     if not found:
         wanted = f"python -m train evaluate --bundle {path} --bars"
         raise ConfigError(

@@ -32,8 +32,11 @@ export class Stream {
     this.socket = socket;
     this.connection = null;
     this.fault = null;
-    this.unanswered = 0; // frames that the microphone gave since the server's last record
+    this.unanswered = 0; // frames since the server's last record: given to the socket, or while it connects captured
+    this.patience_s = SILENT_S;
     socket.onopen = () => {
+      this.unanswered = 0;
+      this.moved = performance.now();
       socket.send(JSON.stringify(this.settings));
       // What came since the last connection is lost; this one's time begins where that one's ended.
       const early = this.early || [];
@@ -47,9 +50,14 @@ export class Stream {
     socket.onclose = () => this.closed(socket);
   }
 
-  awaitAnswer(frames) {
-    this.unanswered += frames;
-    if (this.unanswered > this.rate * SILENT_S) this.silent();
+  // What waits in the socket has not reached the server: on a slow line that is no silence, unless nothing moves.
+  awaitAnswer() {
+    const now = performance.now();
+    const waiting = this.socket.readyState === WebSocket.OPEN ? this.socket.bufferedAmount : 0;
+    if (!waiting || waiting < this.waiting) this.moved = now;
+    this.waiting = waiting;
+    const stuck = waiting && now - this.moved > SILENT_S * 1000;
+    if (stuck || this.unanswered - waiting / this.frameBytes > this.rate * this.patience_s) this.silent();
   }
 
   // The server hangs, or the network takes the packets and says nothing. Closing a socket waits for an answer too: this
@@ -68,6 +76,7 @@ export class Stream {
     if (record.type === "session") {
       this.attempt = 0;
       this.begun = true;
+      this.patience_s = Math.max(SILENT_S, 2 * (record.window_s + record.hop_s)); // no window is due before
       this.onState("open", "");
     }
     if (record.type === "error" && record.fatal) this.fault = record;
@@ -106,7 +115,8 @@ export class Stream {
     if (this.ended) return;
     const frames = this.frames(buffer);
     this.count(frames);
-    if (this.socket.readyState <= WebSocket.OPEN) this.awaitAnswer(frames);
+    if (this.socket.readyState === WebSocket.CONNECTING) this.unanswered += frames;
+    if (this.socket.readyState <= WebSocket.OPEN) this.awaitAnswer();
     if (this.early && !this.unsent && this.captured < this.rate * FULL_BUFFER_S) {
       this.early.push(buffer);
     } else if (!this.open() || this.socket.bufferedAmount > this.frameBytes * this.rate * FULL_BUFFER_S) {
@@ -136,6 +146,7 @@ export class Stream {
 
   pass(buffer) {
     this.socket.send(buffer);
+    this.unanswered += this.frames(buffer);
     this.connection.send(this.frames(buffer) / this.rate);
   }
 
