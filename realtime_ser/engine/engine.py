@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from realtime_ser.audio.high_pass import HighPass
-from realtime_ser.audio.samples import LevelCheck
+from realtime_ser.audio.level_check import LevelCheck
 from realtime_ser.config import Config, checked
 from realtime_ser.engine.account import SampleAccount
 from realtime_ser.engine.gate import SpeechGate

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from realtime_ser.audio.downmix import Downmix, check_channel
-from realtime_ser.audio.samples import ABSURD
+from realtime_ser.audio.level_check import ABSURD
 from realtime_ser.errors import SourceError
 from realtime_ser.records import Block, FloatArray, Notice
 from realtime_ser.serve.inbox import Audio

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import shutil
 import threading
 import time
@@ -19,6 +20,9 @@ import soundfile
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 SPEAKS = "['angry','calm','disgust','fearful','happy','neutral','sad','surprised']"
 SPOKEN = f"{SPEAKS}.includes(document.querySelector('#word').textContent)"
+LISTENS = "document.querySelector('#status').textContent.startsWith('Listening')"
+CAPTURED = "/[1-9]\\.\\d s captured/.test(document.querySelector('#account').textContent)"
+ENDED = "document.querySelector('#account').textContent.includes('captured:')"
 # Keeps the audio contexts and microphones that the page opens, and everything that its status said.
 KEEPS = """
   window.contexts = []; window.microphones = []; window.said = [];
@@ -206,3 +210,18 @@ def kept(browser: Any, url: str, path: str = "") -> Page:
     page.page.add_init_script(KEEPS)
     page.page.goto(url + path)
     return page
+
+
+def account(page: Page) -> dict[str, float]:
+    """The page's last line: seconds by what became of them."""
+    fates = "captured|classified|without speech|lost|sent but not confirmed|too short"
+    found = re.findall(rf"([\d.]+) s ({fates})", page.text("#account"))
+    shown = {name: float(seconds) for seconds, name in found}
+    return {"classified": 0.0, "without speech": 0.0, "lost": 0.0} | shown
+
+
+def assert_complete(page: Page) -> dict[str, float]:
+    """The account, whose parts give what was captured."""
+    seconds = account(page)
+    assert sum(value for name, value in seconds.items() if name != "captured") == pytest.approx(seconds["captured"], abs=0.3)
+    return seconds

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from browser import SPOKEN, Page, Relay, chromium, kept, write_clip
+from browser import CAPTURED, ENDED, LISTENS, SPOKEN, Page, Relay, assert_complete, chromium, kept, write_clip
 from server_process import Server
 
 from command import SAMPLE
@@ -51,26 +50,6 @@ def test_a_voice_on_the_right_channel_alone(player: Any, server: Server, clip: P
         assert right > 100
         assert left < 1
         page.close()
-
-
-LISTENS = "document.querySelector('#status').textContent.startsWith('Listening')"
-CAPTURED = "/[1-9]\\.\\d s captured/.test(document.querySelector('#account').textContent)"
-ENDED = "document.querySelector('#account').textContent.includes('captured:')"
-
-
-def account(page: Page) -> dict[str, float]:
-    """The page's last line: seconds by what became of them."""
-    fates = "captured|classified|without speech|lost|sent but not confirmed|too short"
-    found = re.findall(rf"([\d.]+) s ({fates})", page.text("#account"))
-    shown = {name: float(seconds) for seconds, name in found}
-    return {"classified": 0.0, "without speech": 0.0, "lost": 0.0} | shown
-
-
-def assert_complete(page: Page) -> dict[str, float]:
-    """The account, whose parts give what was captured."""
-    seconds = account(page)
-    assert sum(value for name, value in seconds.items() if name != "captured") == pytest.approx(seconds["captured"], abs=0.3)
-    return seconds
 
 
 def test_an_interruption_is_said_and_counted(browser: Any, server: Server) -> None:
